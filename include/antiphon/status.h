@@ -29,7 +29,8 @@ enum class StatusCode {
 // "INVALID_ARGUMENT" and so on; a static string.
 std::string_view StatusCodeName(StatusCode code);
 
-// Success, or a code with a message for a human that names the field and the limit. Immutable and safe to share.
+// Success, or a code with a message for a human that names the field and the limit. Immutable and safe to
+// share.
 class [[nodiscard]] Status {
  public:
   Status() = default;

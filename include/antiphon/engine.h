@@ -1,0 +1,151 @@
+// The engine: many sequences, one model, one thread that runs it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "antiphon/status.h"
+#include "antiphon/types.h"
+
+namespace antiphon {
+
+// Settings of the engine. The defaults suit two CPU cores and the model that ships.
+struct EngineOptions {
+  int max_sequences = 16;   // open at once; more are refused with RESOURCE_EXHAUSTED
+  int kv_pages = 4096;      // pages of the pool, shared by all sequences
+  int page_positions = 16;  // positions of one page
+  int max_batch_positions = 128;
+  int max_pending_frames = 256;  // heard frames a sequence may have waiting; more are refused
+  int threads = 0;               // intra-op threads of libtorch; 0: one a core, at most 4
+  std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
+  uint64_t noise_seed = 0;
+};
+
+// Settings of one sequence, taken over at the start of the next turn or response.
+struct SequenceOptions {
+  bool speak = true;                // false: written answers, no audio codes are drawn
+  bool semantic_turns = true;       // the model may end the user's turn by itself
+  float endpoint_threshold = 0.0f;  // probability in (0, 1) from which it does; 0: the model's default
+  int max_response_frames = 375;    // of speech; 1 to 750
+  int max_response_pieces = 256;    // of text; 1 to 1024
+  SamplingOptions sampling;
+};
+
+// ---- What a sequence reports, in order. `at` is when the engine knew it.
+
+// More of the running transcript of the user's speech. Words are separated by single spaces; deltas joined
+// are it all.
+struct TranscriptDelta {
+  std::string text;
+};
+
+// The user's turn is over and the response begins.
+struct TurnEnded {
+  TurnEndCause cause;
+  std::string transcript;  // everything heard and typed in the turn
+  int heard_frames = 0;
+  int text_pieces = 0;
+  TimePoint at;
+};
+
+// More text of the answer.
+struct ResponseText {
+  std::string text;
+  TimePoint at;
+};
+
+// One frame of the answer's speech: ModelDescription::frame_samples samples in [-1, 1].
+struct ResponseAudio {
+  std::vector<float> samples;
+  TimePoint at;
+};
+
+// The response is over; nothing of it follows. The sequence waits for the next turn.
+struct ResponseDone {
+  ResponseEnd end;
+  Status error;  // of kFailed
+  int text_pieces = 0;
+  int spoken_frames = 0;
+  int context_positions = 0;
+};
+
+// Input that could not be taken (the context is full, the queue is full). The sequence goes on.
+struct InputRefused {
+  Status error;
+};
+
+using SequenceEvent =
+    std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseDone, InputRefused>;
+
+// Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
+// after the sequence's destructor has returned. `turn` counts user turns from 1 and tags late results of a
+// cancelled turn.
+using SequenceListener = std::function<void(uint64_t turn, SequenceEvent event)>;
+
+// One conversation's sequence. Calls are requests to the engine's thread: they return at once and are carried
+// out in order. Safe from any one thread at a time. The destructor frees the sequence's pages and slot.
+//
+// A turn goes: AppendFrame and AppendText in any mix, then the model (semantic_turns) or EndTurn ends it; the
+// response follows; ResponseDone opens the next turn.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
+
+  // Takes effect at the next turn or response.
+  virtual void Configure(const SequenceOptions& options) = 0;
+
+  // One frame of the user's speech: exactly frame_samples samples. `received` is when its last sample
+  // arrived, for deadlines. Dropped while a response is under way. RESOURCE_EXHAUSTED when max_pending_frames
+  // wait already, INVALID_ARGUMENT for a wrong size.
+  virtual Status AppendFrame(std::span<const float> samples, TimePoint received) = 0;
+
+  // Text of the user's turn. INVALID_ARGUMENT when it is not UTF-8, is empty or has more than 1024 pieces.
+  virtual Status AppendText(const std::string& text) = 0;
+
+  // Ends the turn and asks for the response. An empty turn, or one already ended, makes it a no-op; `cause`
+  // is reported in TurnEnded.
+  virtual void EndTurn(TurnEndCause cause) = 0;
+
+  // Forgets the open turn: the sequence is cut back to where it began. No effect on a response.
+  virtual void ClearTurn() = 0;
+
+  // Stops the response under way within one engine step; it ends with ResponseDone kCancelled.
+  virtual void Cancel() = 0;
+};
+
+// Counters since the engine started, for metrics and tests. A consistent copy.
+struct EngineStatistics {
+  uint64_t steps = 0;
+  uint64_t positions = 0;
+  uint64_t spoken_frames = 0;
+  uint64_t deadline_misses = 0;
+  int open_sequences = 0;
+  int pages_in_use = 0;
+  double step_ms_average = 0;  // exponential average of a step's time
+};
+
+// Thread-safe. Destroy every Sequence first.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Loads the model folder, warms it up and starts the engine's thread. NOT_FOUND or DATA_LOSS (with the
+  // file's name) when the folder is missing or broken, INVALID_ARGUMENT for bad options.
+  static Result<std::unique_ptr<Engine>> Create(const std::string& model_folder,
+                                                const EngineOptions& options);
+
+  // RESOURCE_EXHAUSTED when max_sequences are open or their deadlines could not be kept.
+  virtual Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options,
+                                                 SequenceListener listener) = 0;
+
+  virtual const ModelDescription& model() const = 0;
+  virtual EngineStatistics statistics() const = 0;
+};
+
+}  // namespace antiphon

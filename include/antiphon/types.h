@@ -1,0 +1,42 @@
+// Plain values that cross the public interfaces of Antiphon.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace antiphon {
+
+// A moment on the process's steady clock.
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// How symbols and audio codes are drawn. Per sequence; a fixed seed gives the same tokens whatever else is in
+// a batch.
+struct SamplingOptions {
+  float temperature = 0.0f;         // 0 (greedy) to 2
+  int top_k = 0;                    // keep the k likeliest; 0 keeps all; at most 10000
+  float top_p = 1.0f;               // (0, 1]
+  float repetition_penalty = 1.0f;  // 1 (off) to 2; divides the weight of text pieces already in the response
+  uint64_t seed = 0;
+};
+
+// Who ended the user's turn.
+enum class TurnEndCause { kModel, kCommit, kSilence, kLength };
+
+// How a response ended.
+enum class ResponseEnd { kCompleted, kCancelled, kIncomplete, kFailed };
+
+// What a model is, as its folder says.
+struct ModelDescription {
+  std::string name;
+  std::string version;
+  uint64_t parameters = 0;          // of the language model, without the codec
+  int sample_rate = 0;              // of the codec, Hz
+  int frame_samples = 0;            // samples of one frame
+  std::vector<int> codebook_sizes;  // one entry a codebook
+  int vocabulary_size = 0;
+  int max_positions = 0;  // the longest sequence
+};
+
+}  // namespace antiphon

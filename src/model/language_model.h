@@ -1,0 +1,48 @@
+// The transformer of design.md section 3: a backbone over positions and a depth decoder over the codebooks of
+// a frame.
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "antiphon/status.h"
+#include "model/model_config.h"
+#include "model/ragged_batch.h"
+
+namespace antiphon {
+
+class Safetensors;
+
+// Weights only: const after loading, shared by all sequences; caches and states are passed in. Calls on one
+// instance may run in parallel as long as they touch different pages.
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+
+  // DATA_LOSS naming the tensor when one is missing or has the wrong shape.
+  static Result<std::unique_ptr<LanguageModel>> Load(const Safetensors& weights, const ModelConfig& config,
+                                                     torch::Device device);
+
+  // A pool of `pages` pages of `page_positions` positions that fits this model.
+  virtual KvPool MakePool(int64_t pages, int64_t page_positions) const = 0;
+
+  // Runs all rows, writes their keys and values into the pool, returns the output states [rows, width].
+  virtual torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const = 0;
+
+  // Logits over the vocabulary for states [n, width]: [n, vocab_size].
+  virtual torch::Tensor SymbolLogits(const torch::Tensor& states) const = 0;
+
+  // Draws one spoken frame for each of n states [n, width]. `draw(row, codebook, logits)` picks the code from
+  // float logits [size] (codebook 0 has one more entry, the end of audio). Once codebook 0 of a row is the
+  // end of audio the row's other codes are 0 and not drawn. Returns [n, K] int64 on the CPU.
+  using DrawCode = std::function<int64_t(int64_t row, int64_t codebook, const torch::Tensor& logits)>;
+  virtual torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const = 0;
+
+  virtual const ModelConfig& config() const = 0;
+  virtual uint64_t parameters() const = 0;
+};
+
+}  // namespace antiphon

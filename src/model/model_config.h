@@ -1,0 +1,57 @@
+// What a model folder's config.json says. See docs/model_format.md for the file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "antiphon/status.h"
+
+namespace antiphon {
+
+// Ids of the control symbols within the one vocabulary.
+struct SymbolIds {
+  int64_t vocab_size = 0;
+  int64_t pad = 0;
+  int64_t unk = 0;
+  int64_t bos = 0;
+  int64_t end = 0;
+  int64_t user = 0;
+  int64_t assistant = 0;
+};
+
+struct TransformerShape {
+  int64_t width = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_width = 0;
+  int64_t mlp_width = 0;
+  double rope_theta = 10000.0;  // unused by the depth decoder
+  double norm_eps = 1e-5;
+};
+
+struct ModelConfig {
+  std::string name;
+  std::string version;
+  SymbolIds symbols;
+  int64_t sample_rate = 0;              // Hz
+  int64_t frame_samples = 0;            // samples a frame
+  std::vector<int64_t> codebook_sizes;  // one a codebook, without the end-of-audio code
+  int64_t speech_lead = 0;              // positions from `<assistant>` to the first spoken frame
+  int64_t max_positions = 0;
+  TransformerShape backbone;
+  TransformerShape depth;  // kv_heads == heads, heads * head_width == width
+  float endpoint_threshold = 0.9f;
+  std::string audio_codec_json;  // the "audio_codec" object, for the codec to read
+
+  int64_t codebooks() const { return static_cast<int64_t>(codebook_sizes.size()); }
+  // The code of codebook 0 that ends the speech.
+  int64_t end_of_audio() const { return codebook_sizes.at(0); }
+};
+
+// Reads and checks `folder`/config.json: every count positive and bounded. NOT_FOUND, DATA_LOSS naming the
+// field.
+Result<ModelConfig> LoadModelConfig(const std::string& folder);
+
+}  // namespace antiphon

@@ -1,0 +1,44 @@
+// The flat list of positions that one forward pass runs: prefill chunks and single steps of many sequences
+// together.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace antiphon {
+
+// Consecutive positions of one sequence within a batch.
+struct SequenceSpan {
+  int64_t first_row = 0;       // in the batch
+  int64_t rows = 0;            // positions run now
+  int64_t context = 0;         // positions of the sequence already in the cache; the span's first position
+  std::vector<int32_t> pages;  // page table; covers context + rows positions
+};
+
+// Codes of one audio channel for the rows that carry it.
+struct ChannelCodes {
+  std::vector<int64_t> rows;   // rows of the batch, ascending
+  std::vector<int64_t> codes;  // [rows.size(), K], row-major
+};
+
+// Input of one forward pass. Plain data, built by the engine for each step.
+struct RaggedBatch {
+  std::vector<int64_t> symbols;     // [N] one a row
+  ChannelCodes heard;               // the user's frames
+  ChannelCodes spoken;              // the model's own frames
+  std::vector<SequenceSpan> spans;  // cover the N rows in order
+
+  int64_t rows() const { return static_cast<int64_t>(symbols.size()); }
+};
+
+// The pool of key and value pages. One tensor a layer each, [pages, page_positions, kv_heads, head_width].
+// Who uses which page is the engine's business; the model only reads and writes through page tables.
+struct KvPool {
+  int64_t page_positions = 0;
+  std::vector<torch::Tensor> keys;
+  std::vector<torch::Tensor> values;
+};
+
+}  // namespace antiphon
