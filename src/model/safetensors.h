@@ -1,0 +1,57 @@
+// Reads safetensors files in place: the file is mapped and tensors are views of the mapping.
+#pragma once
+
+#include <torch/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "antiphon/status.h"
+
+namespace antiphon {
+
+// One open file. Immutable, so safe from any thread; copies share the mapping. Tensors keep the mapping
+// alive: they may outlive this object. The mapping is private to the process and read only: writing to a
+// tensor ends the process.
+class Safetensors {
+ public:
+  // Maps `path` and checks its whole header, so that no later call can read outside the file. NOT_FOUND when
+  // it cannot be opened, DATA_LOSS (naming the file and the tensor) when it is not a well-formed safetensors
+  // file: a header longer than 16 MiB or than the file, JSON that is not as specified, an unknown dtype, a
+  // shape that does not fit its offsets, tensors that overlap or leave holes, bytes left over.
+  static Result<Safetensors> Open(const std::string& path);
+
+  // A contiguous CPU tensor of the file's dtype. NOT_FOUND naming the tensor and the file.
+  Result<torch::Tensor> Get(const std::string& name) const;
+  // The same, also checked: DATA_LOSS unless the shape is `shape`; as float32 on `device`, copied when the
+  // file holds another type.
+  Result<torch::Tensor> GetFloat(const std::string& name, at::IntArrayRef shape,
+                                 torch::Device device = torch::kCPU) const;
+
+  bool Contains(const std::string& name) const { return entries_.count(name) != 0; }
+  std::vector<std::string> names() const;  // sorted
+  const std::string& path() const { return path_; }
+  // The strings of "__metadata__", if there are any.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  class Mapping;
+  struct Entry {
+    torch::ScalarType dtype;
+    std::vector<int64_t> shape;
+    size_t begin;  // offset in the mapping, bytes
+    size_t bytes;
+  };
+
+  Safetensors() = default;
+  Status ParseHeader(size_t header_bytes);
+
+  std::string path_;
+  std::shared_ptr<const Mapping> mapping_;
+  std::map<std::string, Entry> entries_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace antiphon

@@ -1,0 +1,144 @@
+// The position grammar of Wren's token stream: what each position reads, which symbols it may write, and when
+// turns, text and speech are over. Pure logic, no tensors. docs/model_format.md states the grammar itself.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/model_config.h"
+
+namespace antiphon {
+
+// What the symbol channel of a position may write.
+enum class SymbolRule : uint8_t {
+  kNothing,    // the output is ignored
+  kHearing,    // `<pad>`, a transcript piece, or `<assistant>` when the turn is over
+  kAnswering,  // a text piece or `<end>`
+  kPad,        // always `<pad>`: the text is over, the speech goes on
+};
+
+// One position to run: what it reads and what is asked of it.
+struct StreamPosition {
+  int64_t symbol = 0;
+  std::vector<int64_t> heard;   // K codes; empty: no heard frame
+  std::vector<int64_t> spoken;  // K codes; empty: no spoken frame
+  SymbolRule rule = SymbolRule::kNothing;
+  bool speaks = false;  // the depth decoder draws a frame here
+
+  // Must be answered by StreamGrammar::Write* before anything more of its sequence can be planned.
+  bool has_output() const { return rule != SymbolRule::kNothing || speaks; }
+};
+
+struct ResponseLimits {
+  int64_t max_pieces = 256;  // of text
+  int64_t max_frames = 375;  // of speech
+};
+
+// Where a sequence stands. A value: copy it to come back here (ClearTurn, a fork, a blob). Changed by
+// StreamGrammar only; a default-constructed one is a sequence that has read nothing.
+//
+//   kNew, kBetween, kClosing --Hear/Type--> kListening --BeginResponse--> kAnswering
+//   kAnswering --spoken answer over, or CancelResponse--> kBetween;  --written answer over--> kClosing
+struct StreamState {
+  enum class Phase : uint8_t {
+    kNew,        // owes `<bos>`
+    kBetween,    // between turns
+    kClosing,    // between turns, owes a position that reads `<end>`
+    kListening,  // `<user>` was read
+    kAnswering,
+  };
+
+  Phase phase = Phase::kNew;
+  bool awaits_output = false;        // a planned position has not been answered by Write*
+  bool speak = false;                // the response has a voice
+  bool text_over = false;            // `<end>` was written
+  bool audio_over = false;           // end of audio was written, or max_frames were
+  bool incomplete = false;           // a limit cut the response short
+  int64_t next_symbol = 0;           // read at the next heard frame or response position
+  std::vector<int64_t> next_spoken;  // read at the next response position; empty: none
+  int64_t response_position = 0;     // j, of the response position planned next
+  int64_t pieces = 0;                // of the response so far
+  int64_t frames = 0;
+  ResponseLimits limits;
+
+  bool in_turn() const { return phase == Phase::kListening; }
+  bool in_response() const { return phase == Phase::kAnswering; }
+
+  friend bool operator==(const StreamState&, const StreamState&) = default;
+};
+inline bool operator==(const ResponseLimits& a, const ResponseLimits& b) {
+  return a.max_pieces == b.max_pieces && a.max_frames == b.max_frames;
+}
+
+// What a position of the user's turn wrote.
+struct HearingOutcome {
+  bool turn_over = false;  // the model ended the turn: call BeginResponse
+  int64_t piece = -1;      // of the transcript; -1: none
+};
+
+// What a position of the response wrote.
+struct AnswerOutcome {
+  int64_t piece = -1;       // of the text; -1: none
+  bool has_frame = false;   // the codes given are a frame to be played
+  bool text_over = false;   // the text ended here
+  bool audio_over = false;  // the speech ended here
+  bool done = false;  // nothing more follows; StreamState::incomplete says whether a limit was the reason
+};
+
+// The rules. Const after construction, shared by all sequences; safe from any thread as long as each
+// StreamState is used by one at a time.
+//
+// Planning calls append the positions to run, in order; the positions a sequence still owes (`<bos>`, the
+// reading of a written answer's `<end>`, `<user>`) come first. Only the last one can have an output. REQUIRES
+// for every planning call: !state.awaits_output.
+class StreamGrammar {
+ public:
+  explicit StreamGrammar(const ModelConfig& config);
+
+  // ---- The user's turn. REQUIRES: !state.in_response().
+
+  // One heard frame of K codes; opens a turn if none is open. Answer it with WriteHearing.
+  void Hear(std::span<const int64_t> codes, StreamState* state, std::vector<StreamPosition>* plan) const;
+  // Typed pieces; opens a turn if none is open. REQUIRES: pieces are text pieces (see is_text). No output.
+  void Type(std::span<const int64_t> pieces, StreamState* state, std::vector<StreamPosition>* plan) const;
+
+  // The symbol a heard frame writes, given its logits [vocab_size]: `<assistant>` if its probability is above
+  // `threshold` (1 or more: never), else the likeliest of `<pad>` and the text pieces. A transcript is never
+  // sampled.
+  int64_t ChooseHearing(std::span<const float> logits, float threshold) const;
+  // The softmax probability of `<assistant>` in `logits`.
+  double EndpointProbability(std::span<const float> logits) const;
+  // REQUIRES: `symbol` comes from ChooseHearing.
+  HearingOutcome WriteHearing(int64_t symbol, StreamState* state) const;
+
+  // ---- The response.
+
+  // Ends the turn. REQUIRES: state->in_turn(), !state->awaits_output. The transcript piece written last, if
+  // no frame has read it, is never read, as in training.
+  void BeginResponse(bool speak, ResponseLimits limits, StreamState* state) const;
+  // REQUIRES: state->in_response(). Answer it with WriteAnswer.
+  void Answer(StreamState* state, std::vector<StreamPosition>* plan) const;
+  // `symbol` is allowed by the position's rule; `codes` are the K codes drawn if the position speaks, empty
+  // if not.
+  AnswerOutcome WriteAnswer(int64_t symbol, std::span<const int64_t> codes, StreamState* state) const;
+  // Gives up the response, at once: also while an output is awaited, which is then dropped. The sequence goes
+  // on after the last position that was run.
+  void CancelResponse(StreamState* state) const;
+
+  // For each symbol, 1 if `rule` lets it be written: [vocab_size]. `<assistant>` is not in kHearing's: its
+  // threshold is ChooseHearing's business. REQUIRES: rule is not kNothing.
+  std::span<const uint8_t> allowed(SymbolRule rule) const;
+  bool is_text(int64_t symbol) const;
+
+ private:
+  void OpenTurn(std::span<const int64_t> heard, StreamState* state, std::vector<StreamPosition>* plan) const;
+
+  const SymbolIds symbols_;
+  const int64_t speech_lead_;
+  const int64_t end_of_audio_;
+  const size_t codebooks_;
+  std::vector<uint8_t> hearing_, answering_, pad_;  // [vocab_size]
+};
+
+}  // namespace antiphon

@@ -1,0 +1,63 @@
+// Text to pieces and back, with SentencePiece.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "antiphon/status.h"
+#include "model/model_config.h"
+
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
+namespace antiphon {
+
+// Const after loading; safe from any thread.
+class TextTokenizer {
+ public:
+  // Loads tokenizer.model and checks it against `symbols` (the vocabulary's size and the ids of the control
+  // symbols). NOT_FOUND, DATA_LOSS.
+  static Result<TextTokenizer> Load(const std::string& path, const SymbolIds& symbols);
+  TextTokenizer(TextTokenizer&&) noexcept;
+  TextTokenizer& operator=(TextTokenizer&&) noexcept;
+  ~TextTokenizer();
+
+  // Text pieces only: a control symbol spelled out in `text` is read as ordinary letters, and what no piece
+  // covers is left out. INVALID_ARGUMENT when `text` is not UTF-8 or nothing of it can be written in pieces.
+  Result<std::vector<int64_t>> Encode(std::string_view text) const;
+
+  // The text of all pieces. Symbols that are not text pieces are skipped.
+  std::string Decode(const std::vector<int64_t>& pieces) const;
+
+  bool is_text(int64_t symbol) const;
+  int64_t vocab_size() const { return static_cast<int64_t>(pieces_.size()); }
+
+ private:
+  friend class TextDecoder;
+
+  TextTokenizer();
+
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  std::vector<std::string>
+      pieces_;  // text of a piece, a leading space for a word's first; empty: not a text piece
+};
+
+// Turns pieces into text as they come. The deltas joined are the text: words separated by single spaces, no
+// space at either end. A value; one conversation's channel uses one at a time.
+class TextDecoder {
+ public:
+  // What `piece` adds. May be empty: a space is held back until a word follows, and the bytes of an
+  // unfinished character until it is whole.
+  std::string Append(const TextTokenizer& tokenizer, int64_t piece);
+
+ private:
+  bool started_ = false;        // something but space has been given out
+  bool space_pending_ = false;  // a word ended
+  std::string partial_;         // an unfinished UTF-8 character
+};
+
+}  // namespace antiphon
