@@ -1,0 +1,48 @@
+# Every library from outside, each found once and each reached through one target name:
+#
+#   antiphon_torch                libtorch                    kernels, model, engine only
+#   gRPC::grpc++  gRPC::grpc++_reflection  protobuf::libprotobuf   proto, server, client only
+#   PkgConfig::opus               libopus                     media only
+#   PkgConfig::soxr               resampling                  media only
+#   PkgConfig::sndfile            audio files                 media only
+#   PkgConfig::webrtc_audio       voice activity              media only
+#   spdlog::spdlog                logging                     common only
+#   nlohmann_json::nlohmann_json  configuration, --json
+#   CLI11::CLI11                  command lines
+#   GTest::gmock_main             tests
+#   benchmark::benchmark          bench
+#
+# Not here: Debian's libsentencepiece. It carries its own protobuf 3.14 with exported symbols, and a process that also
+# loads libprotobuf 3.21 (which libtorch and gRPC both do) crashes before main() in one link order and is stopped by
+# protobuf's version check in the other. src/model therefore reads tokenizer.model and applies it itself.
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(gRPC CONFIG REQUIRED)  # brings Protobuf with it
+find_package(spdlog CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+pkg_check_modules(opus REQUIRED IMPORTED_TARGET opus)
+pkg_check_modules(soxr REQUIRED IMPORTED_TARGET soxr)
+pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
+pkg_check_modules(webrtc_audio REQUIRED IMPORTED_TARGET webrtc-audio-processing)
+if(ANTIPHON_BUILD_TESTS)
+  find_package(GTest CONFIG REQUIRED)
+endif()
+if(ANTIPHON_BUILD_BENCH)
+  find_package(benchmark CONFIG REQUIRED)
+endif()
+
+find_package(Torch REQUIRED)
+add_library(antiphon_torch INTERFACE)
+target_include_directories(antiphon_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(antiphon_torch INTERFACE ${TORCH_LIBRARIES})
+
+# libtorch's headers take 9 s to parse on a desktop core; this target parses them once, and antiphon_library and
+# antiphon_test let whoever lists antiphon_torch reuse the result. torch/torch.h (22 s: autograd, nn, optimisers,
+# data loaders) is never needed for inference and scripts/check_includes.sh refuses it.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/torch_pch.cc CONTENT "// Carries the precompiled header.\n")
+add_library(antiphon_torch_pch STATIC ${PROJECT_BINARY_DIR}/torch_pch.cc)
+# The warnings too: -Wpedantic changes predefined macros, and then the compiler would not take the header.
+target_link_libraries(antiphon_torch_pch PRIVATE antiphon_torch antiphon_warnings)
+target_precompile_headers(antiphon_torch_pch PRIVATE <torch/types.h>)
