@@ -1,0 +1,97 @@
+#include "engine/kv_pages.h"
+
+#include <cassert>
+#include <utility>
+
+namespace antiphon {
+
+PagePool::PagePool(int32_t pages, int32_t page_positions)
+    : page_positions_(page_positions), references_(static_cast<size_t>(pages), 0) {
+  assert(pages > 0 && page_positions > 0);
+  free_.reserve(references_.size());
+  for (int32_t page = pages - 1; page >= 0; --page) free_.push_back(page);
+}
+
+int32_t PagePool::Allocate() {
+  assert(!free_.empty());
+  const int32_t page = free_.back();
+  free_.pop_back();
+  references_[static_cast<size_t>(page)] = 1;
+  return page;
+}
+
+void PagePool::Share(int32_t page) {
+  assert(references(page) > 0);
+  ++references_[static_cast<size_t>(page)];
+}
+
+void PagePool::Release(int32_t page) {
+  assert(references(page) > 0);
+  if (--references_[static_cast<size_t>(page)] == 0) free_.push_back(page);
+}
+
+PageTable::PageTable(const PageTable& other)
+    : pool_(other.pool_), length_(other.length_), pages_(other.pages_) {
+  for (const int32_t page : pages_) pool_->Share(page);
+}
+
+PageTable::PageTable(PageTable&& other) noexcept
+    : pool_(other.pool_), length_(std::exchange(other.length_, 0)), pages_(std::exchange(other.pages_, {})) {}
+
+PageTable& PageTable::operator=(PageTable other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(length_, other.length_);
+  std::swap(pages_, other.pages_);
+  return *this;
+}
+
+PageTable::~PageTable() {
+  for (const int32_t page : pages_) pool_->Release(page);
+}
+
+int64_t PageTable::UsedPages(int64_t positions) const {
+  return (positions + pool_->page_positions() - 1) / pool_->page_positions();
+}
+
+int32_t PageTable::PagesNeeded(int64_t rows) const {
+  if (rows <= 0) return 0;
+  int64_t needed = UsedPages(length_ + rows) - static_cast<int64_t>(pages_.size());
+  if (needed < 0) needed = 0;
+  // Any page from the first one written on may be shared: the partly used one, and ones a fork reserved.
+  for (size_t i = static_cast<size_t>(length_ / pool_->page_positions()); i < pages_.size(); ++i) {
+    if (pool_->references(pages_[i]) > 1) ++needed;
+  }
+  return static_cast<int32_t>(needed);
+}
+
+bool PageTable::Reserve(int64_t rows, std::vector<PageCopy>* copies) {
+  if (rows <= 0) return true;
+  if (PagesNeeded(rows) > pool_->free_pages()) return false;
+  const auto page_positions = pool_->page_positions();
+  for (size_t i = static_cast<size_t>(length_ / page_positions); i < pages_.size(); ++i) {
+    const int32_t shared = pages_[i];
+    if (pool_->references(shared) == 1) continue;
+    pages_[i] = pool_->Allocate();
+    const auto used = static_cast<int32_t>(length_ - static_cast<int64_t>(i) * page_positions);
+    if (used > 0) copies->push_back({shared, pages_[i], used});
+    pool_->Release(shared);
+  }
+  while (static_cast<int64_t>(pages_.size()) < UsedPages(length_ + rows)) pages_.push_back(pool_->Allocate());
+  return true;
+}
+
+void PageTable::Append(int64_t rows) {
+  assert(UsedPages(length_ + rows) <= static_cast<int64_t>(pages_.size()));
+  length_ += rows;
+}
+
+void PageTable::Truncate(int64_t length) {
+  assert(length >= 0 && length <= length_);
+  length_ = length;
+  while (static_cast<int64_t>(pages_.size()) > UsedPages(length_)) {
+    pool_->Release(pages_.back());
+    pages_.pop_back();
+  }
+}
+
+}  // namespace antiphon

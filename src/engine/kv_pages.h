@@ -1,0 +1,87 @@
+// Who uses which page of the KV pool: reference counts, and per sequence a page table that can be forked and
+// cut. Nothing here touches tensors; the copies that a first write into a shared page needs are handed to the
+// caller.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace antiphon {
+
+// The reference counts of a fixed number of pages. One thread at a time. Outlives every PageTable made on it.
+class PagePool {
+ public:
+  // REQUIRES: pages > 0, page_positions > 0.
+  PagePool(int32_t pages, int32_t page_positions);
+  PagePool(const PagePool&) = delete;
+  PagePool& operator=(const PagePool&) = delete;
+
+  int32_t page_positions() const { return page_positions_; }
+  int32_t pages() const { return static_cast<int32_t>(references_.size()); }
+  int32_t free_pages() const { return static_cast<int32_t>(free_.size()); }
+  int32_t pages_in_use() const { return pages() - free_pages(); }
+  int32_t references(int32_t page) const { return references_.at(static_cast<size_t>(page)); }
+
+  // A page nobody uses, with one reference. REQUIRES: free_pages() > 0.
+  int32_t Allocate();
+  // REQUIRES: references(page) > 0.
+  void Share(int32_t page);
+  // The last release frees the page. REQUIRES: references(page) > 0.
+  void Release(int32_t page);
+
+ private:
+  int32_t page_positions_;
+  std::vector<int32_t> references_;
+  std::vector<int32_t> free_;  // used as a stack: a page just freed is the one still warm in the cache
+};
+
+// The first `positions` positions of page `from` must be copied to page `to`, in all layers, before the next
+// forward pass writes to `to`.
+struct PageCopy {
+  int32_t from = 0;
+  int32_t to = 0;
+  int32_t positions = 0;
+
+  friend bool operator==(const PageCopy&, const PageCopy&) = default;
+};
+
+// The pages of one sequence. A value: a copy is a fork that shares all pages, and destruction releases them.
+// Positions are only ever appended or cut off at the end, so that a shared page is written only where it is
+// the last of a table.
+class PageTable {
+ public:
+  // `pool` must outlive the table.
+  explicit PageTable(PagePool* pool) : pool_(pool) {}
+  PageTable(const PageTable& other);
+  PageTable(PageTable&& other) noexcept;
+  PageTable& operator=(PageTable other) noexcept;
+  ~PageTable();
+
+  // Positions that hold keys and values.
+  int64_t length() const { return length_; }
+  std::span<const int32_t> pages() const { return pages_; }
+
+  // New pages that Reserve(rows) would take from the pool.
+  int32_t PagesNeeded(int64_t rows) const;
+
+  // Makes positions [length, length + rows) writable for this table alone. A last page that is shared and
+  // partly used is replaced by a fresh one, and the copy to make is added to `copies`. When the pool has too
+  // few pages returns false and changes nothing. Reserving twice is harmless.
+  [[nodiscard]] bool Reserve(int64_t rows, std::vector<PageCopy>* copies);
+
+  // The reserved positions were written. REQUIRES: Reserve(rows) came before.
+  void Append(int64_t rows);
+
+  // Cuts back to `length` positions and frees the pages behind. REQUIRES: 0 <= length <= length().
+  void Truncate(int64_t length);
+
+ private:
+  int64_t UsedPages(int64_t positions) const;
+
+  PagePool* pool_;
+  int64_t length_ = 0;
+  std::vector<int32_t> pages_;  // covers length_ positions and what is reserved
+};
+
+}  // namespace antiphon

@@ -1,0 +1,217 @@
+#include "engine/kv_pages.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <random>
+#include <vector>
+
+namespace antiphon {
+namespace {
+
+using Copies = std::vector<PageCopy>;
+
+// Reserves and appends; the test has failed if the pool is too small.
+Copies Write(PageTable& table, int64_t rows) {
+  Copies copies;
+  EXPECT_TRUE(table.Reserve(rows, &copies));
+  table.Append(rows);
+  return copies;
+}
+
+TEST(KvPagesTest, PagesAreTakenAsPositionsNeedThem) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  EXPECT_TRUE(Write(table, 1).empty());
+  EXPECT_EQ(pool.pages_in_use(), 1);
+  Write(table, 3);
+  EXPECT_EQ(pool.pages_in_use(), 1);
+  Write(table, 1);
+  EXPECT_EQ(pool.pages_in_use(), 2);
+  EXPECT_EQ(table.length(), 5);
+  EXPECT_EQ(table.pages().size(), 2u);
+}
+
+TEST(KvPagesTest, ReservingTwiceTakesPagesOnce) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Copies copies;
+  ASSERT_TRUE(table.Reserve(6, &copies));
+  ASSERT_TRUE(table.Reserve(6, &copies));
+  EXPECT_EQ(pool.pages_in_use(), 2);
+}
+
+TEST(KvPagesTest, DestructionFreesAllPages) {
+  PagePool pool(8, 4);
+  {
+    PageTable table(&pool);
+    Write(table, 20);
+    EXPECT_EQ(pool.pages_in_use(), 5);
+  }
+  EXPECT_EQ(pool.pages_in_use(), 0);
+}
+
+TEST(KvPagesTest, ForkSharesPagesUntilTheFirstWrite) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 6);
+  PageTable fork = table;
+  EXPECT_EQ(pool.pages_in_use(), 2);
+  EXPECT_EQ(pool.references(table.pages()[0]), 2);
+
+  const int32_t shared_last = table.pages()[1];
+  const Copies copies = Write(fork, 1);
+  ASSERT_EQ(copies.size(), 1u);
+  EXPECT_EQ(copies[0], (PageCopy{shared_last, fork.pages()[1], 2}));
+  EXPECT_EQ(pool.pages_in_use(), 3);
+  EXPECT_EQ(fork.pages()[0], table.pages()[0]);
+  EXPECT_NE(fork.pages()[1], table.pages()[1]);
+  EXPECT_EQ(pool.references(shared_last), 1);
+
+  // The page is the original's alone now: it writes in place.
+  EXPECT_TRUE(Write(table, 1).empty());
+  EXPECT_EQ(table.pages()[1], shared_last);
+}
+
+TEST(KvPagesTest, ForkAtAPageBoundaryCopiesNothing) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 8);
+  PageTable fork = table;
+  EXPECT_TRUE(Write(fork, 1).empty());
+  EXPECT_EQ(pool.pages_in_use(), 3);
+}
+
+TEST(KvPagesTest, PagesAForkReservedAreNotWrittenByBoth) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Copies copies;
+  ASSERT_TRUE(table.Reserve(6, &copies));
+  PageTable fork = table;
+  EXPECT_TRUE(Write(fork, 6).empty());  // nothing is in those pages yet
+  EXPECT_TRUE(Write(table, 6).empty());
+  EXPECT_NE(fork.pages()[0], table.pages()[0]);
+  EXPECT_NE(fork.pages()[1], table.pages()[1]);
+  EXPECT_EQ(pool.pages_in_use(), 4);
+}
+
+TEST(KvPagesTest, TruncateFreesWholePagesOnly) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 13);
+  table.Truncate(5);
+  EXPECT_EQ(table.length(), 5);
+  EXPECT_EQ(pool.pages_in_use(), 2);
+  table.Truncate(5);
+  EXPECT_EQ(pool.pages_in_use(), 2);
+  table.Truncate(0);
+  EXPECT_EQ(pool.pages_in_use(), 0);
+}
+
+TEST(KvPagesTest, TruncatingAForkLeavesTheOriginal) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 10);
+  const std::vector<int32_t> before(table.pages().begin(), table.pages().end());
+  PageTable fork = table;
+  fork.Truncate(2);
+  EXPECT_EQ(pool.pages_in_use(), 3);
+  // Writing at position 2 would overwrite what the original still reads.
+  const Copies copies = Write(fork, 1);
+  ASSERT_EQ(copies.size(), 1u);
+  EXPECT_EQ(copies[0].positions, 2);
+  EXPECT_EQ(std::vector<int32_t>(table.pages().begin(), table.pages().end()), before);
+}
+
+TEST(KvPagesTest, ExhaustionChangesNothing) {
+  PagePool pool(3, 4);
+  PageTable table(&pool);
+  Write(table, 6);
+  PageTable other(&pool);
+  Copies copies;
+  EXPECT_FALSE(other.Reserve(5, &copies));
+  EXPECT_EQ(pool.free_pages(), 1);
+  EXPECT_TRUE(other.pages().empty());
+
+  // A fork needs a page for the copy as well.
+  PageTable fork = table;
+  EXPECT_EQ(fork.PagesNeeded(3), 2);
+  EXPECT_FALSE(fork.Reserve(3, &copies));
+  EXPECT_TRUE(copies.empty());
+  EXPECT_EQ(pool.references(table.pages()[1]), 2);
+  EXPECT_TRUE(fork.Reserve(2, &copies));
+}
+
+TEST(KvPagesTest, AssignmentReleasesWhatItReplaces) {
+  PagePool pool(8, 4);
+  PageTable a(&pool);
+  PageTable b(&pool);
+  Write(a, 9);
+  Write(b, 4);
+  a = b;
+  EXPECT_EQ(pool.pages_in_use(), 1);
+  b = PageTable(&pool);
+  EXPECT_EQ(pool.pages_in_use(), 1);
+  const PageTable& self = a;
+  a = self;
+  EXPECT_EQ(pool.pages_in_use(), 1);
+  EXPECT_EQ(a.length(), 4);
+}
+
+// Forks, writes and cuts at random, against a copy of what each table should hold; nothing may leak or be
+// written through a shared page.
+TEST(KvPagesTest, RandomForksNeverSeeEachOthersWrites) {
+  constexpr int32_t kPagePositions = 3;
+  PagePool pool(64, kPagePositions);
+  std::vector<std::vector<int>> memory(64, std::vector<int>(kPagePositions, -1));
+  struct Branch {
+    PageTable table;
+    std::vector<int> expected;
+  };
+  std::vector<std::optional<Branch>> branches(6);
+  branches[0].emplace(Branch{PageTable(&pool), {}});
+  std::mt19937 random(7);
+  int next_value = 0;
+  for (int round = 0; round < 3000; ++round) {
+    auto& branch = branches[random() % branches.size()];
+    auto& other = branches[random() % branches.size()];
+    switch (random() % 4) {
+      case 0:
+        if (branch && &branch != &other) other = branch;
+        break;
+      case 1:
+        if (branch) {
+          const int64_t cut = static_cast<int64_t>(random() % (branch->expected.size() + 1));
+          branch->table.Truncate(cut);
+          branch->expected.resize(static_cast<size_t>(cut));
+        }
+        break;
+      default:
+        if (!branch || branch->expected.size() > 18) break;
+        const int64_t rows = 1 + random() % 4;
+        Copies copies;
+        ASSERT_TRUE(branch->table.Reserve(rows, &copies));
+        for (const PageCopy& copy : copies) {
+          for (int i = 0; i < copy.positions; ++i) memory[copy.to][i] = memory[copy.from][i];
+        }
+        for (int64_t i = 0; i < rows; ++i) {
+          const size_t position = branch->expected.size();
+          memory[branch->table.pages()[position / kPagePositions]][position % kPagePositions] = next_value;
+          branch->expected.push_back(next_value++);
+        }
+        branch->table.Append(rows);
+    }
+    for (const auto& checked : branches) {
+      if (!checked) continue;
+      for (size_t i = 0; i < checked->expected.size(); ++i) {
+        ASSERT_EQ(memory[checked->table.pages()[i / kPagePositions]][i % kPagePositions],
+                  checked->expected[i]);
+      }
+    }
+  }
+  branches.clear();
+  EXPECT_EQ(pool.pages_in_use(), 0);
+}
+
+}  // namespace
+}  // namespace antiphon
