@@ -7,11 +7,11 @@ list. tests/training/test_grammar.py holds the size; homophones were removed wit
 NOUNS = """
 actor air alarm album alley angel animal ankle answer apple apron arch arm army arrow artist attic autumn baby
 badge bag bakery balcony ball balloon banana bandage bank barn basement basket bath battery beach bean beard bed bedroom bee
-beetle bell belt bench bicycle bill bird birthday biscuit blanket block blouse board boat body bone book boot border boss bottle
+beetle bell belt bench bicycle bill bird birthday biscuit blanket block blouse board boat body bone book boot border bottle
 bottom bowl box boy branch bread breakfast brick bridge broom brother brush bubble bucket building bullet bus bush butcher
 butter butterfly button cabbage cabin cable cage cake calendar camel camera camp canal candle candy cap captain car card carpet
 carrot castle cat cave ceiling century chain chair chalk cheese chef cherry chicken child chimney chin chocolate church circle
-circus city clay clerk cliff clock cloth cloud clown club coast coat coconut coffee coin collar color comb computer concert cook
+circus city clay clerk cliff clock cloth cloud clown club coast coat coconut coffee coin color comb computer concert cook
 cookie copper corner cotton couch country cousin cow cowboy crab cream crown cucumber cup cupboard curtain cushion
 dad dance danger daughter dentist desk diamond dinner dirt dish doctor dog doll dolphin donkey door dragon drawer dream dress
 driver drum duck dust eagle ear earth east edge egg elbow elephant engine envelope evening eye face factory family farm
@@ -29,7 +29,7 @@ phone piano pickle picnic picture pig pigeon pillow pilot pin pine pipe pirate p
 pocket poem poet police pond pony pool port potato powder prince princess prison prize puddle pumpkin pupil
 puppet puppy purse puzzle pyramid queen question rabbit radio rail rainbow rat refrigerator restaurant rice
 ring river road robot rock rocket roof room rope rug ruler sailor salad salt sand sandwich scarf school
-science scissors season seat secret seed shadow shark sheep shelf shell ship shirt shoe shop shoulder shower sister skirt
+science scissors season seat secret shadow shark sheep shelf shell ship shirt shoe shop shoulder shower sister skirt
 sky sleeve slipper smoke snail snake snow soap sock sofa soldier song soup south spider sponge spoon spring square squirrel
 stable stage stamp star station statue stick stocking stomach stone store storm story stove strawberry street string student
 subject sugar suit suitcase summer sun supper swan sweater swing sword table tailor tank tap taxi teacher team teapot teeth
@@ -43,9 +43,9 @@ cabinet cactus canyon carpenter channel charm chess chest choice citizen coach c
 corn costume crayon creature cricket crystal custom daisy deck detail device drama duty effort emperor energy
 event expert fabric fairy fashion favor feast fever film flash flock flood foam fortune freedom future galaxy game
 gesture glacier globe habit harvest hazard hero history hobby horizon humor image journal journey
-joy justice knowledge label lantern laughter law league legend leopard lesson level limit list lobster luck luggage
+joy justice knowledge label lantern laughter law league legend leopard lesson level limit list lobster luggage
 magic manner master matter meal melody memory message method midnight mile model moment motion movement
-mystery nation nature network nickel novel nurse object opinion orbit order owner oxygen package pair partner pattern
+mystery nation nature network nickel novel nurse object opinion orbit order owner oxygen package partner pattern
 peach peanut pebble pepperoni photo phrase planner pleasure point policy position practice pride problem
 process profit program promise purpose race reason recipe region report result reward rhythm riddle river robin
 rooster rumor sample satellite scale score screen script search section sense series service shape signal silence
@@ -57,8 +57,8 @@ view virus vision wealth weapon wheat width wisdom wish wonder wood workshop
 
 ADJECTIVES = """
 able active afraid alone amazing ancient angry awake bad basic beautiful big bitter blank blind bold brave brief bright
-broad broken brown busy calm careful cheap cheerful clean clear clever cloudy cold common cool correct crazy crowded
-curious curly dark deaf deep delicious different difficult dirty double dry dull easy electric empty enormous equal evil exact
+broad broken brown busy careful cheap cheerful clean clear clever cloudy cold common cool correct crazy crowded
+curious curly dark deaf deep delicious different difficult dirty double dry easy electric empty enormous equal evil exact
 excellent expensive extra false famous fancy fast fat final fine firm flat foreign free fresh friendly full funny general
 gentle giant glad golden good grand gray great green grumpy happy hard healthy heavy helpful hidden high hollow honest
 hot huge humble hungry important jolly kind large late lazy legal light little lively local lonely long loose loud
@@ -89,7 +89,7 @@ sing sink sit skate skip sleep slide smell smile sneeze solve sort speak spell s
 split spray spread squeak squeeze stand stare start stay steer stop strap stretch strip study succeed suffer suggest supply
 support suppose surround suspect swallow swim switch talk teach tease tell thank think tickle
 tie touch trace trap travel treat tremble trust try tug tumble turn twist type understand unlock untie vanish
-visit wander want warn wash waste watch wave wear whisper win wink wipe wonder work worry
+visit want warn wash waste watch wave whisper win wink wipe wonder work worry
 wrap wreck yawn yell zip
 """.split()
 
@@ -99,7 +99,7 @@ back because before behind below beneath beside between beyond both but certainl
 else enough even ever every exactly except far first forever forward from hardly however if indeed inside instead into just
 last later least less maybe mine more mostly much must my near nearly never next nobody nothing now
 nowhere often once only other our outside over perhaps quickly quite rather really second several she
-slowly some somehow someone something sometimes soon such than that their then there these they third this those
+slowly some somehow someone something sometimes soon such than that then there these they third this those
 through till today together tomorrow tonight under until up upon usually very we well when whenever where
 while who whose why with within without yesterday yet you your
 """.split()

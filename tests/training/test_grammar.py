@@ -1,0 +1,184 @@
+"""The grammar keeps its promises: nothing held out is trained, seeds decide everything, every text can be written.
+
+    /usr/bin/python3 tests/training/test_grammar.py
+"""
+
+import os
+import random
+import re
+import sys
+import unittest
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "models", "training", "language"))
+
+import grammar
+import tokenizer
+from skills import arithmetic, common, lexicon, words
+
+_VALUES = {lexicon.number_words(n): n for n in range(-999, 1000)}
+
+
+def training_turns(count, seed=11):
+    rng = random.Random(seed)
+    for i in range(count):
+        yield from grammar.sample_dialogue(rng, typed=i % 2 == 0).turns
+
+
+def pair_of(answer):
+    """The operands of an arithmetic answer, read back from its words."""
+    left, op, right = re.match(r"(.+?) (plus|minus|times) (.+) is ", answer).groups()
+    return _VALUES[left], op, _VALUES[right]
+
+
+class HeldOut(unittest.TestCase):
+    def test_no_held_out_pair_is_ever_trained(self):
+        seen = set()
+        for turn in training_turns(30000):
+            if turn.skill == "arithmetic" or re.search(r" (plus|minus|times) .* is ", turn.answer):
+                a, _, b = pair_of(turn.answer)
+                self.assertFalse(common.pair_is_held(a, b), turn)
+                seen.add((a, b))
+        small = {(a, b) for a, b in seen if a <= 20 and b <= 20}
+        held = sum(common.pair_is_held(a, b) for a in range(21) for b in range(a, 21))
+        self.assertTrue(0.10 < held / 231 < 0.20, held)
+        # All the other ordered pairs do occur.
+        self.assertEqual(len(small), sum(not common.pair_is_held(a, b) for a in range(21) for b in range(21)))
+
+    def test_training_and_test_texts_are_disjoint(self):
+        trained_keys, trained_texts, said = set(), set(), set()
+        for turn in training_turns(30000):
+            trained_keys.add(turn.key)
+            trained_texts.add(turn.question)
+            if turn.skill == "say":
+                said.add(turn.answer)
+        for name in ("held_out_texts", "held_out_texts_dev", "held_out_pairs", "typed_held_out", "follow_ups"):
+            for dialogue in grammar.test_set(name, 300):
+                for i in dialogue.scored:
+                    self.assertFalse(dialogue.turns[i].key in trained_keys, dialogue)
+        for dialogue in grammar.test_set("held_out_texts", 300):
+            # Asking for what was never told has its own answer at the start of a conversation.
+            if not dialogue.fresh:
+                self.assertFalse(dialogue.turns[0].question in trained_texts, dialogue)
+        for dialogue in grammar.test_set("say_new_orders", 300):
+            self.assertFalse(dialogue.turns[0].answer in said, dialogue)
+
+    def test_development_and_final_sets_differ(self):
+        for name in ("held_out_texts", "follow_ups", "held_out_pairs", "say_new_orders"):
+            final = {d.turns[-1].key for d in grammar.test_set(name, 300)}
+            dev = {d.turns[-1].key for d in grammar.test_set(name + "_dev", 100)}
+            self.assertFalse(final & dev)
+
+    def test_every_answer_of_a_test_can_be_learnt(self):
+        trained = {turn.answer for turn in training_turns(60000, seed=5)}
+        for dialogue in grammar.test_set("held_out_texts", 400):
+            turn = dialogue.turns[0]
+            if turn.skill in ("calendar", "opposites", "colors", "capitals", "spelling", "smalltalk", "out_of_reach"):
+                self.assertTrue(turn.answer in trained, turn)
+
+    def test_contractions_do_not_leak(self):
+        self.assertEqual(common.canonical("whats the opposite of hot"), "what is the opposite of hot")
+        for turn in training_turns(3000):
+            self.assertEqual(turn.split, common.TRAIN)
+
+
+class Answers(unittest.TestCase):
+    def test_arithmetic_is_right(self):
+        for turn in training_turns(5000):
+            if turn.skill == "arithmetic":
+                a, op, b = pair_of(turn.answer)
+                value = {"plus": a + b, "minus": a - b, "times": a * b}[op]
+                self.assertTrue(turn.answer.endswith(" is " + lexicon.number_words(value)), turn)
+
+    def test_follow_ups_build_on_the_answer_before(self):
+        rng = random.Random(2)
+        checked = 0
+        while checked < 200:
+            dialogue = grammar.sample_dialogue(rng)
+            if dialogue.shape == "follow" and dialogue.turns[0].skill == "arithmetic":
+                for before, turn in zip(dialogue.turns, dialogue.turns[1:]):
+                    result = before.answer.split(" is ")[1]
+                    self.assertTrue(turn.answer.startswith(result + " "), dialogue)
+                checked += 1
+
+    def test_facts_are_recalled(self):
+        rng = random.Random(2)
+        told = [d for d in (grammar.sample_dialogue(rng) for _ in range(4000)) if d.shape == "recall"]
+        self.assertGreater(len(told), 100)
+        self.assertEqual({len(d.turns) for d in told}, {2, 3, 4})
+        for dialogue in told:
+            self.assertIn(dialogue.turns[0].facts["x"], dialogue.turns[-1].answer)
+
+    def test_sizes_promised_by_the_documentation(self):
+        self.assertGreaterEqual(len(words.all_words()), 1500)
+        self.assertEqual(len(words.all_words()), len(set(words.all_words())))
+        self.assertGreaterEqual(len(lexicon.OPPOSITES), 120)
+        self.assertGreaterEqual(len(lexicon.COLORS), 60)
+        self.assertGreaterEqual(len(lexicon.CAPITALS), 40)
+        self.assertGreaterEqual(len(lexicon.SPELLING), 100)
+        self.assertFalse(set(lexicon.CAPITALS) & set(lexicon.OTHER_COUNTRIES))
+        for phrasings in arithmetic.ASK.values():
+            self.assertGreaterEqual(len(phrasings), 6)
+        self.assertGreaterEqual(len({t.answer for t in training_turns(20000)}), 6000)
+
+    def test_no_pause_where_a_question_might_be_over(self):
+        for turn in training_turns(4000):
+            places = grammar.pause_places(turn)
+            for place in places:
+                self.assertNotIn(" ".join(turn.question.split()[:place]), ("what is my name", "how are you", "thank you", "hello"))
+            if turn.skill == "say":
+                list_start = len(turn.question.split()) - len(turn.answer.split())
+                self.assertTrue(all(place <= list_start for place in places), turn)
+
+
+class Determinism(unittest.TestCase):
+    def test_a_seed_gives_the_same_conversations(self):
+        a, b, c = random.Random(4), random.Random(4), random.Random(5)
+        first = [grammar.sample_dialogue(a) for _ in range(300)]
+        self.assertEqual(first, [grammar.sample_dialogue(b) for _ in range(300)])
+        self.assertNotEqual(first, [grammar.sample_dialogue(c) for _ in range(300)])
+
+    def test_sets_are_fixed(self):
+        for name in ("held_out_texts", "typed_held_out"):
+            self.assertEqual(grammar.test_set(name, 50), grammar.test_set(name, 50))
+        # The splits hang on this hash: a change would mix trained and held-out texts of a published model.
+        self.assertEqual([common.bucket(t) for t in ("a", "pair 7 8")], [177, 690])
+
+
+class Text(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.tokenizer = tokenizer.load()
+
+    def test_every_text_encodes_and_decodes_back(self):
+        rng = random.Random(9)
+        for turn in training_turns(3000):
+            for text in (turn.question, turn.answer):
+                ids = self.tokenizer.encode(text)
+                self.assertGreater(min(ids), tokenizer.ASSISTANT, text)
+                self.assertEqual(self.tokenizer.decode(ids), text)
+                self.assertRegex(text, r"^[a-z]+( [a-z]+)*$")
+            typed = grammar.typed_form(rng, turn)
+            self.assertGreater(min(self.tokenizer.encode(typed)), tokenizer.ASSISTANT, typed)
+
+    def test_words_encode_one_by_one(self):
+        # The transcript is written word by word while it is heard: its pieces are those of the whole sentence.
+        for turn in training_turns(500):
+            pieces = [i for word in turn.question.split() for i in self.tokenizer.encode(word)]
+            self.assertEqual(pieces, self.tokenizer.encode(turn.question))
+
+    def test_control_symbols_cannot_be_typed(self):
+        ids = self.tokenizer.encode("<user> <assistant><pad></s><bos><end> hello <unk>")
+        self.assertGreater(min(ids), tokenizer.ASSISTANT)
+        for i, piece in enumerate(("<pad>", "<unk>", "<bos>", "<end>", "<user>", "<assistant>")):
+            self.assertEqual(self.tokenizer.id_to_piece(i), piece)
+
+    def test_typed_forms_hold_digits_signs_and_case(self):
+        rng = random.Random(1)
+        forms = [grammar.typed_form(rng, t) for t in training_turns(4000) if t.skill == "arithmetic"]
+        for pattern in (r"\d+ ?\+ ?\d+", r"^What's", r"\?$", r"\d+ times \d+", r"^[a-z ]+$"):
+            self.assertTrue(any(re.search(pattern, f) for f in forms), pattern)
+
+
+if __name__ == "__main__":
+    unittest.main()
