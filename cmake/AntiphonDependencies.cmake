@@ -46,3 +46,8 @@ add_library(antiphon_torch_pch STATIC ${PROJECT_BINARY_DIR}/torch_pch.cc)
 # The warnings too: -Wpedantic changes predefined macros, and then the compiler would not take the header.
 target_link_libraries(antiphon_torch_pch PRIVATE antiphon_torch antiphon_warnings)
 target_precompile_headers(antiphon_torch_pch PRIVATE <torch/types.h>)
+
+# TEMPORARY until src/model has left it (see the top of this file).
+pkg_check_modules(sentencepiece IMPORTED_TARGET sentencepiece)
+message(WARNING "libsentencepiece + libtorch/gRPC in one process segfaults before main() (bundled protobuf 3.14 against "
+  "libprotobuf 3.21). src/model/text_tokenizer must read tokenizer.model itself. See /tmp/brief/NOTICE-sentencepiece.md")
