@@ -41,8 +41,6 @@ class Encoder(nn.Module):
 class Codebook(nn.Module):
     """Nearest-neighbour vectors, kept as moving averages of what fell to them (see Quantiser.update)."""
 
-    DECAY = 0.99
-
     def __init__(self, size):
         super().__init__()
         self.size = size
@@ -60,17 +58,19 @@ class Codebook(nn.Module):
         pick = torch.randint(0, len(flat), (self.size,), generator=generator)
         jitter = 0.01 * flat.std() * torch.randn(self.size, VECTOR, generator=generator)
         self.vectors.copy_(flat[pick] + jitter)
-        self.sums.copy_(self.vectors)
+        # Little weight, so that entries which the moving encoder leaves behind are soon seen to be dead.
+        self.counts.fill_(0.05)
+        self.sums.copy_(self.vectors * 0.05)
 
     def statistics(self, x, codes):
         flat, codes = x.reshape(-1, VECTOR), codes.reshape(-1)
         counts = torch.bincount(codes, minlength=self.size).float()
         return counts, torch.zeros(self.size, VECTOR).index_add_(0, codes, flat)
 
-    def update(self, counts, sums, revive, generator):
+    def update(self, counts, sums, decay, revive, generator):
         """Moves towards a step's statistics; entries used under 3 % of their share restart at vectors of `revive`."""
-        self.counts.mul_(self.DECAY).add_(counts, alpha=1 - self.DECAY)
-        self.sums.mul_(self.DECAY).add_(sums, alpha=1 - self.DECAY)
+        self.counts.mul_(decay).add_(counts, alpha=1 - decay)
+        self.sums.mul_(decay).add_(sums, alpha=1 - decay)
         self.vectors.copy_(self.sums / self.counts.clamp(min=1e-4).unsqueeze(1))
         if revive is not None:
             share = float(counts.sum()) / self.size

@@ -1,0 +1,209 @@
+"""Stage 1: encoder and codebooks, against a cheap inverse-STFT decoder.
+
+    python3 train_encoder.py --data DIR --out encoder.pt --minutes 30
+
+Losses are printed and appended to OUT.jsonl, one JSON object a line.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from shared_training import SharedTrainer, use_heap_for_temporaries
+
+if __name__ == "__main__":
+    use_heap_for_temporaries()
+
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+import torch.nn.functional as F
+
+from augment import augment
+from corpus import Corpus, utterances
+from losses import SpectralLoss
+from model import PHONEMES, SIZES, VECTOR, Codec, phoneme_targets
+
+OUTPUT_WEIGHT, INPUT_WEIGHT = 1.4, 0.6
+
+
+class Batches:
+    """Half output voice (light changes of level only), half input voices (augmented, clean target)."""
+
+    def __init__(self, folder, count, samples, seed):
+        self.output, self.input = Corpus(folder, "output"), Corpus(folder, "input")
+        self.count, self.samples = count, samples
+        self.rng = np.random.default_rng(seed)
+        half = count // 2
+        self.weights = torch.cat([torch.full((half,), OUTPUT_WEIGHT), torch.full((count - half,), INPUT_WEIGHT)])
+
+    def next(self):
+        half = self.count // 2
+        ours, our_labels = self.output.crops(half, self.samples, self.rng)
+        ours *= 10 ** (self.rng.uniform(-3, 2, (half, 1)).astype(np.float32) / 20)
+        others, other_labels = self.input.crops(self.count - half, self.samples, self.rng)
+        pairs = [augment(wave, self.rng) for wave in others]
+        heard = np.concatenate([ours, np.stack([p[0] for p in pairs])]).astype(np.float32)
+        clean = np.concatenate([ours, np.stack([p[1] for p in pairs])]).astype(np.float32)
+        labels = np.concatenate([our_labels, other_labels])
+        return torch.from_numpy(heard), torch.from_numpy(clean), torch.from_numpy(labels)
+
+
+def losses(codec, spectral, batch, weights):
+    heard, clean, labels = batch
+    semantic, acoustic = codec.encoder(heard)
+    count = len(heard)
+    all_books = torch.full((count,), len(SIZES) - 1)
+    keep = torch.where(torch.rand(count) < 0.25, torch.randint(0, len(SIZES), (count,)), all_books)
+    quantised, vectors, commitment, inputs = codec.quantiser(semantic, acoustic, keep)
+    spectrum = spectral(codec.decoder(vectors), clean, weights)
+    targets = phoneme_targets(labels).reshape(-1)
+    phonemes = F.cross_entropy(codec.phonemes(quantised).reshape(-1, PHONEMES), targets)
+    unquantised = F.cross_entropy(codec.phonemes(semantic).reshape(-1, PHONEMES), targets)
+    total = spectrum + 0.5 * (phonemes + 0.5 * unquantised) + 0.25 * commitment
+    return total, {"spectrum": spectrum, "phonemes": phonemes, "commitment": commitment}, inputs
+
+
+@torch.no_grad()
+def start_codebooks(codec, batches, generator):
+    """Codebooks start at what the untrained encoder makes of data."""
+    made = [codec.encoder(batches.next()[0]) for _ in range(12)]
+    semantic, acoustic = (torch.cat([m[i] for m in made]) for i in (0, 1))
+    books = codec.quantiser.books
+    books[0].start(semantic, generator)
+    rest = acoustic - codec.quantiser.predict(books[0].vectors[books[0].nearest(semantic)])
+    for book in books[1:]:
+        book.start(rest, generator)
+        rest = rest - book.vectors[book.nearest(rest)]
+
+
+@torch.no_grad()
+def evaluate(codec, folder, limit):
+    """Phoneme accuracy in per cent of 20 ms sub-frames that are not silence, and codes in use (perplexity)."""
+    result = {}
+    for name in ("eval_output", "eval_input", "eval_seen"):
+        right, used = [], []
+        for _, _, wave, labels in utterances(folder, name, limit):
+            codes = codec.encode(wave)
+            guess = codec.phonemes(codec.quantiser.books[0].vectors[codes[..., 0]]).view(1, -1, 4, PHONEMES).argmax(-1)
+            targets = phoneme_targets(labels)
+            right.append((guess == targets)[targets > 0].float())
+            used.append(codes[0])
+        used = torch.cat(used)
+        perplexity = []
+        for k in range(len(SIZES)):
+            share = torch.bincount(used[:, k]).float()
+            share = share[share > 0] / share.sum()
+            perplexity.append(round(float(torch.exp(-(share * share.log()).sum()))))
+        result[name] = {"phonemes": round(100 * float(torch.cat(right).mean()), 1), "perplexity": perplexity}
+    return result
+
+
+class CodebookStatistics:
+    """Each process's counts and sums of a step in shared memory; rank 0 folds them into the codebooks."""
+
+    def __init__(self, codec, world):
+        self.books = codec.quantiser.books
+        self.counts = [torch.zeros(world, b.size).share_memory_() for b in self.books]
+        self.sums = [torch.zeros(world, b.size, VECTOR).share_memory_() for b in self.books]
+
+    def record(self, rank, inputs):
+        for k, (book, (x, codes)) in enumerate(zip(self.books, inputs)):
+            self.counts[k][rank], self.sums[k][rank] = book.statistics(x, codes)
+
+    def update(self, inputs, step, generator):
+        decay = 0.96 if step < 400 else 0.99
+        for k, book in enumerate(self.books):
+            revive = inputs[k][0] if step % 20 == 19 else None
+            book.update(self.counts[k].sum(0), self.sums[k].sum(0), decay, revive, generator)
+
+
+def work(rank, options, codec, trainer, statistics, control):
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed * 10 + rank)
+    generator = torch.Generator().manual_seed(options.seed)
+    batches = Batches(options.data, options.batch, int(options.seconds * 16000), options.seed * 10 + rank)
+    spectral = SpectralLoss()
+    trainer.attach(rank)
+    log = open(options.out + ".jsonl", "a") if rank == 0 else None
+    begin = last_log = time.time()
+    next_evaluation = begin + options.evaluate_minutes * 60
+    step, last_step, sums = 0, 0, {}
+    while True:
+        if rank == 0:
+            done = (time.time() - begin) / 60 / options.minutes
+            control[0] = options.rate * min(1, (step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
+            control[1] = done >= 1
+        total, parts, inputs = losses(codec, spectral, batches.next(), batches.weights)
+        total.backward()
+        statistics.record(rank, inputs)
+        trainer.barrier.wait()
+        rate, stop = float(control[0]), bool(control[1])
+        # In a barrier-protected slot: the other processes read the codebooks only in their next forward pass.
+        norm = trainer.step(rate, lambda: statistics.update(inputs, step, generator))
+        step += 1
+        if rank == 0:
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            now = time.time()
+            if now - last_log > 20 or stop:
+                taken = step - last_step
+                record = {name: round(value / taken, 4) for name, value in sums.items()}
+                record.update(step=step, minutes=round((now - begin) / 60, 2), ms=round(1000 * (now - last_log) / taken),
+                              norm=round(norm, 2), rate=round(rate, 6))
+                print(json.dumps(record), file=log, flush=True)
+                print(json.dumps(record), flush=True)
+                last_log, last_step, sums = now, step, {}
+            if now > next_evaluation or stop:
+                result = dict(evaluate(codec, options.data, 120 if stop else 16), step=step)
+                print(json.dumps(result), file=log, flush=True)
+                print(json.dumps(result), flush=True)
+                torch.save(codec.state_dict(), options.out)
+                next_evaluation = time.time() + options.evaluate_minutes * 60
+        if stop:
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    folder = os.environ.get("WREN_WORK", "/tmp/wren")
+    parser.add_argument("--data", default=folder + "/codec_data")
+    parser.add_argument("--out", default=folder + "/encoder.pt")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--evaluate-minutes", type=float, default=6)
+    parser.add_argument("--batch", type=int, default=10, help="crops a process and step")
+    parser.add_argument("--seconds", type=float, default=1.28)
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    codec = Codec()
+    start_codebooks(codec, Batches(options.data, 16, int(options.seconds * 16000), options.seed),
+                    torch.Generator().manual_seed(options.seed))
+    for buffer in codec.buffers():
+        buffer.share_memory_()
+    trainer = SharedTrainer(codec.parameters(), options.processes)
+    statistics = CodebookStatistics(codec, options.processes)
+    control = torch.zeros(2, dtype=torch.float64).share_memory_()
+    size = {name: sum(p.numel() for p in part.parameters()) for name, part in codec.named_children()}
+    print(json.dumps({"parameters": size}), flush=True)
+    context = mp.get_context("fork")
+    arguments = (options, codec, trainer, statistics, control)
+    others = [context.Process(target=work, args=(rank, *arguments)) for rank in range(1, options.processes)]
+    for process in others:
+        process.start()
+    work(0, *arguments)
+    for process in others:
+        process.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""Turns conversations into training sequences, and sequences into packed batches.
+
+The layout is the token stream the runtime speaks (docs/token_stream.md): a position reads the sum of the channels
+present and writes a symbol and, where the answer is spoken, a frame. A `SequenceBuilder` is fed turn by turn and keeps
+for every position what it reads; for those that are trained on, what they should write, of which kind, how much it
+counts.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+
+import kernels
+
+PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
+FRAME_SECONDS = 0.08
+SPEECH_LEAD = 2
+
+# Kinds of written symbols. Their losses are normalised group by group: with one common normaliser the two or three
+# words that matter drown in pads.
+HEAR_PAD, HEAR_WORD, HEAR_OVER, SPOKEN_TEXT, SPOKEN_PAD, TYPED_TEXT = range(6)
+KIND_NAMES = ("hear_pad", "hear_word", "hear_over", "spoken_text", "spoken_pad", "typed_text")
+GROUPS = ((HEAR_PAD, HEAR_WORD, HEAR_OVER), (SPOKEN_TEXT, SPOKEN_PAD), (TYPED_TEXT,))
+GROUP_WEIGHTS = (1.0, 1.0, 0.6)
+
+PAD_WEIGHT = 0.12
+PAUSE_WEIGHT = 0.5  # pads in a pause inside a question: taking the turn there is the worst mistake
+ANSWER_PAD_WEIGHT = 0.1
+
+# A transcript piece is due at the first position whose frame ends this long after its word; the end of the turn this
+# long after the last word. One frame apart, so that the last word never competes with the end of the turn.
+WORD_DELAY = 0.07
+OVER_DELAY = 0.15
+
+
+@dataclasses.dataclass
+class Sequence:
+    """One conversation as arrays; *_at are positions within it."""
+
+    symbols: np.ndarray
+    positions: np.ndarray
+    heard_at: np.ndarray
+    heard: np.ndarray  # [H, K], -1: masked
+    spoken_at: np.ndarray
+    spoken: np.ndarray  # [S, K]
+    target_at: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    kind: np.ndarray
+    depth_at: np.ndarray
+    depth: np.ndarray  # [D, K], codebook 0 may be end of audio
+
+    def __len__(self):
+        return len(self.symbols)
+
+
+def frame_after(seconds):
+    """Index of the first frame that ends at `seconds` or later."""
+    return max(0, math.ceil(seconds / FRAME_SECONDS - 1e-6) - 1)
+
+
+@dataclasses.dataclass
+class HeardPlan:
+    pieces: dict  # frame -> piece
+    over: int  # first frame at which the turn is over
+    pauses: set  # frames in a pause inside the question
+
+
+def plan_hearing(words, rng=None, late=0.2):
+    """words: list of (pieces, begin seconds, end seconds) -> where the transcript and the end of the turn are written.
+
+    With `rng` a fifth of the words comes one frame later, so that late histories are known.
+    """
+    due = []
+    for index, (pieces, _, end) in enumerate(words):
+        last_word = index == len(words) - 1
+        delayed = rng is not None and rng.random() < (late / 2 if last_word else late)
+        first = frame_after(end + WORD_DELAY) + (1 if delayed else 0)
+        due += [(first + n, piece) for n, piece in enumerate(pieces)]
+        over = frame_after(end + OVER_DELAY) + (1 if delayed and last_word else 0)
+    placed, previous = [], -1
+    for frame, piece in due:
+        previous = max(frame, previous + 1)
+        placed.append([previous, piece])
+    limit = over - 1  # pieces that would come too late move forward in time, keeping their order
+    for entry in reversed(placed):
+        entry[0] = min(entry[0], limit)
+        limit = entry[0] - 1
+    if placed and placed[0][0] < 0:  # more pieces than frames: the end of the turn has to wait
+        over -= placed[0][0]
+        placed = [[frame - placed[0][0], piece] for frame, piece in placed]
+        for n in range(1, len(placed)):
+            placed[n][0] = max(placed[n][0], placed[n - 1][0] + 1)
+        over = max(over, placed[-1][0] + 1)
+    pauses = set()
+    for (_, _, end), (_, begin, _) in zip(words, words[1:]):
+        if begin - end > 0.12:
+            pauses.update(range(frame_after(end + 0.06), frame_after(begin + 0.1)))
+    return HeardPlan({frame: piece for frame, piece in placed}, over, pauses)
+
+
+class SequenceBuilder:
+    def __init__(self, codebook_sizes, first_position=0):
+        self.sizes = list(codebook_sizes)
+        self.end_of_audio = self.sizes[0]
+        self._symbols, self._positions, self._next = [], [], first_position
+        self._heard, self._spoken, self._targets, self._depth = [], [], [], []
+        self._read(BOS)
+
+    def __len__(self):
+        return len(self._symbols)
+
+    def _read(self, symbol, heard=None, spoken=None):
+        at = len(self._symbols)
+        self._symbols.append(symbol)
+        self._positions.append(self._next)
+        self._next += 1
+        if heard is not None:
+            self._heard.append((at, heard))
+        if spoken is not None:
+            self._spoken.append((at, spoken))
+        return at
+
+    def skip_positions(self, count):
+        """Leaves a hole in the positions, as if much had been said in between."""
+        self._next += count
+
+    def heard_turn(self, frames, plan, extra=0):
+        """frames [n, K] (possibly with masked codes); the turn ends `extra` frames after it could have. -> True if the
+        frames reach the end of the turn."""
+        over, last = plan.over, min(plan.over + extra, len(frames) - 1)
+        if last < over:
+            return False
+        symbol = USER
+        for frame in range(last + 1):
+            at = self._read(symbol, heard=frames[frame])
+            if frame >= over:
+                weight = 1.0 if frame == over or extra == 0 else 0.5
+                self._targets.append((at, ASSISTANT, weight, HEAR_OVER))
+                symbol = PAD
+            elif frame in plan.pieces:
+                symbol = plan.pieces[frame]
+                self._targets.append((at, symbol, 1.0, HEAR_WORD))
+            else:
+                symbol = PAD
+                weight = PAUSE_WEIGHT if frame in plan.pauses else PAD_WEIGHT
+                self._targets.append((at, PAD, weight, HEAR_PAD))
+        return True
+
+    def typed_turn(self, pieces, rng=None):
+        """With `rng`, pads between the pieces imitate the transcript of a spoken question."""
+        self._read(USER)
+        if rng is None:
+            for piece in pieces:
+                self._read(piece)
+            return
+        pace = rng.choice((1, 2, 3, 4))
+        for _ in range(rng.randint(2, 9)):
+            self._read(PAD)
+        for piece in pieces:
+            self._read(piece)
+            for _ in range(rng.randint(max(0, pace - 2), pace + 1)):
+                self._read(PAD)
+
+    def written_answer(self, pieces):
+        symbol = ASSISTANT
+        for piece in list(pieces) + [END]:
+            at = self._read(symbol)
+            self._targets.append((at, piece, 1.0, TYPED_TEXT))
+            symbol = piece
+        self._read(END)  # its output is not used
+
+    def spoken_answer(self, pieces, codes, history=None, learn_text=True):
+        """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same."""
+        history = codes if history is None else history
+        text = list(pieces) + [END]
+        count = len(codes)
+        symbol = ASSISTANT
+        for j in range(max(len(text), SPEECH_LEAD + count + 1)):
+            spoken = history[j - SPEECH_LEAD - 1] if SPEECH_LEAD < j <= SPEECH_LEAD + count else None
+            at = self._read(symbol, spoken=spoken)
+            symbol = text[j] if j < len(text) else PAD
+            if j >= len(text):
+                self._targets.append((at, PAD, ANSWER_PAD_WEIGHT, SPOKEN_PAD))
+            elif learn_text:
+                self._targets.append((at, symbol, 1.0, SPOKEN_TEXT))
+            if SPEECH_LEAD <= j < SPEECH_LEAD + count:
+                self._depth.append((at, codes[j - SPEECH_LEAD]))
+            elif j == SPEECH_LEAD + count:
+                self._depth.append((at, [self.end_of_audio] + [0] * (len(self.sizes) - 1)))
+
+    def build(self):
+        count = len(self.sizes)
+        ints = lambda values: np.array(values, dtype=np.int64)
+        frames = lambda pairs: ints([list(f) for _, f in pairs]).reshape(len(pairs), count)
+        column = lambda rows, n: [row[n] for row in rows]
+        return Sequence(
+            ints(self._symbols),
+            np.array(self._positions, dtype=np.int32),
+            ints(column(self._heard, 0)),
+            frames(self._heard),
+            ints(column(self._spoken, 0)),
+            frames(self._spoken),
+            ints(column(self._targets, 0)),
+            ints(column(self._targets, 1)),
+            np.array(column(self._targets, 2), dtype=np.float32),
+            ints(column(self._targets, 3)),
+            ints(column(self._depth, 0)),
+            frames(self._depth),
+        )
+
+
+def spoil_heard(frames, sizes, rng):
+    """A copy of heard codes [n, K] with masks and errors; rng: numpy Generator. -1 means masked."""
+    frames = np.array(frames, dtype=np.int64)
+    draw = rng.random(frames.shape)
+    wrong = (rng.random(frames.shape) * np.array(sizes)).astype(np.int64)
+    frames[draw > 0.96] = wrong[draw > 0.96]
+    frames[draw < 0.05] = -1
+    frames[rng.random(len(frames)) < 0.04] = -1
+    if rng.random() < 0.2:  # sometimes only the first codebooks are there
+        frames[:, rng.integers(1, frames.shape[1]) :] = -1
+    return frames
+
+
+def spoil_spoken(codes, sizes, rng, share=0.03):
+    """A copy of the spoken history in which some codes are wrong."""
+    codes = np.array(codes, dtype=np.int64)
+    wrong = (rng.random(codes.shape) * np.array(sizes)).astype(np.int64)
+    return np.where(rng.random(codes.shape) < share, wrong, codes)
+
+
+@dataclasses.dataclass
+class Batch:
+    """Packed sequences as tensors; *_rows index the packed rows."""
+
+    symbols: torch.Tensor
+    packing: kernels.Packing
+    heard_rows: torch.Tensor
+    heard: torch.Tensor
+    spoken_rows: torch.Tensor
+    spoken: torch.Tensor
+    target_rows: torch.Tensor
+    target: torch.Tensor
+    weight: torch.Tensor
+    kind: torch.Tensor
+    depth_rows: torch.Tensor
+    depth: torch.Tensor
+
+
+def pack(sequences, end_of_audio, depth_share=1.0, pad_share=1.0, rng=None):
+    """Lays sequences one behind the other. Of the spoken frames `depth_share` are trained on (the end of the audio
+    always), of the pads `pad_share`, with their weight raised accordingly."""
+    starts = [0]
+    for s in sequences:
+        starts.append(starts[-1] + len(s))
+    joined = lambda name: torch.from_numpy(np.concatenate([getattr(s, name) for s in sequences]))
+    rows = lambda name: torch.from_numpy(np.concatenate([getattr(s, name) + a for s, a in zip(sequences, starts)]))
+    batch = Batch(
+        joined("symbols"),
+        kernels.Packing(starts, joined("positions")),
+        rows("heard_at"),
+        joined("heard"),
+        rows("spoken_at"),
+        joined("spoken"),
+        rows("target_at"),
+        joined("target"),
+        joined("weight"),
+        joined("kind"),
+        rows("depth_at"),
+        joined("depth"),
+    )
+    if depth_share < 1.0 and len(batch.depth):
+        keep = torch.from_numpy(rng.random(len(batch.depth)) < depth_share) | (batch.depth[:, 0] == end_of_audio)
+        batch.depth_rows, batch.depth = batch.depth_rows[keep], batch.depth[keep]
+    if pad_share < 1.0:
+        pads = (batch.kind == HEAR_PAD) | (batch.kind == SPOKEN_PAD)
+        keep = torch.from_numpy(rng.random(len(pads)) < pad_share) | ~pads
+        batch.weight = torch.where(pads, batch.weight / pad_share, batch.weight)
+        for name in ("target_rows", "target", "weight", "kind"):
+            setattr(batch, name, getattr(batch, name)[keep])
+    return batch
