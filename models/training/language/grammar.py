@@ -25,6 +25,8 @@ SKILLS = {skill.NAME: skill for skill in (arithmetic, calendar, OPPOSITE_SKILL, 
                                           repeating, smalltalk, memory, out_of_reach)}
 _NAMES = sorted(SKILLS)
 _WEIGHTS = [SKILLS[name].WEIGHT for name in _NAMES]
+# Typed arithmetic is cheap and has far more problems to learn from.
+_TYPED_WEIGHTS = [w * (2 if name == "arithmetic" else 1) for name, w in zip(_NAMES, _WEIGHTS)]
 _FOLLOWED = [name for name in _NAMES if hasattr(SKILLS[name], "follow")]
 _FOLLOW_WEIGHTS = [SKILLS[name].WEIGHT * (0.4 if name == "say" else 1.0) for name in _FOLLOWED]
 _COMPLETE = smalltalk.fixed_questions() | memory.fixed_questions()
@@ -67,10 +69,10 @@ def _follow(rng, previous, wide):
     return arithmetic.follow(rng, previous, wide) if name == "arithmetic" else SKILLS[name].follow(rng, previous)
 
 
-def _single(rng, accept, wide=False, names=None):
+def _single(rng, accept, wide=False):
     """A question that stands alone."""
-    weights = _WEIGHTS if names is None else [SKILLS[name].WEIGHT for name in names]
-    return _until(lambda: _ask(rng, rng.choices(names or _NAMES, weights)[0], wide), accept)
+    weights = _TYPED_WEIGHTS if wide else _WEIGHTS
+    return _until(lambda: _ask(rng, rng.choices(_NAMES, weights)[0], wide), accept)
 
 
 def _unfresh(accept):

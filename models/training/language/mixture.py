@@ -1,11 +1,15 @@
 """What a training step is made of: typed conversations from the grammar, and spoken ones from the recorded shards."""
 
+import glob
+import os
 import random
 
 import numpy as np
 
+import dataset
 import grammar
 import sequences
+from skills import common
 
 
 class TypedSource:
@@ -76,3 +80,111 @@ def typed_answers(tokenizer, codebook_sizes, name, count):
             setattr(sequence, field, getattr(sequence, field)[keep])
         out.append(sequence)
     return out
+
+
+class SpokenSource:
+    """Recorded conversations (dataset.py) answered in speech or in text, read-aloud and typed-to-speech pairs.
+
+    Shards are looked for again by `refresh`, because they are still being made while training runs.
+    """
+
+    def __init__(self, folder, tokenizer, codebook_sizes, seed):
+        self.folder, self.tokenizer, self.sizes = folder, tokenizer, list(codebook_sizes)
+        self.rng, self.noise = random.Random(f"spoken {seed}"), np.random.default_rng(seed)
+        self.typed = TypedSource(tokenizer, codebook_sizes, f"spoken {seed}")
+        self.seen, self.conversations, self.unseen, self.answers = set(), [], [], {}
+        self.answer_texts = []
+        self.refresh()
+
+    def refresh(self):
+        """-> number of shards that are new."""
+        paths = [p for p in sorted(glob.glob(os.path.join(self.folder, "questions_*.npz"))) if p not in self.seen]
+        if not paths:
+            return 0
+        self.answers = dataset.load_answers(self.folder)
+        self.answer_texts = list(self.answers)
+        for path in paths:
+            self.seen.add(path)
+            fresh = dataset.load_questions(path)
+            self.conversations += fresh
+            self.unseen += fresh
+        self.rng.shuffle(self.unseen)
+        return len(paths)
+
+    def draw(self):
+        kind = self.rng.random()
+        if kind < 0.76:
+            return self._conversation(heard=True)
+        return self._conversation(heard=False) if kind < 0.90 else self._read_aloud()
+
+    def _next_conversation(self):
+        """Each conversation once before any comes a second time."""
+        if not self.unseen:
+            self.unseen = list(self.conversations)
+            self.rng.shuffle(self.unseen)
+        return self.unseen.pop()
+
+    def _builder(self):
+        return sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
+
+    def _answer(self, builder, text, speak):
+        pieces = self.tokenizer.encode(text)
+        if speak and text in self.answers:
+            codes = self.answers[text].astype(np.int64)
+            builder.spoken_answer(pieces, codes.tolist(), sequences.spoil_spoken(codes, self.sizes, self.noise).tolist())
+        else:
+            builder.written_answer(pieces)
+
+    def _hear(self, builder, turn):
+        words = [(self.tokenizer.encode(w), b, e) for w, (b, e) in zip(turn["question"].split(), turn["words"])]
+        plan = sequences.plan_hearing(words, self.rng)
+        frames = sequences.spoil_heard(turn["codes"], self.sizes, self.noise)
+        drop = self.rng.choice((0, 0, 1, 2, 3, 4)) if turn["words"][0][0] > 0.45 else 0  # less lead silence
+        if drop:
+            shift = drop * sequences.FRAME_SECONDS
+            plan = sequences.plan_hearing([(p, b - shift, e - shift) for p, b, e in words], self.rng)
+        return builder.heard_turn(frames[drop:].tolist(), plan, self.rng.choice((0, 0, 1, 2, 3)))
+
+    def _ask(self, builder, turn, heard):
+        if heard and self._hear(builder, turn):
+            return
+        if self.rng.random() < 0.5:
+            builder.typed_turn(self.tokenizer.encode(turn["question"]), self.rng)
+        else:
+            builder.typed_turn(self.tokenizer.encode(typed_question(self.rng, turn)))
+
+    def _conversation(self, heard):
+        turns = self._next_conversation()
+        builder = self._builder()
+        if heard and len(turns) < 3 and self.rng.random() < 0.12:  # something unrelated came before
+            for earlier in self.typed.dialogues()[0].turns:
+                self.typed.add_question(builder, earlier, self.rng)
+                builder.written_answer(self.tokenizer.encode(earlier.answer))
+            if self.rng.random() < 0.3:
+                builder.skip_positions(self.rng.randrange(600))
+        for index, turn in enumerate(turns):
+            last = index == len(turns) - 1
+            # Earlier turns may be typed or answered in text: every mix of the two occurs in a session.
+            self._ask(builder, turn, heard and (last or self.rng.random() < 0.75))
+            self._answer(builder, turn["answer"], self.rng.random() < (0.9 if last else 0.7))
+        return builder.build()
+
+    def _read_aloud(self):
+        builder = self._builder()
+        for _ in range(self.rng.choice((1, 1, 2))):
+            text = self.rng.choice(self.answer_texts)
+            builder.typed_turn(self.tokenizer.encode(self.rng.choice(_READ_ALOUD).format(text)))
+            self._answer(builder, text, True)
+        return builder.build()
+
+
+_READ_ALOUD = ("say {}", "please say {}", "repeat {}", "read this aloud: {}", "say: {}", "read {}")
+
+
+def typed_question(rng, turn):
+    """A recorded turn's question as somebody might type it."""
+    return grammar.typed_form(rng, grammar_turn(turn))
+
+
+def grammar_turn(turn):
+    return common.Turn(turn["question"], turn["answer"], turn["skill"], "", turn.get("split", common.TRAIN))

@@ -8,7 +8,7 @@ NAME = "memory"
 WEIGHT = 4
 
 _CITIES = sorted(CAPITALS.values())
-_FAVORITES = dict(color=COLOR_NAMES, animal=ANIMALS, food=FOODS, fruit=FRUITS, sport=SPORTS, day=DAYS, month=MONTHS,
+FAVORITES = dict(color=COLOR_NAMES, animal=ANIMALS, food=FOODS, fruit=FRUITS, sport=SPORTS, day=DAYS, month=MONTHS,
                   number=[number_words(n) for n in range(1, 21)])
 _WORDS = all_words()
 
@@ -54,7 +54,7 @@ SAY_AGAIN = ["say that again", "please say that again", "what did you say", "can
 
 def fixed_questions():
     asks = [q for fact in FACTS.values() for q in fact[2]] + WHAT_I_SAID + SAY_AGAIN
-    return set(asks) | {q.format(k=k) for q in _FAVORITE_ASK for k in _FAVORITES}
+    return set(asks) | {q.format(k=k) for q in _FAVORITE_ASK for k in FAVORITES}
 
 
 def _value(rng, fact):
@@ -72,8 +72,8 @@ def _value(rng, fact):
 def tell(rng):
     """The user states a fact about himself."""
     if rng.random() < 0.3:
-        kind = rng.choice(sorted(_FAVORITES))
-        x = rng.choice(_FAVORITES[kind])
+        kind = rng.choice(sorted(FAVORITES))
+        x = rng.choice(FAVORITES[kind])
         return make_turn(rng, NAME, pick(rng, _FAVORITE_TELL, k=kind, x=x), f"i see your favorite {kind} is {x}", closers=False,
                          facts={"fact": "favorite", "sort": kind, "x": x})
     fact = rng.choices(sorted(FACTS), (2, 3, 6, 2, 4))[0]  # age home name pet word
@@ -95,7 +95,7 @@ def ask_back(rng, told):
 def ask_untold(rng):
     """A fact is asked for that nobody told: only right where nothing went before."""
     if rng.random() < 0.25:
-        kind = rng.choice(sorted(_FAVORITES))
+        kind = rng.choice(sorted(FAVORITES))
         template, answer = pick(rng, _FAVORITE_ASK, k=kind), f"you have not told me your favorite {kind}"
     else:
         _, _, asks, _, answer = FACTS[rng.choice(sorted(FACTS))]

@@ -16,7 +16,7 @@ the prime minister,my neighbor,the richest man,beethoven,caesar,picasso""".repla
 _PLACES = """mount everest,the eiffel tower,the moon,the great wall,the amazon,the white house,hollywood,africa,mars,new york,
 the nearest hospital,the train station,the pacific ocean,the airport,the north pole,my hotel""".replace("\n", "").split(",")
 _LANGUAGES = "french german spanish italian japanese chinese russian latin greek".split()
-_QUESTIONS = """who won the world cup|what is the weather like|will it rain tomorrow|what time is it|what day is it today|
+QUESTIONS = """who won the world cup|what is the weather like|will it rain tomorrow|what time is it|what day is it today|
 how is the weather today|what is the meaning of life|who wrote hamlet|what is in the news|how far is {place}|how tall is {place}|
 how old is {person}|when was {person} born|who is {person}|where is {place}|how do i get to {place}|what is the population of {country}|
 who is the president of {country}|what is the capital of {country}|which language do they speak in {country}|
@@ -30,7 +30,7 @@ who discovered {place}|what happened in the year nineteen {b}|how hot is the sun
 how many stars are there|why is {food} so {adj}|which {noun} is the best|where did i put my {noun}|how heavy is a {noun}|
 what is the difference between a {noun} and a {noun2}|what did {person} say about {country}|is there a {noun} in {country}|
 when does the {noun} open|what is the name of the {noun}""".replace("\n", "").split("|")
-_ORDERS = """play some music|set an alarm for {b}|call my mother|turn on the {noun}|turn off the {noun}|order a {food}|
+ORDERS = """play some music|set an alarm for {b}|call my mother|turn on the {noun}|turn off the {noun}|order a {food}|
 send a message to {person}|book a flight to {country}|open the {noun}|close the {noun}|show me a picture of a {noun}|
 translate {noun} into {language}|buy me a {noun}|draw a {noun}|sing a song about a {noun}|write a poem about the {noun}|
 read me a story|bring me some {food}|clean the {noun}|take me to {place}|find me a {noun}|start the {noun}|wake me up at {b}|
@@ -41,7 +41,7 @@ send an email to {person}|paint a {adj} {noun}|give me some money|turn up the vo
 
 def ask(rng):
     order = rng.random() < 0.35
-    template = rng.choice(_ORDERS if order else _QUESTIONS)
+    template = rng.choice(ORDERS if order else QUESTIONS)
     slots = dict(person=rng.choice(_PEOPLE), place=rng.choice(_PLACES), country=rng.choice(OTHER_COUNTRIES), noun=rng.choice(NOUNS),
                  noun2=rng.choice(NOUNS), adj=rng.choice(ADJECTIVES), verb=rng.choice(VERBS), language=rng.choice(_LANGUAGES),
                  animal=rng.choice(ANIMALS), food=rng.choice(FOODS), sport=rng.choice(SPORTS),

@@ -1,0 +1,78 @@
+"""Wren's voice: a source-filter decoder on frozen codec vectors.
+
+From the vectors a causal network predicts, each 10 ms, the pitch and two filters of 161 log-magnitudes. The excitation is
+a band-limited pulse train of that pitch and noise; each is filtered by its magnitudes in a short-time Fourier transform
+of 20 ms windows. Wave 0 of the output is OUTPUT_DELAY samples late: one hop because a window reaches one hop back, one
+because the network sees one hop more of the future than it renders, which the encoder's own windows make worth having.
+
+Nothing is random: the noise is a table, read at the absolute sample position modulo its length, so the decoder in C++
+makes the same wave.
+"""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from layers import CausalConv, Project, Up, activate, residuals
+from model import FAST_WIDTH, VECTOR, WIDTH
+
+HOP, WINDOW = 160, 320
+BINS = WINDOW // 2 + 1
+OUTPUT_DELAY = 2 * HOP
+NOISE_LENGTH = 32768
+MIN_PITCH, MAX_PITCH = 70.0, 400.0  # Hz
+MEAN_LOG_PITCH = 5.15  # of log Hz: 172 Hz
+HIGHEST_HARMONIC = 7800.0  # Hz
+FILTER_BIAS, FILTER_LOW, FILTER_HIGH = -1.5, -9.0, 4.0  # of log-magnitudes
+
+
+def pulse_train(phase, pitch):
+    """Sum of cos(k phase) for k = 1 .. K, the harmonics below HIGHEST_HARMONIC, of the power of one cosine."""
+    count = torch.floor(HIGHEST_HARMONIC / pitch)
+    half = torch.sin(phase / 2)
+    at_pulse = half.abs() < 1e-3
+    ratio = torch.sin((count + 0.5) * phase) / torch.where(at_pulse, torch.ones_like(half), half)
+    return torch.where(at_pulse, count, 0.5 * (ratio - 1)) / torch.sqrt(count / 2)
+
+
+class SourceFilterDecoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        d, f = WIDTH, FAST_WIDTH
+        self.net = nn.Sequential(
+            CausalConv(VECTOR, d, 3), *residuals(d, (1, 2)), Up(d, d, 2), *residuals(d, (1, 2)),
+            Up(d, f, 4), *residuals(f, (1, 2, 4, 1, 2, 4)),
+        )
+        self.filters = CausalConv(f, 2 * BINS, 1, gain=0.3)
+        self.pitch = nn.Sequential(CausalConv(f, 64, 3), Project(64, 1))
+        self.register_buffer("window", torch.hann_window(WINDOW).sqrt())
+        noise = torch.randn(NOISE_LENGTH, generator=torch.Generator().manual_seed(16000))
+        self.register_buffer("noise", noise.bfloat16().float())  # exact in the exported file
+
+    def predict(self, vectors):
+        """(log-magnitudes [B, T, 2, BINS], log pitch [B, T]), one row each hop."""
+        h = activate(self.net(vectors))
+        log_magnitudes = self.filters(h).view(*h.shape[:2], 2, BINS)
+        return log_magnitudes, self.pitch(h)[..., 0] + MEAN_LOG_PITCH
+
+    def excitation(self, log_pitch, noise_start):
+        """[B, 2, samples]: pulses and noise. The phase is summed in double: an error would never fade."""
+        pitch = torch.exp(log_pitch.detach()).clamp(MIN_PITCH, MAX_PITCH)
+        pitch = pitch.repeat_interleave(HOP, 1)
+        turns = torch.cumsum(pitch.double() / 16000, 1)
+        pulses = pulse_train((turns % 1).float() * (2 * math.pi), pitch)
+        position = (torch.arange(pulses.shape[1]) + noise_start) % NOISE_LENGTH
+        return torch.stack([pulses, self.noise[position].expand_as(pulses)], 1)
+
+    def forward(self, vectors, log_pitch=None, noise_start=0):
+        """(wave [B, samples], predicted log pitch [B, T]); `log_pitch` replaces the predicted one as the source."""
+        log_magnitudes, predicted = self.predict(vectors)
+        source = self.excitation(predicted if log_pitch is None else log_pitch, noise_start)
+        frames = F.pad(source, (HOP, 0)).unfold(2, WINDOW, HOP) * self.window  # frame t ends with hop t
+        gains = torch.exp((log_magnitudes + FILTER_BIAS).clamp(FILTER_LOW, FILTER_HIGH)).transpose(1, 2)
+        spectrum = (torch.fft.rfft(frames) * gains).sum(1)
+        made = torch.fft.irfft(spectrum, WINDOW) * self.window
+        first, second = made[..., :HOP], made[..., HOP:]
+        return (first + F.pad(second, (0, 0, 1, 0))[:, :-1]).flatten(1), predicted

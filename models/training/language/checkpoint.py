@@ -1,0 +1,63 @@
+"""Checkpoints of training (float32 weights and optimiser state), and the codec vectors a model is built on."""
+
+import os
+
+import torch
+
+import model as wren
+
+# Depend on the codec: not taken over from a checkpoint that was trained before the codec existed.
+_OF_THE_CODEC = ("heard.", "spoken.", "depth_embed.")
+
+
+def codebook_vectors(path, sizes, width=64):
+    """The codec's frozen vectors (a torch file holding one [size_k, any] tensor per codebook). Without a path random
+    ones, which only a typed stage can do with."""
+    if path is None:
+        generator = torch.Generator().manual_seed(0)
+        return [torch.randn(size, width, generator=generator) for size in sizes]
+    vectors = [v.float() for v in torch.load(path, map_location="cpu")]
+    if [len(v) for v in vectors] != list(sizes):
+        raise ValueError(f"{path}: codebooks of {[len(v) for v in vectors]} entries, expected {list(sizes)}")
+    return vectors
+
+
+def save(folder, model, optimiser, step, minutes):
+    """Writes <folder>/checkpoint.pt, replacing the one before as a whole."""
+    path = os.path.join(folder, "checkpoint.pt")
+    content = {
+        "config": vars(model.config),
+        "weights": {name: tensor.clone() for name, tensor in model.state_dict().items()},
+        "optimiser": optimiser.state(),
+        "step": step,
+        "minutes": minutes,
+    }
+    torch.save(content, path + ".part")
+    os.replace(path + ".part", path)
+
+
+def load_weights(path, model, everything=False):
+    """Copies weights into `model`; those that belong to another codec only with `everything`. -> what was done."""
+    weights = torch.load(path, map_location="cpu")["weights"]
+    taken = 0
+    with torch.no_grad():
+        for name, tensor in model.state_dict(keep_vars=True).items():
+            if name in weights and (everything or not name.startswith(_OF_THE_CODEC)):
+                tensor.data.copy_(weights[name])
+                taken += 1
+    return f"{path}: {taken} tensors"
+
+
+def load_optimiser(path, optimiser):
+    optimiser.load(torch.load(path, map_location="cpu")["optimiser"])
+
+
+def load_model(path):
+    """-> (the model of a checkpoint, step)."""
+    content = torch.load(path, map_location="cpu")
+    config = wren.ModelConfig(**content["config"])
+    weights = content["weights"]
+    vectors = [weights[f"heard.vectors_{k}"] for k in range(len(config.codebook_sizes))]
+    model = wren.Wren(config, vectors)
+    model.load_state_dict(weights)
+    return model, content["step"]

@@ -1,0 +1,285 @@
+"""Spoken training data for Wren: the grammar's conversations in many voices, as codec tokens in packed shards.
+
+    python3 dataset.py --folder /tmp/wren/data --shards 80 [--seed 1]
+
+works through shards of about 1000 questions each: voices the questions, augments them, voices the answers that are new
+with the output voice, and turns both into codes once the codec's encoder exists (until then the waves wait as int16).
+Shards appear in the folder one by one, complete, while training reads them:
+
+    questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
+        question, answer, skill, shape, voice, codes int16 [T, K] (lead and trailing silence included),
+        words [(begin s, end s)] per word of the question, speech_end s
+    answers_0003.npz     load_answers(folder) -> {answer text: codes int16 [T, K]} of the output voice, all shards
+    eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
+        names the WAV files, for the end-to-end evaluation; <voices> is train or heldout
+
+All is decided by the seed and the shard's number.
+"""
+
+import argparse
+import glob
+import json
+import os
+import random
+import sys
+import time
+import wave as wave_file
+
+import numpy as np
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [_HERE, os.path.dirname(_HERE)]
+
+import augment
+import grammar
+import voices
+from skills.common import letter_positions, rng_of
+
+SAMPLE_RATE = 16000
+FRAME = 1280
+QUESTIONS_PER_SHARD = 1000
+FLITE_SHARE = 0.15  # of the flite voices drawn: flite is slow, and espeak-ng has the variety
+
+# Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
+EVALUATION = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_new_orders_dev": 60, "follow_ups_dev": 80,
+              "train_texts_dev": 60, "held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320,
+              "follow_ups": 320, "train_texts": 320}
+
+
+# --- waves
+
+def pick_voice(rng, split):
+    while True:
+        voice = voices.sample_voice(rng, split)
+        if split != "train" or voice.engine == "espeak" or rng.random() < FLITE_SHARE:
+            return voice
+
+
+def _insert_pauses(samples, words, places):
+    """Silence of 100 to 400 ms before some words. places: [(word index, seconds)]."""
+    for index, seconds in sorted(places, reverse=True):
+        at = int(words[index][0] * SAMPLE_RATE)
+        count = int(seconds * SAMPLE_RATE)
+        fade = min(80, at, len(samples) - at)
+        ramp = np.linspace(0, 1, fade, dtype=np.float32)
+        before, after = samples[:at].copy(), samples[at:].copy()
+        before[at - fade :] *= ramp[::-1]
+        after[:fade] *= ramp
+        samples = np.concatenate([before, np.zeros(count, np.float32), after])
+        words = words[:index] + [(b + seconds, e + seconds) for b, e in words[index:]]
+    return samples, words
+
+
+def _trim(speech, before, after):
+    """The speech with so many seconds of silence kept around it; word times moved along."""
+    begin = max(0.0, speech.words[0][0] - before)
+    end = speech.words[-1][1] + after
+    samples = speech.wave[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)].copy()
+    fade = min(160, len(samples) // 4)
+    samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
+    samples[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return samples, [(max(0.0, b - begin), e - begin) for b, e in speech.words]
+
+
+def speak_question(turn, voice, rng):
+    """-> (int16 samples, word times, speech end s), augmented, with silence before and after; whole frames."""
+    tokens = turn.spoken
+    tokens = tokens[:-1] + [tokens[-1] + rng.choice(("", "", "?", "."))]
+    samples, words = _trim(voices.synthesize(tokens, voice), 0.03, 0.06)
+    places = grammar.pause_places(turn)
+    if places and rng.random() < 0.3:
+        chosen = rng.sample(places, min(len(places), rng.choice((1, 1, 2))))
+        samples, words = _insert_pauses(samples, words, [(p, rng.uniform(0.1, 0.4)) for p in chosen])
+    lead = rng.uniform(0.1, 0.8) if rng.random() < 0.92 else rng.uniform(0.8, 2.5)
+    count = int(lead * SAMPLE_RATE)
+    words = [(b + count / SAMPLE_RATE, e + count / SAMPLE_RATE) for b, e in words]
+    length = count + len(samples) + int(0.66 * SAMPLE_RATE)
+    padded = np.zeros((length + FRAME - 1) // FRAME * FRAME, np.float32)
+    padded[count : count + len(samples)] = samples
+    heard, _ = augment.augment(padded, np.random.default_rng(rng.getrandbits(32)))
+    return _int16(heard), words, words[-1][1]
+
+
+def speak_answer(text):
+    """The one rendering of an answer in the output voice, as int16 samples in whole frames."""
+    letters = letter_positions(text)
+    tokens = [voices.letter(w) if i in letters else w for i, w in enumerate(text.split())]
+    samples, _ = _trim(voices.synthesize(tokens, voices.OUTPUT_VOICE), 0.02, 0.06)
+    padded = np.zeros((len(samples) + FRAME - 1) // FRAME * FRAME, np.float32)
+    padded[: len(samples)] = samples
+    return _int16(padded)
+
+
+def _int16(samples):
+    return np.clip(np.round(samples * 32767), -32768, 32767).astype(np.int16)
+
+
+def voice_dialogue(dialogue, voice_split, rng):
+    """-> list of (turn record, int16 samples): one voice for the whole conversation."""
+    for _ in range(5):
+        voice = pick_voice(rng, voice_split)
+        try:
+            result = []
+            for index, turn in enumerate(dialogue.turns):
+                samples, words, end = speak_question(turn, voice, rng)
+                record = dict(question=turn.question, answer=turn.answer, skill=turn.skill, shape=dialogue.shape,
+                              split=turn.split, voice=str(voice), speech_end=round(end, 4),
+                              words=[(round(b, 4), round(e, 4)) for b, e in words])
+                if dialogue.scored:
+                    record["scored"] = index in dialogue.scored
+                result.append((record, samples))
+            return result
+        except ValueError:  # the engine's word times do not fit the text: another voice
+            continue
+    return None
+
+
+# --- files: concatenated arrays, their bounds, and the rest as JSON; written whole or not at all
+
+def _save(path, arrays, records, key):
+    bounds = np.cumsum([0] + [len(a) for a in arrays])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".part", "wb") as f:
+        np.savez(f, **{key: np.concatenate(arrays), "bounds": bounds, "records": np.array(json.dumps(records))})
+    os.replace(path + ".part", path)
+
+
+def _load(path, key):
+    with np.load(path) as data:
+        values, bounds, records = data[key], data["bounds"], json.loads(str(data["records"]))
+    return [values[a:b] for a, b in zip(bounds[:-1], bounds[1:])], records
+
+
+def load_questions(path):
+    """A shard of questions: list of conversations, each a list of turn dicts (see the top of this file)."""
+    codes, records = _load(path, "codes")
+    conversations = []
+    for record, mine in zip(records, codes):
+        if record["turn"] == 0:
+            conversations.append([])
+        record["codes"] = mine
+        conversations[-1].append(record)
+    return conversations
+
+
+def load_answers(folder):
+    """All answers voiced so far: text -> codes int16 [T, K]."""
+    table = {}
+    for path in sorted(glob.glob(os.path.join(folder, "answers_*.npz"))):
+        codes, texts = _load(path, "codes")
+        table.update(zip(texts, codes))
+    return table
+
+
+# --- the work
+
+class Maker:
+    def __init__(self, folder, seed, encode):
+        self.folder, self.seed, self.encode = folder, seed, encode
+        self.voiced = set()  # answers that have their rendering in some shard
+        for path in glob.glob(os.path.join(folder, "answers_*.npz")) + glob.glob(os.path.join(folder, "waves", "answers_*.npz")):
+            with np.load(path) as data:
+                self.voiced.update(json.loads(str(data["records"])))
+
+    def _path(self, name, waves=False):
+        return os.path.join(self.folder, "waves" if waves else "", name + ".npz")
+
+    def synthesize(self, shard):
+        """Writes the waves of one training shard, if neither they nor their codes are there."""
+        name = f"{shard:04d}"
+        if any(os.path.exists(self._path("questions_" + name, w)) for w in (False, True)):
+            return
+        rng = rng_of("shard", self.seed, shard)
+        records, arrays, answers = [], [], {}
+        while len(records) < QUESTIONS_PER_SHARD:
+            made = voice_dialogue(grammar.sample_dialogue(rng), "train", rng)
+            for index, (record, samples) in enumerate(made or []):
+                records.append(dict(record, turn=index))
+                arrays.append(samples)
+                if record["answer"] not in self.voiced:
+                    answers[record["answer"]] = None
+        spoken = {}
+        for text in answers:
+            try:
+                spoken[text] = speak_answer(text)
+            except ValueError as error:
+                print("no answer audio:", text, error, flush=True)
+        self.voiced.update(spoken)
+        _save(self._path("answers_" + name, True), list(spoken.values()), list(spoken), "samples")
+        _save(self._path("questions_" + name, True), arrays, records, "samples")
+
+    def tokenise(self, name):
+        """Turns a file of waves into codes; training waves are not kept."""
+        source = self._path(name, True)
+        samples, records = _load(source, "samples")
+        codes = self.encode(samples)
+        _save(self._path(name), codes, records, "codes")
+        os.remove(source)
+
+    def pending(self):
+        """Files of waves, answers before the questions that need them."""
+        paths = glob.glob(os.path.join(self.folder, "waves", "**", "*.npz"), recursive=True)
+        names = [os.path.relpath(p, os.path.join(self.folder, "waves"))[:-4] for p in paths]
+        return sorted(names, key=lambda n: (not n.startswith("eval"), n[-4:], n))
+
+    def evaluation_set(self, name, count, voice_split):
+        """One evaluation set with its WAV files and the manifest that names them."""
+        label = f"eval/{name}.{voice_split}"
+        if any(os.path.exists(self._path(label, w)) for w in (False, True)):
+            return
+        rng = rng_of("evaluation", self.seed, name, voice_split)
+        folder = os.path.join(self.folder, label)
+        os.makedirs(folder, exist_ok=True)
+        records, arrays, manifest = [], [], []
+        for number, dialogue in enumerate(grammar.test_set(name, count)):
+            entry = []
+            for index, (record, samples) in enumerate(voice_dialogue(dialogue, voice_split, rng)):
+                record = dict(record, turn=index)
+                file_name = f"{number:04d}_{index}.wav"
+                with wave_file.open(os.path.join(folder, file_name), "wb") as f:
+                    f.setparams((1, 2, SAMPLE_RATE, len(samples), "NONE", ""))
+                    f.writeframes(samples.astype("<i2").tobytes())
+                records.append(record)
+                arrays.append(samples)
+                entry.append(dict(record, wav=file_name))
+            manifest.append(entry)
+        with open(os.path.join(folder, "manifest.json"), "w") as f:
+            json.dump(manifest, f, indent=1)
+        _save(self._path(label, True), arrays, records, "samples")
+
+    def run(self, shards, codec_ready):
+        started = time.time()
+        for shard in range(shards):
+            self.synthesize(shard)
+            print(f"shard {shard}: {len(self.voiced)} answers voiced, {time.time() - started:.0f} s", flush=True)
+            if shard == 1:
+                for name, count in EVALUATION.items():
+                    for voice_split in ("train", "heldout"):
+                        self.evaluation_set(name, count, voice_split)
+                print(f"evaluation sets voiced, {time.time() - started:.0f} s", flush=True)
+            if codec_ready():
+                self.tokenise_pending()
+        while not codec_ready():
+            time.sleep(5)
+        self.tokenise_pending()
+
+    def tokenise_pending(self):
+        for name in self.pending():
+            begin = time.time()
+            self.tokenise(name)
+            print(f"tokenised {name} in {time.time() - begin:.1f} s", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Makes the spoken training data.")
+    parser.add_argument("--folder", required=True)
+    parser.add_argument("--shards", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--codec", help="checkpoint of the trained codec; may appear while this runs")
+    options = parser.parse_args()
+    maker = Maker(options.folder, options.seed, None)
+    maker.run(options.shards, lambda: False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Writes docs/wren_skills.md from the grammar itself, so that the page cannot drift from what is trained.
+
+    python3 describe.py            prints the page;  --write puts it into docs/
+"""
+
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import grammar
+from skills import arithmetic, calendar, common, counting, lexicon, memory, out_of_reach, repeating, smalltalk, spelling, tables
+from skills.words import all_words
+
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docs", "wren_skills.md")
+
+
+def _plain(template):
+    return " ".join(token for token in template.split() if token != "|")
+
+
+def _phrasings(*groups):
+    lines = []
+    for title, templates in groups:
+        lines.append(f"- {title}: " + ", ".join(f"`{_plain(t)}`" for t in templates))
+    return "\n".join(lines)
+
+
+def _table(cls, items):
+    return _phrasings(("asked as", cls.ASK), ("followed up as", cls.OTHER)) + f"\n- arguments ({len(cls.ITEMS)}): {items}"
+
+
+def _skills():
+    held = sum(common.pair_is_held(a, b) for a in range(21) for b in range(a, 21))
+    yield arithmetic, "Sums, differences and products", (
+        "Operands 0 to 20 each, results in words, below zero as `minus four`; the answer restates the problem: "
+        "`three plus four is seven`. A follow-up goes on from the last result: `and plus three` -> `seven plus three is ten`. "
+        "Typed training also has operands up to 99 (sums and differences), 2 to 9 times up to 90, and 0 to 20 times 0 to 20.\n\n"
+        + _phrasings(*[(op, t) for op, t in arithmetic.ASK.items()], *[(op + ", going on", t) for op, t in arithmetic.GO_ON.items()])
+        + f"\n\nHeld out: {held} of the 231 unordered pairs, in both orders, every operation and every form, follow-ups included.")
+    yield calendar, "Days and months", (
+        "The day or month before or after another: `tuesday comes after monday`.\n\n"
+        + _phrasings(("asked as", calendar.ASK), ("another", calendar.OTHER), ("going on", calendar.GO_ON)))
+    pairs = ", ".join(f"{a} -> {b}" for a, b in sorted(lexicon.OPPOSITES.items()))
+    yield tables.OPPOSITE_SKILL, "Opposites", "`the opposite of hot is cold`\n\n" + _table(tables.Opposites, pairs)
+    colors = "; ".join(f"{c}: " + ", ".join(x for x in lexicon.COLORS if lexicon.COLORS[x] == c) for c in lexicon.COLOR_NAMES)
+    yield tables.COLOR_SKILL, "Colours of common things", "`snow is white`\n\n" + _table(tables.Colors, colors)
+    capitals = ", ".join(f"{v} ({k})" for k, v in sorted(lexicon.CAPITALS.items()))
+    yield tables.CAPITAL_SKILL, "Capitals", "`paris is the capital of france`\n\n" + _table(tables.Capitals, capitals)
+    yield counting, "Counting", (
+        "From a to b (0 to 28, up to nine numbers), backwards, or from one to b (up to twenty).\n\n"
+        + _phrasings(("up", counting.UP), ("down", counting.DOWN), ("to b", counting.TO), ("another", counting.OTHER), ("going on", counting.GO_ON)))
+    yield spelling, "Spelling", ("`cat is spelled c a t`\n\n" + _phrasings(("asked as", spelling.ASK), ("followed up as", spelling.OTHER))
+                                 + f"\n- words ({len(lexicon.SPELLING)}): {', '.join(lexicon.SPELLING)}")
+    yield repeating, "Saying what it is told", (
+        f"One to six random words out of {len(all_words())} ([words.py](../models/training/language/skills/words.py)) in any order, or a small "
+        "random sentence (`my old dog slept under the table`). The answer is the words, nothing else. No two words of the vocabulary sound "
+        "alike.\n\n" + _phrasings(("asked as", repeating.ASK), ("followed up as", repeating.OTHER))
+        + "\n\nHeld out besides the texts: 10 % of all orders of one to three words, whatever the phrasing.")
+    yield smalltalk, "Greetings and small talk", (
+        f"{len(smalltalk.INTENTS)} intents with one answer each. Whole phrases are held out here (10 % of them).\n\n"
+        + "\n".join(f"- `{answer}`: " + ", ".join(f"`{_plain(p)}`" for p in phrases) for answer, phrases in smalltalk.INTENTS))
+    facts = "\n".join(
+        f"- {name}: told as " + ", ".join(f"`{_plain(t)}`" for t in tell) + f" -> `{answer}`; asked back as " + ", ".join(f"`{q}`" for q in asks)
+        + f" -> `{back}`; never told: `{none}`" for name, (tell, answer, asks, back, none) in memory.FACTS.items())
+    yield memory, "What the user said before", (
+        "A fact is told in one turn and asked back in a later one, directly or after one or two other questions. Favourite "
+        f"things work the same way ({', '.join(sorted(memory.FAVORITES))}).\n\n" + facts + "\n"
+        + _phrasings(("own words (`you said ...`)", memory.WHAT_I_SAID), ("last answer again", memory.SAY_AGAIN)))
+    yield out_of_reach, "Out of reach", (
+        f"Everything else gets `{out_of_reach.UNKNOWN}` (questions) or `{out_of_reach.UNABLE}` (orders). Trained on "
+        f"{len(out_of_reach.QUESTIONS)} kinds of questions and {len(out_of_reach.ORDERS)} kinds of orders about random nouns, places, people and "
+        f"countries, among them the capitals of {len(lexicon.OTHER_COUNTRIES)} countries it does not know; for example "
+        + ", ".join(f"`{t}`" for t in out_of_reach.QUESTIONS[:8] + out_of_reach.ORDERS[:6]) + ".")
+
+
+def page():
+    rng = random.Random(0)
+    dialogues = [grammar.sample_dialogue(rng) for _ in range(20000)]
+    turns = [turn for d in dialogues for turn in d.turns]
+    several = sum(len(d.turns) for d in dialogues if len(d.turns) > 1) / len(turns)
+    parts = ["""# What Wren can do
+
+*Written by `models/training/language/describe.py`; change the grammar, then run it with `--write`.*
+
+Wren, the model this repository trains from scratch, answers questions of a small world and no others. Every question and answer
+comes from a grammar (`models/training/language/skills/`, one file a skill) that draws conversations without end from a seed.
+Answers are lower-case words that restate what they answer. Questions are spoken in many synthetic voices, or typed: with capitals,
+punctuation, contractions (`what's`), digits and signs (`12 + 7`), British spelling (`colour`).
+
+A question may be dressed with an address or politeness (`hey wren ...`, `... please`). """
+             f"{several:.0%} of all questions stand in conversations of two to four turns.",
+             "## What is never trained\n\n"
+             "- 15 % of the unordered pairs of numbers 0 to 20, in any operation, order or form.\n"
+             "- 10 % of all other question texts, decided by a hash of the text without its dress and with contractions written out. For a "
+             "follow-up the text includes the questions it depends on, so the same words may be trained in another context. An argument is never "
+             "held out in all its phrasings.\n"
+             "- 10 % of the orders of one to three words that it can be told to say.\n"
+             "- The voices espeak-ng `+f5` and `+m7`, the accent `en-gb-scotland`, flite `rms`.\n\n"
+             "Three tenths of what is held out may be looked at during development (`..._dev` sets); the rest steers no decision.\n\n"
+             "## How often each skill is asked\n\n| skill | share of questions | different answers in 20,000 conversations |\n|---|---|---|\n"
+             + "\n".join(f"| {name} | {sum(t.skill == name for t in turns) / len(turns):.1%} | {len({t.answer for t in turns if t.skill == name})} |"
+                         for name in sorted(grammar.SKILLS))]
+    for skill, title, text in _skills():
+        parts.append(f"## {title}\n\n{text}")
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        with open(PAGE, "w", encoding="utf-8") as f:
+            f.write(page())
+    else:
+        print(page(), end="")

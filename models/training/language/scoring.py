@@ -1,0 +1,115 @@
+"""Decodes recorded or typed test conversations and scores the turns they are about."""
+
+import dataclasses
+
+import numpy as np
+
+import decode
+from sequences import FRAME_SECONDS
+
+
+@dataclasses.dataclass
+class Scored:
+    """One scored turn."""
+
+    question: str
+    answer: str  # expected
+    skill: str
+    result: decode.TurnResult
+    heard_text: str = ""
+    answer_text: str = ""
+    latency: float = 0.0  # seconds from the end of speech to the end of the frame that ended the turn; < 0: cut in
+    spoken_question: bool = False
+
+    @property
+    def right(self):
+        return self.answer_text == self.answer
+
+    @property
+    def endpoint_missed(self):
+        return self.result.endpoint_forced
+
+
+def word_errors(reference, hypothesis):
+    """Edit distance between two lists of words."""
+    row = list(range(len(hypothesis) + 1))
+    for i, expected in enumerate(reference, 1):
+        diagonal, row[0] = row[0], i
+        for j, heard in enumerate(hypothesis, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (expected != heard))
+    return row[-1]
+
+
+def spoken_turns(conversation, speak):
+    return [decode.Turn(heard=turn["codes"].tolist(), speak=speak) for turn in conversation]
+
+
+def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold=None):
+    """conversations: from dataset.load_questions -> list of Scored, one per scored turn."""
+    scored = []
+    for begin in range(0, len(conversations), batch):
+        some = conversations[begin : begin + batch]
+        rows = decode.decode(model, [spoken_turns(c, speak) for c in some], threshold)
+        for conversation, row in zip(some, rows):
+            for turn, result in zip(conversation, row.results):
+                if not turn.get("scored", True):
+                    continue
+                text = tokenizer.decode([piece for piece, _ in result.transcript])
+                latency = (result.endpoint_frame + 1) * FRAME_SECONDS - turn["speech_end"]
+                scored.append(
+                    Scored(
+                        turn["question"],
+                        turn["answer"],
+                        turn["skill"],
+                        result,
+                        text,
+                        tokenizer.decode(result.text),
+                        latency,
+                        True,
+                    )
+                )
+    return scored
+
+
+def run_typed(model, tokenizer, dialogues, speak=False, batch=64):
+    """dialogues: from grammar.test_set -> list of Scored."""
+    scored = []
+    for begin in range(0, len(dialogues), batch):
+        some = dialogues[begin : begin + batch]
+        turns = [
+            [decode.Turn(typed=tokenizer.encode(t.typed or t.question), speak=speak) for t in d.turns] for d in some
+        ]
+        for dialogue, row in zip(some, decode.decode(model, turns)):
+            for index in dialogue.scored or range(len(dialogue.turns)):
+                if index < len(row.results):
+                    turn, result = dialogue.turns[index], row.results[index]
+                    text = tokenizer.decode(result.text)
+                    scored.append(Scored(turn.typed or turn.question, turn.answer, turn.skill, result, "", text))
+    return scored
+
+
+def percent(values):
+    return round(100 * float(np.mean(values)), 1) if len(values) else None
+
+
+def summary(scored):
+    """Figures of one row: percentages, milliseconds."""
+    out = {"n": len(scored), "right": percent([s.right for s in scored])}
+    heard = [s for s in scored if s.spoken_question]
+    if heard:
+        errors = sum(word_errors(s.question.split(), s.heard_text.split()) for s in heard)
+        out["transcript_wer"] = round(100 * errors / sum(len(s.question.split()) for s in heard), 1)
+        understood = [s.right for s in heard if s.question.split() == s.heard_text.split()]
+        out["right_if_understood"] = percent(understood)
+        out["cut_in"] = percent([s.latency < 0 for s in heard])
+        out["missed"] = percent([s.endpoint_missed for s in heard])
+        out["within_240_ms"] = percent([0 <= s.latency <= 0.24 and not s.endpoint_missed for s in heard])
+        taken = [1000 * s.latency for s in heard if s.latency >= 0 and not s.endpoint_missed]
+        if taken:
+            out["endpoint_ms_p50_p90"] = [round(float(v)) for v in np.percentile(taken, [50, 90])]
+    return out
+
+
+def by_skill(scored):
+    skills = sorted({s.skill for s in scored})
+    return {skill: percent([s.right for s in scored if s.skill == skill]) for skill in skills}

@@ -1,0 +1,80 @@
+// The audio codec of a model, streaming: samples in, codes out; codes in, samples out.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "antiphon/status.h"
+
+namespace antiphon {
+
+class Safetensors;
+struct ModelConfig;
+
+// What a codec remembers of one stream of audio. A value: a copy is a fork that goes on by itself, and the
+// three fields are all there is to serialise. Only the codec that made it reads or changes it.
+struct AudioCodecState {
+  torch::Tensor history;  // [n] float32 on the codec's device: the last inputs of every layer; zeros at first
+  int64_t frames = 0;     // frames done
+  double phase = 0.0;     // of the voice source, in turns, [0, 1)
+
+  AudioCodecState() = default;
+  explicit AudioCodecState(torch::Tensor zeros) : history(std::move(zeros)) {}
+  AudioCodecState(const AudioCodecState& other) { *this = other; }
+  AudioCodecState(AudioCodecState&&) noexcept = default;
+  AudioCodecState& operator=(const AudioCodecState& other);
+  AudioCodecState& operator=(AudioCodecState&&) noexcept = default;
+  ~AudioCodecState() = default;
+
+  // As when made: the next frame is the first of a new stream.
+  void Reset();
+};
+
+// Two types, so that one cannot be given for the other.
+struct AudioEncoderState : AudioCodecState {
+  using AudioCodecState::AudioCodecState;
+};
+struct AudioDecoderState : AudioCodecState {
+  using AudioCodecState::AudioCodecState;
+};
+
+// Weights only: const after loading and shared by all sessions; calls may run in parallel as long as no state
+// is in two of them. A stream's result does not depend on how many streams share a call, up to float rounding
+// in Decode (below 1e-5 of full scale).
+class AudioCodec {
+ public:
+  virtual ~AudioCodec() = default;
+
+  // The codec that `config.audio_codec_json` describes, with `weights` from audio_codec.safetensors.
+  // DATA_LOSS naming the field or tensor that is missing, malformed or in contradiction to `config`.
+  static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
+                                                  torch::Device device);
+
+  virtual AudioEncoderState MakeEncoderState() const = 0;
+  virtual AudioDecoderState MakeDecoderState() const = 0;
+
+  // One frame of each of B streams. `samples` is [B, frame_samples()] float32 in [-1, 1]; returns codes [B,
+  // K] int64. Both on the codec's device. REQUIRES: B = states.size() > 0; the states are distinct and of
+  // this codec.
+  virtual torch::Tensor Encode(std::span<AudioEncoderState* const> states,
+                               const torch::Tensor& samples) const = 0;
+
+  // One frame of each of B streams. `codes` is [B, K] int64, each within its codebook; returns samples
+  // [B, frame_samples()] float32, nominally in [-1, 1], not clipped. They lie decoder_delay_samples() behind
+  // the samples that were encoded. REQUIRES: as for Encode.
+  virtual torch::Tensor Decode(std::span<AudioDecoderState* const> states,
+                               const torch::Tensor& codes) const = 0;
+
+  virtual int64_t sample_rate() const = 0;                         // Hz
+  virtual int64_t frame_samples() const = 0;                       // samples a frame
+  virtual const std::vector<int64_t>& codebook_sizes() const = 0;  // K entries
+  // The delay that encoding and decoding add beyond the frame itself.
+  virtual int64_t decoder_delay_samples() const = 0;
+  virtual uint64_t parameters() const = 0;
+};
+
+}  // namespace antiphon
