@@ -12,6 +12,7 @@ import unittest
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "models", "training", "language"))
 
+import describe
 import grammar
 import tokenizer
 from skills import arithmetic, common, lexicon, words
@@ -120,6 +121,10 @@ class Answers(unittest.TestCase):
         for phrasings in arithmetic.ASK.values():
             self.assertGreaterEqual(len(phrasings), 6)
         self.assertGreaterEqual(len({t.answer for t in training_turns(20000)}), 6000)
+
+    def test_the_documentation_is_up_to_date(self):
+        with open(describe.PAGE, encoding="utf-8") as f:
+            self.assertEqual(f.read(), describe.page(), "run models/training/language/describe.py --write")
 
     def test_no_pause_where_a_question_might_be_over(self):
         for turn in training_turns(4000):
