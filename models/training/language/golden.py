@@ -26,7 +26,8 @@ from safetensors_file import write_safetensors
 SMALLEST_MARGIN = 2e-3
 
 
-def _clear(row):
+def is_clear(row):
+    """True if every decision was taken by a clear margin and no answer was cut by a limit."""
     return all(p.margin > SMALLEST_MARGIN for p in row.trace) and all(r.complete for r in row.results)
 
 
@@ -87,18 +88,13 @@ def _describe(row, labels, piece_text):
     return {"turns": turns, "smallest_margin": round(min([p.margin for p in row.trace if p.margin < math.inf]), 5)}
 
 
-def write_golden(path, model, conversations, labels, count, about, piece_text=None, limits=None, logit_count=2):
-    """Decodes `conversations` (lists of decode.Turn; `labels` the question texts or None, same shape), records the
-    first `count` clear ones at `path` + .safetensors/.json -> number recorded."""
+def write_rows(path, model, rows, labels, about, piece_text=None, limits=None, logit_count=2):
+    """Records decoded rows (`labels`: the question texts of each or None) at `path` + .safetensors/.json -> how many."""
     limits = limits or decode.Limits()
-    rows = decode.decode(model, conversations, limits=limits, record=True)
     tensors, described = {}, []
-    for row, label in zip(rows, labels):
-        if _clear(row) and len(described) < count:
-            prefix = f"c{len(described)}."
-            depth_count = 1 if len(described) % 2 == 0 else 0
-            tensors.update(_tensors(prefix, row.trace, model.codebooks, logit_count, depth_count))
-            described.append(_describe(row, label, piece_text))
+    for index, (row, label) in enumerate(zip(rows, labels)):
+        tensors.update(_tensors(f"c{index}.", row.trace, model.codebooks, logit_count, 1 - index % 2))
+        described.append(_describe(row, label, piece_text))
     write_safetensors(path + ".safetensors", tensors)
     summary = {
         "about": about,

@@ -5,16 +5,16 @@ hard-codes Wren's, fails. Heads are shared by two query heads each. The rows of 
 are enlarged so that turns and answers end by themselves.
 """
 
+import io
 import json
 import os
 import random
-import tempfile
 
 import sentencepiece
 import torch
 
 import decode
-from golden import write_golden
+import golden
 from safetensors_file import round_to_bfloat16, write_safetensors
 
 CONFIG = {
@@ -93,30 +93,28 @@ def _weights(config, seed):
 
 def _write_tokenizer(path):
     sentences = ["what is two plus three", "say hello to me", "my name is sam", "the day after monday is tuesday"]
-    with tempfile.TemporaryDirectory() as folder:
-        text = os.path.join(folder, "text.txt")
-        with open(text, "w") as out:
-            out.write("\n".join(sentences * 8))
-        sentencepiece.SentencePieceTrainer.train(
-            input=text,
-            model_prefix=os.path.join(folder, "tiny"),
-            model_type="bpe",
-            vocab_size=64,
-            normalization_rule_name="nmt_nfkc_cf",
-            character_coverage=1.0,
-            pad_id=0,
-            unk_id=1,
-            bos_id=2,
-            eos_id=3,
-            pad_piece="<pad>",
-            unk_piece="<unk>",
-            bos_piece="<bos>",
-            eos_piece="<end>",
-            control_symbols=["<user>", "<assistant>"],
-            minloglevel=2,
-        )
-        with open(os.path.join(folder, "tiny.model"), "rb") as model, open(path, "wb") as out:
-            out.write(model.read())
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences * 8),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=64,
+        normalization_rule_name="nmt_nfkc_cf",
+        character_coverage=1.0,
+        num_threads=1,
+        pad_id=0,
+        unk_id=1,
+        bos_id=2,
+        eos_id=3,
+        pad_piece="<pad>",
+        unk_piece="<unk>",
+        bos_piece="<bos>",
+        eos_piece="<end>",
+        control_symbols=["<user>", "<assistant>"],
+        minloglevel=2,
+    )
+    with open(path, "wb") as out:
+        out.write(model.getvalue())
     return sentencepiece.SentencePieceProcessor(model_file=path)
 
 
@@ -158,4 +156,7 @@ def write_tiny_model(folder, seed=7):
     conversations, labels = _conversations(config, tokenizer, 400, seed)
     limits = decode.Limits(pieces=24, frames=40, positions=300)
     about = "tiny random model: what the reference decoder reads and writes"
-    return write_golden(os.path.join(folder, "golden"), model, conversations, labels, 32, about, limits=limits)
+    rows = decode.decode(model, conversations, limits=limits, record=True)
+    chosen = [i for i in range(len(rows)) if golden.is_clear(rows[i])][:32]
+    path = os.path.join(folder, "golden")
+    return golden.write_rows(path, model, [rows[i] for i in chosen], [labels[i] for i in chosen], about, limits=limits)
