@@ -11,12 +11,13 @@ _OF_THE_CODEC = ("heard.", "spoken.", "depth_embed.")
 
 
 def codebook_vectors(path, sizes, width=64):
-    """The codec's frozen vectors (a torch file holding one [size_k, any] tensor per codebook). Without a path random
-    ones, which only a typed stage can do with."""
+    """The frozen codebooks of the audio codec's checkpoint, one [size_k, any] tensor each. Without a path random ones,
+    which only a typed stage can do with."""
     if path is None:
         generator = torch.Generator().manual_seed(0)
         return [torch.randn(size, width, generator=generator) for size in sizes]
-    vectors = [v.float() for v in torch.load(path, map_location="cpu")]
+    state = torch.load(path, map_location="cpu")
+    vectors = [state[f"quantiser.books.{k}.vectors"].float() for k in range(len(sizes))]
     if [len(v) for v in vectors] != list(sizes):
         raise ValueError(f"{path}: codebooks of {[len(v) for v in vectors]} entries, expected {list(sizes)}")
     return vectors
