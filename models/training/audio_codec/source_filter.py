@@ -2,7 +2,7 @@
 
 From the vectors a causal network predicts, each 10 ms, the pitch and two filters of 161 log-magnitudes. The excitation is
 a band-limited pulse train of that pitch and noise; each is filtered by its magnitudes in a short-time Fourier transform
-of 20 ms windows. Wave 0 of the output is OUTPUT_DELAY samples late: one hop because a window reaches one hop back, one
+of 20 ms windows. The wave is OUTPUT_DELAY samples late: one hop because a window reaches one hop back, one
 because the network sees one hop more of the future than it renders, which the encoder's own windows make worth having.
 
 Nothing is random: the noise is a table, read at the absolute sample position modulo its length, so the decoder in C++
@@ -23,9 +23,9 @@ BINS = WINDOW // 2 + 1
 OUTPUT_DELAY = 2 * HOP
 NOISE_LENGTH = 32768
 MIN_PITCH, MAX_PITCH = 70.0, 400.0  # Hz
-MEAN_LOG_PITCH = 5.15  # of log Hz: 172 Hz
+PITCH_OFFSET = 5.15  # of log Hz: 172 Hz
 HIGHEST_HARMONIC = 7800.0  # Hz
-FILTER_BIAS, FILTER_LOW, FILTER_HIGH = -1.5, -9.0, 4.0  # of log-magnitudes
+FILTER_OFFSET, FILTER_LOW, FILTER_HIGH = -1.5, -9.0, 4.0  # of log-magnitudes
 
 
 def pulse_train(phase, pitch):
@@ -47,6 +47,9 @@ class SourceFilterDecoder(nn.Module):
         )
         self.filters = CausalConv(f, 2 * BINS, 1, gain=0.3)
         self.pitch = nn.Sequential(CausalConv(f, 64, 3), Project(64, 1))
+        nn.init.constant_(self.filters.bias, -1.0)
+        # Where predictions start from; the exporter folds them into biases.
+        self.filter_offset, self.pitch_offset = FILTER_OFFSET, PITCH_OFFSET
         self.register_buffer("window", torch.hann_window(WINDOW).sqrt())
         noise = torch.randn(NOISE_LENGTH, generator=torch.Generator().manual_seed(16000))
         self.register_buffer("noise", noise.bfloat16().float())  # exact in the exported file
@@ -55,7 +58,7 @@ class SourceFilterDecoder(nn.Module):
         """(log-magnitudes [B, T, 2, BINS], log pitch [B, T]), one row each hop."""
         h = activate(self.net(vectors))
         log_magnitudes = self.filters(h).view(*h.shape[:2], 2, BINS)
-        return log_magnitudes, self.pitch(h)[..., 0] + MEAN_LOG_PITCH
+        return log_magnitudes, self.pitch(h)[..., 0] + self.pitch_offset
 
     def excitation(self, log_pitch, noise_start):
         """[B, 2, samples]: pulses and noise. The phase is summed in double: an error would never fade."""
@@ -71,7 +74,7 @@ class SourceFilterDecoder(nn.Module):
         log_magnitudes, predicted = self.predict(vectors)
         source = self.excitation(predicted if log_pitch is None else log_pitch, noise_start)
         frames = F.pad(source, (HOP, 0)).unfold(2, WINDOW, HOP) * self.window  # frame t ends with hop t
-        gains = torch.exp((log_magnitudes + FILTER_BIAS).clamp(FILTER_LOW, FILTER_HIGH)).transpose(1, 2)
+        gains = torch.exp((log_magnitudes + self.filter_offset).clamp(FILTER_LOW, FILTER_HIGH)).transpose(1, 2)
         spectrum = (torch.fft.rfft(frames) * gains).sum(1)
         made = torch.fft.irfft(spectrum, WINDOW) * self.window
         first, second = made[..., :HOP], made[..., HOP:]

@@ -29,7 +29,7 @@ from model import FRAME, SIZES, Codec
 from pitch import track
 from source_filter import HOP, NOISE_LENGTH, OUTPUT_DELAY, SourceFilterDecoder
 
-CONTEXT = 4  # frames at the start of a crop that warm up the causal network and are not judged
+CONTEXT = 2  # frames at the start of a crop that warm up the causal network and are not judged
 
 
 class Examples:
@@ -141,7 +141,7 @@ def main():
     parser.add_argument("--start", default="", help="decoder to go on from")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--batch", type=int, default=8, help="crops a process and step")
-    parser.add_argument("--frames", type=int, default=20, help="a crop")
+    parser.add_argument("--frames", type=int, default=18, help="a crop")
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--limit", type=int, default=None, help="utterances used")

@@ -1,0 +1,81 @@
+"""The frozen encoder as a function, for whoever trains on its tokens.
+
+    python3 codec_tokens.py --encoder encoder.pt --out codec_tokens.pt --vectors codec_vectors.pt
+
+freezes a stage-1 checkpoint: weights are rounded to float16, as they are exported, so that training, tokens and the
+runtime agree. codec_tokens.pt is a state for model.Codec; codec_vectors.pt a list of one [size, 64] tensor a codebook.
+
+    tokens = load("codec_tokens.pt")
+    tokens.encode([float32 wave at 16 kHz, ...])   -> [int16 [frames, 4], ...], the last frame filled up with silence
+    tokens.codebook_vectors()                      -> what each code adds to the decoder's input
+"""
+
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import numpy as np
+import torch
+
+from model import FRAME, Codec
+
+BATCH_SAMPLES = 16000 * 60
+
+
+def rounded(state):
+    """The state with all weights and codebooks as float16 holds them."""
+    return {name: value.half().float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+class CodecTokens:
+    def __init__(self, codec):
+        self.codec = codec.eval()
+
+    @torch.no_grad()
+    def encode(self, waves):
+        order = sorted(range(len(waves)), key=lambda i: len(waves[i]))
+        codes, batch = [None] * len(waves), []
+        for position, index in enumerate(order):
+            batch.append(index)
+            following = order[position + 1] if position + 1 < len(order) else None
+            if following is None or (len(batch) + 1) * len(waves[following]) > BATCH_SAMPLES:
+                frames = -(-len(waves[batch[-1]]) // FRAME)
+                padded = np.zeros((len(batch), frames * FRAME), np.float32)
+                for row, i in enumerate(batch):
+                    padded[row, : len(waves[i])] = waves[i]
+                found = self.codec.encode(torch.from_numpy(padded)).numpy().astype(np.int16)
+                for row, i in enumerate(batch):
+                    codes[i] = found[row, : -(-len(waves[i]) // FRAME)]
+                batch = []
+        return codes
+
+    def codebook_vectors(self):
+        quantiser = self.codec.quantiser
+        with torch.no_grad():
+            semantic = quantiser.predict(quantiser.books[0].vectors)
+        return [semantic.clone()] + [book.vectors.clone() for book in list(quantiser.books)[1:]]
+
+
+def load(path):
+    codec = Codec()
+    codec.load_state_dict(torch.load(path, map_location="cpu"))
+    return CodecTokens(codec)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Freezes a stage-1 checkpoint.")
+    folder = os.environ.get("WREN_WORK", "/tmp/wren")
+    parser.add_argument("--encoder", default=folder + "/encoder.pt")
+    parser.add_argument("--out", default=folder + "/codec_tokens.pt")
+    parser.add_argument("--vectors", default=folder + "/codec_vectors.pt")
+    options = parser.parse_args()
+    state = rounded(torch.load(options.encoder, map_location="cpu"))
+    torch.save(state, options.out + ".part")
+    os.replace(options.out + ".part", options.out)
+    torch.save(load(options.out).codebook_vectors(), options.vectors)
+
+
+if __name__ == "__main__":
+    main()

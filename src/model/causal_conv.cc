@@ -1,0 +1,57 @@
+#include "model/causal_conv.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "model/codec_parameters.h"
+
+namespace antiphon {
+
+torch::Tensor HistorySlice::In(const torch::Tensor& histories) const {
+  return histories.narrow(1, offset, size()).view({histories.size(0), rows, channels});
+}
+
+torch::Tensor JoinHistory(const HistorySlice& slice, const torch::Tensor& x, const torch::Tensor& histories) {
+  const torch::Tensor past = slice.In(histories);
+  torch::Tensor joined = at::cat({past, x}, 1);
+  past.copy_(joined.narrow(1, x.size(1), slice.rows));
+  return joined;
+}
+
+CausalConv::CausalConv(const std::string& name, const ConvShape& shape, CodecParameters* parameters,
+                       HistoryLayout* layout)
+    : shape_(shape) {
+  const int64_t rows = (shape.kernel - 1) * shape.dilation - (shape.stride - 1);
+  parameters->Require(rows >= 0, name + ": the stride is longer than the kernel");
+  past_ = {.offset = 0, .rows = std::max<int64_t>(rows, 0), .channels = shape.inputs};
+  past_.offset = layout->Reserve(past_.size());
+  const torch::Tensor weight =
+      parameters->Tensor(name + ".weight", {shape.outputs, shape.inputs, shape.kernel});
+  if (!parameters->ok()) return;
+  weight_ = weight.permute({2, 1, 0}).reshape({shape.kernel * shape.inputs, shape.outputs}).contiguous();
+  bias_ = parameters->Tensor(name + ".bias", {shape.outputs});
+}
+
+torch::Tensor CausalConv::Forward(const torch::Tensor& x, const torch::Tensor& histories) const {
+  const int64_t batch = x.size(0);
+  const int64_t frames = x.size(1) / shape_.stride;
+  torch::Tensor rows;  // [B * frames, kernel * inputs]: one matrix product does it all
+  if (shape_.kernel == 1) {
+    rows = x.reshape({batch * frames, shape_.inputs});
+  } else {
+    const torch::Tensor joined = past_.rows > 0 ? JoinHistory(past_, x, histories) : x;
+    const int64_t step = shape_.inputs;
+    const int64_t stream = joined.size(1) * step;
+    rows = joined
+               .as_strided({batch, frames, shape_.kernel, step},
+                           {stream, shape_.stride * step, shape_.dilation * step, 1})
+               .reshape({batch * frames, shape_.kernel * step});
+  }
+  // For a single row a matrix product would spend most of its time packing the weights.
+  const torch::Tensor made =
+      rows.size(0) == 1 ? at::addmv(bias_, weight_.t(), rows[0]) : at::addmm(bias_, rows, weight_);
+  return made.view({batch, frames, shape_.outputs});
+}
+
+}  // namespace antiphon

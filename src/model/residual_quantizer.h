@@ -1,0 +1,39 @@
+// The codebooks between the codec's encoder and decoder.
+#pragma once
+
+#include <torch/types.h>
+
+#include <vector>
+
+namespace antiphon {
+
+class CodecParameters;
+
+// Codebook 0 is semantic and quantises a vector of its own. A linear prediction from it stands for the
+// acoustic vector, and codebooks 1.. quantise in turn what is left of that. Const after construction.
+class ResidualQuantizer {
+ public:
+  // Reads "vector_size" and quantizer.<k>.vectors [sizes[k], width], quantizer.predict.weight [width, width],
+  // .bias.
+  ResidualQuantizer(const std::vector<int64_t>& sizes, CodecParameters* parameters);
+
+  // semantic, acoustic [N, width] -> codes [N, K] int64: the nearest vectors, the lowest code among equals.
+  torch::Tensor Encode(const torch::Tensor& semantic, const torch::Tensor& acoustic) const;
+
+  // codes [N, K] -> [N, width]. A code outside its codebook is an at::IndexError.
+  torch::Tensor Decode(const torch::Tensor& codes) const;
+
+  int64_t width() const { return width_; }
+
+ private:
+  struct Codebook {
+    torch::Tensor nearest_weight;  // [width, size], -2 times the vectors
+    torch::Tensor nearest_bias;    // [size], their squared lengths
+    torch::Tensor decoded;         // [size, width], what a code adds to the decoder's input
+  };
+
+  int64_t width_;
+  std::vector<Codebook> books_;
+};
+
+}  // namespace antiphon

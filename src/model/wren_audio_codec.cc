@@ -1,0 +1,120 @@
+#include "model/wren_audio_codec.h"
+
+#include <ATen/ATen.h>
+
+#include <nlohmann/json.hpp>
+
+#include "model/codec_parameters.h"
+#include "model/model_config.h"
+
+namespace antiphon {
+namespace {
+
+// The histories of a batch as one tensor [B, n]. Layers change it in place; a single stream's is changed
+// directly, those of several are copied back when this goes out of scope.
+template <typename State>
+class JoinedHistories {
+ public:
+  explicit JoinedHistories(std::span<State* const> states) : states_(states) {
+    if (states.size() == 1) {
+      joined_ = states[0]->history.unsqueeze(0);
+      return;
+    }
+    std::vector<torch::Tensor> rows;
+    rows.reserve(states.size());
+    for (const State* state : states) rows.push_back(state->history);
+    joined_ = at::stack(rows);
+  }
+  void CopyBack() const {
+    if (states_.size() == 1) return;
+    for (size_t b = 0; b < states_.size(); ++b) states_[b]->history.copy_(joined_[static_cast<int64_t>(b)]);
+  }
+  const torch::Tensor& tensor() const { return joined_; }
+
+ private:
+  const std::span<State* const> states_;
+  torch::Tensor joined_;
+};
+
+torch::Tensor Zeros(const HistoryLayout& layout, torch::Device device) {
+  return at::zeros({layout.size()}, at::TensorOptions().dtype(at::kFloat).device(device));
+}
+
+}  // namespace
+
+WrenAudioCodec::WrenAudioCodec(const ModelConfig& config, CodecParameters* parameters)
+    : device_(parameters->device()),
+      sample_rate_(config.sample_rate),
+      frame_samples_(config.frame_samples),
+      codebook_sizes_(config.codebook_sizes),
+      slope_(parameters->Number("slope", 0.0, 1.0)),
+      decoder_delay_(parameters->Integer("decoder_delay_samples", 0, 1 << 20)),
+      mel_(parameters, &encoder_layout_),
+      trunk_("encoder.trunk", slope_, parameters, &encoder_layout_),
+      semantic_("encoder.semantic", slope_, parameters, &encoder_layout_),
+      acoustic_("encoder.acoustic", slope_, parameters, &encoder_layout_),
+      quantizer_(codebook_sizes_, parameters),
+      decoder_(frame_samples_, slope_, parameters, &decoder_layout_),
+      parameters_(parameters->parameters()) {
+  const auto head_fits = [&](const CausalStack& head) {
+    return head.inputs() == trunk_.outputs() && head.outputs() == quantizer_.width() &&
+           head.reduction() == 1 && head.expansion() == 1;
+  };
+  parameters->Require(parameters->Integer("sample_rate", 1, 1 << 20) == sample_rate_,
+                      "sample_rate differs from audio.sample_rate");
+  parameters->Require(trunk_.inputs() == mel_.bands(), "encoder.trunk must read mel.bands values");
+  parameters->Require(trunk_.expansion() == 1 && mel_.hop() * trunk_.reduction() == frame_samples_,
+                      "encoder.trunk must make one row from a frame");
+  parameters->Require(head_fits(semantic_), "encoder.semantic must lead from encoder.trunk to vector_size");
+  parameters->Require(head_fits(acoustic_), "encoder.acoustic must lead from encoder.trunk to vector_size");
+  parameters->Require(decoder_.inputs() == quantizer_.width(), "decoder.net must read vector_size values");
+}
+
+Result<std::unique_ptr<AudioCodec>> WrenAudioCodec::Load(const Safetensors& weights,
+                                                         const ModelConfig& config, torch::Device device) {
+  const nlohmann::json section = nlohmann::json::parse(config.audio_codec_json, nullptr, false);
+  if (!section.is_object()) return DataLoss("audio_codec is missing from the model's configuration");
+  if (config.codebook_sizes.empty()) return DataLoss("audio.codebook_sizes is empty");
+  const torch::NoGradGuard no_grad;
+  CodecParameters parameters(section, weights, device);
+  std::unique_ptr<AudioCodec> codec(new WrenAudioCodec(config, &parameters));
+  if (!parameters.ok()) return parameters.status();
+  return codec;
+}
+
+AudioEncoderState WrenAudioCodec::MakeEncoderState() const {
+  return AudioEncoderState(Zeros(encoder_layout_, device_));
+}
+
+AudioDecoderState WrenAudioCodec::MakeDecoderState() const {
+  return AudioDecoderState(Zeros(decoder_layout_, device_));
+}
+
+torch::Tensor WrenAudioCodec::Encode(std::span<AudioEncoderState* const> states,
+                                     const torch::Tensor& samples) const {
+  const c10::InferenceMode inference;
+  const JoinedHistories joined(states);
+  const torch::Tensor rows =
+      trunk_.Forward(mel_.Forward(samples.contiguous(), joined.tensor()), joined.tensor());
+  const torch::Tensor semantic = semantic_.Forward(rows, joined.tensor());
+  const torch::Tensor acoustic = acoustic_.Forward(rows, joined.tensor());
+  joined.CopyBack();
+  for (AudioEncoderState* state : states) ++state->frames;
+  return quantizer_.Encode(semantic.squeeze(1), acoustic.squeeze(1));
+}
+
+torch::Tensor WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
+                                     const torch::Tensor& codes) const {
+  const c10::InferenceMode inference;
+  const JoinedHistories joined(states);
+  std::vector<SourceFilterDecoder::Clock> clocks;
+  clocks.reserve(states.size());
+  for (AudioDecoderState* state : states)
+    clocks.push_back({.frames = &state->frames, .phase = &state->phase});
+  const torch::Tensor vectors = quantizer_.Decode(codes).unsqueeze(1);
+  torch::Tensor samples = decoder_.Forward(vectors, clocks, joined.tensor());
+  joined.CopyBack();
+  return samples;
+}
+
+}  // namespace antiphon

@@ -1,0 +1,50 @@
+// Wren's audio codec: log-mel front end, causal convolutions, four codebooks, a source-filter voice.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "model/audio_codec.h"
+#include "model/causal_stack.h"
+#include "model/mel_spectrogram.h"
+#include "model/residual_quantizer.h"
+#include "model/source_filter_decoder.h"
+
+namespace antiphon {
+
+// docs/audio_codec.md describes it and the file it is loaded from.
+class WrenAudioCodec final : public AudioCodec {
+ public:
+  static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
+                                                  torch::Device device);
+
+  AudioEncoderState MakeEncoderState() const override;
+  AudioDecoderState MakeDecoderState() const override;
+  torch::Tensor Encode(std::span<AudioEncoderState* const> states,
+                       const torch::Tensor& samples) const override;
+  torch::Tensor Decode(std::span<AudioDecoderState* const> states, const torch::Tensor& codes) const override;
+
+  int64_t sample_rate() const override { return sample_rate_; }
+  int64_t frame_samples() const override { return frame_samples_; }
+  const std::vector<int64_t>& codebook_sizes() const override { return codebook_sizes_; }
+  int64_t decoder_delay_samples() const override { return decoder_delay_; }
+  uint64_t parameters() const override { return parameters_; }
+
+ private:
+  WrenAudioCodec(const ModelConfig& config, CodecParameters* parameters);
+
+  const torch::Device device_;
+  const int64_t sample_rate_;
+  const int64_t frame_samples_;
+  const std::vector<int64_t> codebook_sizes_;
+  HistoryLayout encoder_layout_, decoder_layout_;  // filled by the members below, in this order
+  const double slope_;                             // of the leaky ReLU
+  const int64_t decoder_delay_;
+  const MelSpectrogram mel_;
+  const CausalStack trunk_, semantic_, acoustic_;
+  const ResidualQuantizer quantizer_;
+  const SourceFilterDecoder decoder_;
+  const uint64_t parameters_;
+};
+
+}  // namespace antiphon

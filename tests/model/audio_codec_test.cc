@@ -1,0 +1,267 @@
+// The codec in C++ against what its trainer computed (tests/golden/audio_codec.safetensors), and against
+// itself in other groupings of the same streams.
+#include "model/audio_codec.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "model/model_config.h"
+#include "model/safetensors.h"
+
+namespace antiphon {
+namespace {
+
+constexpr double kWaveTolerance = 1e-3;      // of full scale, against the trainer
+constexpr double kGroupingTolerance = 1e-5;  // against ourselves
+
+const std::string kRoot = ANTIPHON_SOURCE_DIR;
+
+nlohmann::json Section() {
+  std::ifstream file(kRoot + "/tests/golden/audio_codec.json");
+  return nlohmann::json::parse(file);
+}
+
+ModelConfig ConfigFor(const nlohmann::json& section) {
+  ModelConfig config;
+  config.sample_rate = 16000;
+  config.frame_samples = 1280;
+  config.codebook_sizes = {1024, 512, 512, 512};
+  config.audio_codec_json = section.dump();
+  return config;
+}
+
+Result<std::unique_ptr<AudioCodec>> LoadWith(const nlohmann::json& section, const std::string& weights_path) {
+  Result<Safetensors> weights = Safetensors::Open(weights_path);
+  if (!weights.ok()) return weights.status();
+  return AudioCodec::Load(*weights, ConfigFor(section), torch::kCPU);
+}
+
+std::string WeightsPath() { return kRoot + "/models/wren/audio_codec.safetensors"; }
+
+struct Recording {
+  torch::Tensor wave;   // [T * frame]
+  torch::Tensor codes;  // [T, K]
+  torch::Tensor made;   // [T * frame]
+
+  int64_t frames() const { return codes.size(0); }
+};
+
+class AudioCodecTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto loaded = LoadWith(Section(), WeightsPath());
+    ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+    codec_ = std::move(*loaded).release();
+  }
+  static void TearDownTestSuite() {
+    delete codec_;
+    codec_ = nullptr;
+  }
+  void SetUp() override { ASSERT_NE(codec_, nullptr); }
+
+  static Recording Golden(const std::string& name) {
+    auto file = Safetensors::Open(kRoot + "/tests/golden/audio_codec.safetensors");
+    EXPECT_TRUE(file.ok()) << file.status().ToString();
+    const auto read = [&](const std::string& part) { return file->Get(name + "." + part).value().clone(); };
+    return {.wave = read("wave"), .codes = read("codes").to(torch::kLong), .made = read("made")};
+  }
+
+  static torch::Tensor Frame(const Recording& recording, int64_t frame) {
+    return recording.wave.narrow(0, frame * codec_->frame_samples(), codec_->frame_samples()).unsqueeze(0);
+  }
+
+  static torch::Tensor EncodeOne(AudioEncoderState& state, const torch::Tensor& samples) {
+    AudioEncoderState* const states[] = {&state};
+    return codec_->Encode(states, samples);
+  }
+  static torch::Tensor DecodeOne(AudioDecoderState& state, const torch::Tensor& codes) {
+    AudioDecoderState* const states[] = {&state};
+    return codec_->Decode(states, codes);
+  }
+
+  static torch::Tensor EncodeAll(const Recording& recording) {
+    AudioEncoderState state = codec_->MakeEncoderState();
+    std::vector<torch::Tensor> codes;
+    for (int64_t t = 0; t < recording.frames(); ++t) codes.push_back(EncodeOne(state, Frame(recording, t)));
+    return at::cat(codes);
+  }
+  static torch::Tensor DecodeAll(const Recording& recording) {
+    AudioDecoderState state = codec_->MakeDecoderState();
+    std::vector<torch::Tensor> waves;
+    for (int64_t t = 0; t < recording.frames(); ++t) {
+      waves.push_back(DecodeOne(state, recording.codes.narrow(0, t, 1)).squeeze(0));
+    }
+    return at::cat(waves);
+  }
+
+  static double Difference(const torch::Tensor& a, const torch::Tensor& b) {
+    return (a - b).abs().max().item<double>();
+  }
+
+  static AudioCodec* codec_;
+};
+
+AudioCodec* AudioCodecTest::codec_ = nullptr;
+
+class AudioCodecGoldenTest : public AudioCodecTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(AudioCodecGoldenTest, StreamingGivesTheTrainersCodesExactly) {
+  const Recording golden = Golden(GetParam());
+  EXPECT_TRUE(at::equal(EncodeAll(golden), golden.codes));
+}
+
+TEST_P(AudioCodecGoldenTest, StreamingGivesTheTrainersWave) {
+  const Recording golden = Golden(GetParam());
+  EXPECT_LT(Difference(DecodeAll(golden), golden.made), kWaveTolerance);
+}
+
+TEST_P(AudioCodecGoldenTest, WaveIsSpeechLikeTheOriginalAtTheStatedDelay) {
+  if (GetParam() != "output") GTEST_SKIP() << "the decoder speaks with the output voice only";
+  const Recording golden = Golden(GetParam());
+  const int64_t delay = codec_->decoder_delay_samples();
+  const int64_t count = golden.wave.size(0) - delay;
+  // Loudness contours in 20 ms windows: they agree at the stated delay and better than 80 ms away from it.
+  const auto contour = [](const torch::Tensor& wave) {
+    return wave.narrow(0, 0, wave.size(0) / 320 * 320).view({-1, 320}).square().mean(1).add(1e-6).log();
+  };
+  const auto distance = [&](int64_t shift) {
+    const int64_t n = count - 1280;
+    return (contour(golden.wave.narrow(0, 0, n)) - contour(golden.made.narrow(0, shift, n)))
+        .abs()
+        .mean()
+        .item<double>();
+  };
+  EXPECT_LT(distance(delay), 1.5);
+  EXPECT_LT(distance(delay), 0.6 * distance(delay + 1280));
+}
+
+TEST_F(AudioCodecTest, BatchedStreamsEqualTheStreamsAlone) {
+  const Recording a = Golden("output");
+  const Recording b = Golden("heldout");
+  const int64_t lag = 3;  // b joins later, so the two are never at the same frame
+  AudioEncoderState encoder_a = codec_->MakeEncoderState(), encoder_b = codec_->MakeEncoderState();
+  AudioDecoderState decoder_a = codec_->MakeDecoderState(), decoder_b = codec_->MakeDecoderState();
+  const torch::Tensor alone_a = DecodeAll(a), alone_b = DecodeAll(b);
+  const int64_t frame = codec_->frame_samples();
+  for (int64_t t = 0; t < std::min(a.frames(), b.frames() + lag); ++t) {
+    std::vector<AudioEncoderState*> encoders = {&encoder_a};
+    std::vector<AudioDecoderState*> decoders = {&decoder_a};
+    std::vector<torch::Tensor> samples = {Frame(a, t)}, codes = {a.codes.narrow(0, t, 1)};
+    const bool both = t >= lag;
+    if (both) {
+      encoders.insert(encoders.begin(), &encoder_b);  // and in the other order
+      decoders.insert(decoders.begin(), &decoder_b);
+      samples.insert(samples.begin(), Frame(b, t - lag));
+      codes.insert(codes.begin(), b.codes.narrow(0, t - lag, 1));
+    }
+    const torch::Tensor found = codec_->Encode(encoders, at::cat(samples));
+    ASSERT_TRUE(at::equal(found, at::cat(codes))) << "frame " << t;
+    const torch::Tensor made = codec_->Decode(decoders, found);
+    EXPECT_LT(Difference(made[both ? 1 : 0], alone_a.narrow(0, t * frame, frame)), kGroupingTolerance);
+    if (both) {
+      EXPECT_LT(Difference(made[0], alone_b.narrow(0, (t - lag) * frame, frame)), kGroupingTolerance);
+    }
+  }
+}
+
+TEST_F(AudioCodecTest, CopiedStateIsAForkThatLeavesTheOriginalAlone) {
+  const Recording a = Golden("output");
+  const Recording b = Golden("heldout");
+  const int64_t fork = 9;
+  AudioEncoderState encoder = codec_->MakeEncoderState();
+  AudioDecoderState decoder = codec_->MakeDecoderState();
+  for (int64_t t = 0; t < fork; ++t) {
+    EncodeOne(encoder, Frame(a, t));
+    DecodeOne(decoder, a.codes.narrow(0, t, 1));
+  }
+  AudioEncoderState other_encoder = encoder;
+  AudioDecoderState other_decoder = decoder;
+  for (int64_t t = 0; t < 5; ++t) {  // the fork hears and says something else
+    EncodeOne(other_encoder, Frame(b, t));
+    DecodeOne(other_decoder, b.codes.narrow(0, t, 1));
+  }
+  const int64_t frame = codec_->frame_samples();
+  const torch::Tensor wave = DecodeAll(a);
+  for (int64_t t = fork; t < a.frames(); ++t) {
+    ASSERT_TRUE(at::equal(EncodeOne(encoder, Frame(a, t)), a.codes.narrow(0, t, 1))) << "frame " << t;
+    EXPECT_TRUE(at::equal(DecodeOne(decoder, a.codes.narrow(0, t, 1))[0], wave.narrow(0, t * frame, frame)));
+  }
+  EXPECT_EQ(encoder.frames, a.frames());
+  EXPECT_EQ(other_encoder.frames, fork + 5);
+}
+
+TEST_F(AudioCodecTest, ResetStateIsANewStream) {
+  const Recording a = Golden("output");
+  AudioEncoderState encoder = codec_->MakeEncoderState();
+  AudioDecoderState decoder = codec_->MakeDecoderState();
+  for (int64_t t = 0; t < 7; ++t) {
+    EncodeOne(encoder, Frame(a, t));
+    DecodeOne(decoder, a.codes.narrow(0, t, 1));
+  }
+  encoder.Reset();
+  decoder.Reset();
+  EXPECT_TRUE(at::equal(EncodeOne(encoder, Frame(a, 0)), a.codes.narrow(0, 0, 1)));
+  const torch::Tensor first = DecodeAll(a).narrow(0, 0, codec_->frame_samples());
+  EXPECT_TRUE(at::equal(DecodeOne(decoder, a.codes.narrow(0, 0, 1))[0], first));
+}
+
+TEST_F(AudioCodecTest, StatesItsShape) {
+  EXPECT_EQ(codec_->sample_rate(), 16000);
+  EXPECT_EQ(codec_->frame_samples(), 1280);
+  EXPECT_EQ(codec_->codebook_sizes(), (std::vector<int64_t>{1024, 512, 512, 512}));
+  EXPECT_LE(codec_->decoder_delay_samples(), 320);  // 20 ms, what the issue allows beyond the frame
+  EXPECT_GT(codec_->parameters(), 1000000u);
+}
+
+TEST_F(AudioCodecTest, NamesTheFieldThatIsWrong) {
+  const auto refusal = [](const std::string& pointer, const nlohmann::json& value) {
+    nlohmann::json section = Section();
+    section[nlohmann::json::json_pointer(pointer)] = value;
+    auto loaded = LoadWith(section, WeightsPath());
+    EXPECT_FALSE(loaded.ok()) << pointer;
+    EXPECT_EQ(loaded.status().code(), StatusCode::kDataLoss) << pointer;
+    return loaded.status().message();
+  };
+  const auto names = [](const std::string& message, const std::string& part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  names(refusal("/slope", "steep"), "slope");
+  names(refusal("/mel/hop", 0), "mel.hop");
+  names(refusal("/mel/bands", 81), "mel.filters");
+  names(refusal("/encoder/trunk/0/kind", "dense"), "encoder.trunk.0.kind");
+  names(refusal("/encoder/trunk/2/stride", 1), "encoder.trunk");
+  names(refusal("/encoder/trunk/1/channels", 4096), "encoder.trunk.1.inner.weight");
+  names(refusal("/encoder/semantic", nlohmann::json::array()), "encoder.semantic");
+  names(refusal("/decoder/net/0/inputs", 65), "decoder.net.0");
+  names(refusal("/source/hop", 128), "source.hop");
+  names(refusal("/source/noise_length", 32769), "source.noise");
+  names(refusal("/vector_size", 32), "quantizer.0.vectors");
+  names(refusal("/decoder", nullptr), "decoder.net");
+}
+
+TEST_F(AudioCodecTest, RefusesAModelWithoutACodec) {
+  auto weights = Safetensors::Open(WeightsPath());
+  ASSERT_TRUE(weights.ok());
+  for (const std::string json : {"", "[]", "{", "{}"}) {
+    ModelConfig config = ConfigFor(Section());
+    config.audio_codec_json = json;
+    const auto loaded = AudioCodec::Load(*weights, config, torch::kCPU);
+    EXPECT_EQ(loaded.status().code(), StatusCode::kDataLoss) << json;
+  }
+}
+
+TEST_F(AudioCodecTest, RefusesTheWeightsOfSomethingElse) {
+  auto loaded = LoadWith(Section(), kRoot + "/tests/golden/audio_codec.safetensors");
+  EXPECT_EQ(loaded.status().code(), StatusCode::kDataLoss);
+  EXPECT_NE(loaded.status().message().find("mel.window"), std::string::npos) << loaded.status().message();
+}
+
+INSTANTIATE_TEST_SUITE_P(Recordings, AudioCodecGoldenTest, testing::Values("output", "heldout"),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace antiphon
