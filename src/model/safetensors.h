@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ class Safetensors {
 
   // A contiguous CPU tensor of the file's dtype. NOT_FOUND naming the tensor and the file.
   Result<torch::Tensor> Get(const std::string& name) const;
-  // The same, also checked: DATA_LOSS unless the shape is `shape`; as float32 on `device`, copied when the
-  // file holds another type.
+  // The same; DATA_LOSS unless the shape is `shape`.
+  Result<torch::Tensor> GetChecked(const std::string& name, at::IntArrayRef shape) const;
+  // GetChecked as float32 on `device`, copied when the file holds another type.
   Result<torch::Tensor> GetFloat(const std::string& name, at::IntArrayRef shape,
                                  torch::Device device = torch::kCPU) const;
 
@@ -47,6 +49,10 @@ class Safetensors {
 
   Safetensors() = default;
   Status ParseHeader(size_t header_bytes);
+  Status ParseMetadata(const nlohmann::json& fields);
+  Status ParseEntry(const std::string& name, const nlohmann::json& fields, size_t data_begin,
+                    size_t data_bytes);
+  Status CheckLayout(size_t data_begin, size_t data_bytes) const;
 
   std::string path_;
   std::shared_ptr<const Mapping> mapping_;

@@ -21,8 +21,8 @@ enum class SymbolRule : uint8_t {
 // One position to run: what it reads and what is asked of it.
 struct StreamPosition {
   int64_t symbol = 0;
-  std::vector<int64_t> heard;   // K codes; empty: no heard frame
-  std::vector<int64_t> spoken;  // K codes; empty: no spoken frame
+  std::vector<int64_t> heard = {};   // K codes; empty: no heard frame
+  std::vector<int64_t> spoken = {};  // K codes; empty: no spoken frame
   SymbolRule rule = SymbolRule::kNothing;
   bool speaks = false;  // the depth decoder draws a frame here
 
@@ -50,17 +50,17 @@ struct StreamState {
   };
 
   Phase phase = Phase::kNew;
-  bool awaits_output = false;        // a planned position has not been answered by Write*
-  bool speak = false;                // the response has a voice
-  bool text_over = false;            // `<end>` was written
-  bool audio_over = false;           // end of audio was written, or max_frames were
-  bool incomplete = false;           // a limit cut the response short
-  int64_t next_symbol = 0;           // read at the next heard frame or response position
-  std::vector<int64_t> next_spoken;  // read at the next response position; empty: none
-  int64_t response_position = 0;     // j, of the response position planned next
-  int64_t pieces = 0;                // of the response so far
+  bool awaits_output = false;             // a planned position has not been answered by Write*
+  bool speak = false;                     // the response has a voice
+  bool text_over = false;                 // `<end>` was written
+  bool audio_over = false;                // end of audio was written, or max_frames were
+  bool incomplete = false;                // a limit cut the response short
+  int64_t next_symbol = 0;                // read at the next heard frame or response position
+  std::vector<int64_t> next_spoken = {};  // read at the next response position; empty: none
+  int64_t response_position = 0;          // j, of the response position planned next
+  int64_t pieces = 0;                     // of the response so far
   int64_t frames = 0;
-  ResponseLimits limits;
+  ResponseLimits limits = {};
 
   bool in_turn() const { return phase == Phase::kListening; }
   bool in_response() const { return phase == Phase::kAnswering; }

@@ -1,18 +1,15 @@
-// Text to pieces and back, with SentencePiece.
+// Text to pieces and back, as SentencePiece does it with the same tokenizer.model.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "antiphon/status.h"
+#include "model/byte_pair_encoder.h"
 #include "model/model_config.h"
-
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
+#include "model/text_normalizer.h"
 
 namespace antiphon {
 
@@ -22,9 +19,6 @@ class TextTokenizer {
   // Loads tokenizer.model and checks it against `symbols` (the vocabulary's size and the ids of the control
   // symbols). NOT_FOUND, DATA_LOSS.
   static Result<TextTokenizer> Load(const std::string& path, const SymbolIds& symbols);
-  TextTokenizer(TextTokenizer&&) noexcept;
-  TextTokenizer& operator=(TextTokenizer&&) noexcept;
-  ~TextTokenizer();
 
   // Text pieces only: a control symbol spelled out in `text` is read as ordinary letters, and what no piece
   // covers is left out. INVALID_ARGUMENT when `text` is not UTF-8 or nothing of it can be written in pieces.
@@ -34,16 +28,16 @@ class TextTokenizer {
   std::string Decode(const std::vector<int64_t>& pieces) const;
 
   bool is_text(int64_t symbol) const;
-  int64_t vocab_size() const { return static_cast<int64_t>(pieces_.size()); }
+  int64_t vocab_size() const { return static_cast<int64_t>(texts_.size()); }
+  // The piece's bytes, with a space before a word's first. Empty unless is_text(symbol).
+  const std::string& text(int64_t symbol) const { return texts_.at(symbol); }
 
  private:
-  friend class TextDecoder;
+  TextTokenizer(TextNormalizer normalizer, BytePairEncoder encoder, std::vector<std::string> texts);
 
-  TextTokenizer();
-
-  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
-  std::vector<std::string>
-      pieces_;  // text of a piece, a leading space for a word's first; empty: not a text piece
+  TextNormalizer normalizer_;
+  BytePairEncoder encoder_;
+  std::vector<std::string> texts_;  // by symbol
 };
 
 // Turns pieces into text as they come. The deltas joined are the text: words separated by single spaces, no

@@ -1,0 +1,33 @@
+// Which form of a kernel runs: our loops on the CPU, plain ATen elsewhere.
+#pragma once
+
+#include <torch/types.h>
+
+#include "kernels/simd_loops.h"
+
+namespace antiphon {
+
+// True when kernels on `x` run our loops: x is on the CPU and no guard below says otherwise.
+bool UseCpuLoops(const torch::Tensor& x);
+
+// The loops they run.
+const SimdLoops& CpuLoops();
+
+// While it lives, kernels on this thread run as plain ATen, or with the given loops. For tests, which hold
+// the forms against each other.
+class KernelFormGuard {
+ public:
+  static KernelFormGuard Aten() { return KernelFormGuard(true, nullptr); }
+  static KernelFormGuard Loops(const SimdLoops& loops) { return KernelFormGuard(false, &loops); }
+  ~KernelFormGuard();
+  KernelFormGuard(const KernelFormGuard&) = delete;
+  KernelFormGuard& operator=(const KernelFormGuard&) = delete;
+
+ private:
+  KernelFormGuard(bool aten, const SimdLoops* loops);
+
+  const bool outer_aten_;
+  const SimdLoops* const outer_loops_;
+};
+
+}  // namespace antiphon

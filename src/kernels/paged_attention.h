@@ -1,0 +1,24 @@
+// Attention of a ragged batch over a paged key-value cache. Contract of kernels/linear.h.
+#pragma once
+
+#include <torch/types.h>
+
+#include <vector>
+
+#include "kernels/sequence_span.h"
+
+namespace antiphon {
+
+// Writes rows [n, kv_heads, head_width] of a batch to their places in a pool [pages, page_positions,
+// kv_heads, head_width]. REQUIRES: the spans' page tables cover their positions with pages of the pool
+// (checked: c10::Error).
+void WritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool);
+
+// For each row the attention of queries [n, heads, head_width] over all positions of its sequence up to and
+// including its own, which WritePages has already put in the pool; heads is a multiple of kv_heads, query
+// head h reads key head h * kv_heads / heads. Returns [n, heads * head_width]. On the CPU a row's result is
+// the same to the bit whether its span came alone, in a longer chunk or in another batch.
+torch::Tensor PagedAttention(const torch::Tensor& queries, const torch::Tensor& keys,
+                             const torch::Tensor& values, const std::vector<SequenceSpan>& spans);
+
+}  // namespace antiphon

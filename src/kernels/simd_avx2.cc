@@ -1,0 +1,29 @@
+// Compiled with AVX2 and FMA; without the flags (another architecture) there is nothing here.
+#include <cstdint>
+
+#include "kernels/simd_loops.h"
+
+namespace antiphon {
+
+#if defined(__AVX2__) && defined(__FMA__)
+
+namespace {
+
+#define ANTIPHON_LANES 8
+#include "kernels/simd_loops.inc"
+
+constexpr SimdLoops kLoops = {"avx2", LinearBf16, LinearF32, RmsNorm, SwiGlu, Attend};
+
+}  // namespace
+
+const SimdLoops* Avx2Loops() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kLoops : nullptr;
+}
+
+#else
+
+const SimdLoops* Avx2Loops() { return nullptr; }
+
+#endif
+
+}  // namespace antiphon

@@ -1,0 +1,32 @@
+// Compiled with AVX-512; without the flags (another architecture) there is nothing here.
+#include <cstdint>
+
+#include "kernels/simd_loops.h"
+
+namespace antiphon {
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+
+namespace {
+
+#define ANTIPHON_LANES 16
+#include "kernels/simd_loops.inc"
+
+constexpr SimdLoops kLoops = {"avx512", LinearBf16, LinearF32, RmsNorm, SwiGlu, Attend};
+
+}  // namespace
+
+const SimdLoops* Avx512Loops() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl")
+             ? &kLoops
+             : nullptr;
+}
+
+#else
+
+const SimdLoops* Avx512Loops() { return nullptr; }
+
+#endif
+
+}  // namespace antiphon

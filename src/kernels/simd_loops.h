@@ -1,0 +1,52 @@
+// The inner loops of the CPU kernels, over plain arrays. One source (simd_loops.inc) compiled once an
+// instruction set.
+//
+// What a loop computes for one row never depends on the other rows of the call: the same sums in the same
+// order. That is what makes a sequence's tokens independent of its batch (tests/kernels holds it to the bit).
+#pragma once
+
+#include <cstdint>
+
+namespace antiphon {
+
+// The keys or values of one sequence for one kv head.
+struct PagedRows {
+  const float* data;     // of page 0, position 0, this head
+  const int32_t* pages;  // page table
+  int64_t page_positions;
+  int64_t page_stride;      // floats from a page to the next
+  int64_t position_stride;  // floats from a position to the next
+};
+
+// Function tables so that the choice is made once, at run time. No alignment is required anywhere.
+struct SimdLoops {
+  const char* name;
+
+  // y[r, o] = (add ? y[r, o] : 0) + sum over i of x[r, i] w[o, i]; x [rows, in], w [out, in], y [rows, out].
+  // `scratch` is rows * (in rounded up to a multiple of 32) floats.
+  void (*linear_bf16)(const float* x, int64_t rows, const uint16_t* w, int64_t in, int64_t out, bool add,
+                      float* scratch, float* y);
+  void (*linear_f32)(const float* x, int64_t rows, const float* w, int64_t in, int64_t out, bool add,
+                     float* scratch, float* y);
+
+  // y = x / sqrt(mean(x^2) + eps) * weight, a row at a time; x, y [rows, width].
+  void (*rms_norm)(const float* x, int64_t rows, int64_t width, const float* weight, float eps, float* y);
+
+  // y = gate / (1 + exp(-gate)) * up, over n elements. y may be gate or up.
+  void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
+
+  // out [width] = softmax(scale * query keys^T) values over the first `length` positions. `scores` is scratch
+  // of length rounded up to a multiple of 16.
+  void (*attend)(const float* query, PagedRows keys, PagedRows values, int64_t length, int64_t width,
+                 float scale, float* scores, float* out);
+};
+
+// Runs on every machine this was compiled for.
+const SimdLoops& PortableLoops();
+// Null when they were not compiled in or this machine lacks the instructions.
+const SimdLoops* Avx2Loops();
+const SimdLoops* Avx512Loops();
+// The fastest of the above that this machine runs.
+const SimdLoops& BestLoops();
+
+}  // namespace antiphon

@@ -1,0 +1,44 @@
+// The decoder-only transformer over the positions of a sequence.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model_config.h"
+#include "model/ragged_batch.h"
+#include "model/transformer_block.h"
+#include "model/weight_reader.h"
+
+namespace antiphon {
+
+// Weights only, const after construction; safe from several threads at once as long as they use different
+// pages.
+class Backbone {
+ public:
+  // Failures stay with the reader; a backbone read with one must not be run.
+  Backbone(const ModelConfig& config, torch::Device device, WeightReader* reader);
+
+  // Contract of LanguageModel::Forward.
+  torch::Tensor Forward(const RaggedBatch& batch, KvPool* pool) const;
+  // Contract of LanguageModel::SymbolLogits.
+  torch::Tensor SymbolLogits(const torch::Tensor& states) const;
+
+  KvPool MakePool(int64_t pages, int64_t page_positions) const;
+
+ private:
+  torch::Tensor Embed(const RaggedBatch& batch) const;
+
+  const TransformerShape shape_;
+  const int64_t max_positions_;
+  const torch::Device device_;
+  torch::Tensor symbol_embedding_;                                 // [vocab_size, width]
+  std::vector<torch::Tensor> heard_embedding_, spoken_embedding_;  // [K] of [size of the codebook, width]
+  std::vector<BlockWeights> layers_;
+  torch::Tensor norm_;  // [width]
+  torch::Tensor head_;  // [vocab_size, width]
+  RotaryTable rotary_;
+};
+
+}  // namespace antiphon

@@ -1,0 +1,106 @@
+#include "model/text_tokenizer.h"
+
+#include <utility>
+
+#include "model/utf8.h"
+
+namespace antiphon {
+namespace {
+
+constexpr std::string_view kSpaceMark = "\xE2\x96\x81";    // U+2581
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+std::string WithSpaces(std::string text) {
+  for (size_t at = text.find(kSpaceMark); at != std::string::npos; at = text.find(kSpaceMark, at)) {
+    text.replace(at, kSpaceMark.size(), " ");
+  }
+  return text;
+}
+
+// "<0x41>" is the byte 'A'; nothing when the piece is not spelled so.
+std::string ByteOf(const std::string& piece) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return {};
+  const size_t high = kDigits.find(piece[3]);
+  const size_t low = kDigits.find(piece[4]);
+  if (high == std::string_view::npos || low == std::string_view::npos) return {};
+  return std::string(1, static_cast<char>(high * 16 + low));
+}
+
+std::string TextOf(const SentencePieceFile::Piece& piece) {
+  switch (piece.type) {
+    case SentencePieceFile::Type::kNormal:
+      return WithSpaces(piece.text);
+    case SentencePieceFile::Type::kByte:
+      return ByteOf(piece.text);
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+TextTokenizer::TextTokenizer(TextNormalizer normalizer, BytePairEncoder encoder,
+                             std::vector<std::string> texts)
+    : normalizer_(std::move(normalizer)), encoder_(std::move(encoder)), texts_(std::move(texts)) {}
+
+Result<TextTokenizer> TextTokenizer::Load(const std::string& path, const SymbolIds& symbols) {
+  const Result<SentencePieceFile> file = ReadSentencePieceFile(path);
+  if (!file.ok()) return file.status();
+  if (static_cast<int64_t>(file->pieces.size()) != symbols.vocab_size) {
+    return DataLoss(path + " has " + std::to_string(file->pieces.size()) + " pieces, config.json says " +
+                    std::to_string(symbols.vocab_size));
+  }
+  std::vector<std::string> texts;
+  for (const SentencePieceFile::Piece& piece : file->pieces) texts.push_back(TextOf(piece));
+  for (const int64_t control :
+       {symbols.pad, symbols.unk, symbols.bos, symbols.end, symbols.user, symbols.assistant}) {
+    if (!texts.at(control).empty()) {
+      return DataLoss(path + ": symbol " + std::to_string(control) + " must be a control symbol");
+    }
+  }
+  Result<TextNormalizer> normalizer = TextNormalizer::Create(*file);
+  if (!normalizer.ok()) return DataLoss(path + ": " + normalizer.status().message());
+  return TextTokenizer(*std::move(normalizer), BytePairEncoder(file->pieces), std::move(texts));
+}
+
+bool TextTokenizer::is_text(int64_t symbol) const {
+  return symbol >= 0 && symbol < vocab_size() && !texts_[symbol].empty();
+}
+
+Result<std::vector<int64_t>> TextTokenizer::Encode(std::string_view text) const {
+  if (!IsUtf8(text)) return InvalidArgument("text is not UTF-8");
+  std::vector<int64_t> pieces = encoder_.Encode(normalizer_.Normalize(text));
+  if (Decode(pieces).empty()) return InvalidArgument("text holds nothing that can be written in pieces");
+  return pieces;
+}
+
+std::string TextTokenizer::Decode(const std::vector<int64_t>& pieces) const {
+  TextDecoder decoder;
+  std::string text;
+  for (const int64_t piece : pieces) text += decoder.Append(*this, piece);
+  return text;
+}
+
+std::string TextDecoder::Append(const TextTokenizer& tokenizer, int64_t piece) {
+  if (!tokenizer.is_text(piece)) return {};
+  partial_ += tokenizer.text(piece);
+  std::string out;
+  std::string_view rest = partial_;
+  while (!rest.empty() && !IsUnfinishedUtf8(rest)) {
+    const size_t bytes = Utf8CharacterBytes(rest);
+    if (rest[0] == ' ') {
+      space_pending_ = true;
+    } else {
+      if (space_pending_ && started_) out += ' ';
+      out += bytes > 0 ? rest.substr(0, bytes) : kReplacement;  // byte pieces can spell nonsense
+      started_ = true;
+      space_pending_ = false;
+    }
+    rest.remove_prefix(bytes > 0 ? bytes : 1);
+  }
+  partial_ = std::string(rest);
+  return out;
+}
+
+}  // namespace antiphon

@@ -1,0 +1,46 @@
+// One pre-norm transformer layer: attention, then a gated MLP. The backbone and the depth decoder are stacks
+// of these.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/elementwise.h"
+#include "kernels/sequence_span.h"
+#include "model/model_config.h"
+#include "model/weight_reader.h"
+
+namespace antiphon {
+
+struct BlockWeights {
+  torch::Tensor attn_norm;  // [width]
+  torch::Tensor wq, wk, wv,
+      wo;  // [heads * head_width, width], [kv_heads * head_width, width] twice, wq's transposed
+  torch::Tensor mlp_norm;      // [width]
+  torch::Tensor w_gate, w_up;  // [mlp_width, width]
+  torch::Tensor w_down;        // [width, mlp_width]
+};
+
+// Reads the tensors whose names begin with `prefix`.
+BlockWeights ReadBlock(const std::string& prefix, const TransformerShape& shape, WeightReader* reader);
+
+// What the rows of a batch are, the same for all layers of a pass.
+struct BlockRows {
+  const std::vector<SequenceSpan>& spans;
+  const RotaryTable* rotary = nullptr;  // null: no position encoding
+  std::vector<int64_t> positions = {};  // [rows], for `rotary`
+};
+
+// Runs the layer on `x` [rows, width] in place; its keys and values go to the pools [pages, page_positions,
+// kv_heads, head_width].
+void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const BlockRows& rows,
+              torch::Tensor* keys, torch::Tensor* values, torch::Tensor* x);
+
+// A pool of keys or of values for one layer, uninitialised.
+torch::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions,
+                        torch::Device device);
+
+}  // namespace antiphon

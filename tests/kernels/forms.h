@@ -1,0 +1,27 @@
+// The forms of a kernel that tests hold against one another.
+#pragma once
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/randn.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace antiphon {
+
+// Every set of loops this machine runs.
+inline std::vector<const SimdLoops*> RunnableLoops() {
+  std::vector<const SimdLoops*> all = {&PortableLoops()};
+  if (Avx2Loops() != nullptr) all.push_back(Avx2Loops());
+  if (Avx512Loops() != nullptr) all.push_back(Avx512Loops());
+  return all;
+}
+
+// Normally distributed, the same for the same seed.
+inline torch::Tensor Noise(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, at::detail::createCPUGenerator(seed), torch::TensorOptions().dtype(torch::kFloat));
+}
+
+}  // namespace antiphon

@@ -1,0 +1,77 @@
+#include "kernels/linear.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/kernels/forms.h"
+
+namespace antiphon {
+namespace {
+
+// [out, in]: Wren's matrices, sizes that are no multiple of any vector, and the smallest.
+const std::vector<std::pair<int64_t, int64_t>> kShapes = {{768, 256}, {256, 768}, {41, 16},
+                                                          {13, 37},   {1, 1},     {8, 3}};
+
+double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+TEST(Linear, EveryFormAgreesWithAten) {
+  for (const auto& [out, in] : kShapes) {
+    for (const torch::ScalarType type : {torch::kFloat, torch::kBFloat16}) {
+      const torch::Tensor weight = Noise({out, in}, 1).to(type);
+      const torch::Tensor x = Noise({11, in}, 2);
+      torch::Tensor expected;
+      {
+        const auto form = KernelFormGuard::Aten();
+        expected = Linear(x, weight);
+      }
+      for (const SimdLoops* loops : RunnableLoops()) {
+        const auto form = KernelFormGuard::Loops(*loops);
+        EXPECT_LT(LargestDifference(Linear(x, weight), expected), 2e-6 * in + 1e-6)
+            << loops->name << " " << out << " x " << in << " " << type;
+      }
+    }
+  }
+}
+
+TEST(Linear, AddsToWhatIsThere) {
+  const torch::Tensor weight = Noise({40, 33}, 1).to(torch::kBFloat16);
+  const torch::Tensor x = Noise({5, 33}, 2);
+  const torch::Tensor before = Noise({5, 40}, 3);
+  for (const SimdLoops* loops : RunnableLoops()) {
+    const auto form = KernelFormGuard::Loops(*loops);
+    torch::Tensor sum = before.clone();
+    AddLinear(x, weight, &sum);
+    EXPECT_LT(LargestDifference(sum, before + Linear(x, weight)), 1e-6) << loops->name;
+  }
+}
+
+// Replay depends on this: whatever else is in the batch, a row comes out the same to the last bit.
+TEST(Linear, ARowDoesNotDependOnItsBatch) {
+  for (const auto& [out, in] : kShapes) {
+    for (const torch::ScalarType type : {torch::kFloat, torch::kBFloat16}) {
+      const torch::Tensor weight = Noise({out, in}, 1).to(type);
+      const torch::Tensor x = Noise({19, in}, 2);
+      for (const SimdLoops* loops : RunnableLoops()) {
+        const auto form = KernelFormGuard::Loops(*loops);
+        const torch::Tensor all = Linear(x, weight);
+        for (int64_t first = 0; first < 6; ++first) {
+          for (int64_t rows = 1; rows <= 13; ++rows) {
+            const torch::Tensor part = Linear(x.narrow(0, first, rows), weight);
+            EXPECT_TRUE(part.equal(all.narrow(0, first, rows)))
+                << loops->name << " " << out << " x " << in << ", rows " << first << " to " << first + rows;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Linear, RefusesShapesThatDisagree) {
+  EXPECT_THROW(Linear(Noise({2, 3}, 1), Noise({4, 5}, 1)), c10::Error);
+  torch::Tensor sum = Noise({2, 5}, 1);
+  EXPECT_THROW(AddLinear(Noise({2, 3}, 1), Noise({4, 3}, 1), &sum), c10::Error);
+}
+
+}  // namespace
+}  // namespace antiphon
