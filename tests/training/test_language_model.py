@@ -1,0 +1,203 @@
+"""The language model's training code: the layout of sequences, the hand-written passes, the exported weights."""
+
+import os
+import random
+import sys
+import tempfile
+import unittest
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(_ROOT, "models", "training", "language"))
+
+import numpy as np
+import torch
+
+import decode
+import kernels
+import model as wren
+import optimiser
+import safetensors_file
+import sequences
+from sequences import ASSISTANT, BOS, END, PAD, USER
+
+SIZES = (20, 12, 14, 10)
+
+
+def small_model(seed=0):
+    config = wren.ModelConfig(
+        40, SIZES, width=32, layers=2, heads=2, mlp_width=48, depth_width=24, depth_layers=2, depth_heads=2,
+        depth_mlp_width=20, max_positions=512,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    vectors = [torch.randn(size, 6, generator=generator) for size in SIZES]
+    model = wren.Wren(config, vectors, seed)
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    return model
+
+
+def conversation(rng, turns=2, frames=30):
+    builder = sequences.SequenceBuilder(SIZES)
+    for _ in range(turns):
+        heard = [[rng.randrange(size) for size in SIZES] for _ in range(frames)]
+        plan = sequences.plan_hearing([([7], 0.4, 0.7), ([8, 9], 0.8, 1.2), ([10], 1.7, 2.0)])
+        assert builder.heard_turn(heard, plan, 1)
+        builder.spoken_answer([11, 12, 13], [[rng.randrange(size) for size in SIZES] for _ in range(9)])
+        builder.typed_turn([14, 15])
+        builder.written_answer([16, 17])
+    return builder.build()
+
+
+class Layout(unittest.TestCase):
+    def test_written_turn(self):
+        builder = sequences.SequenceBuilder(SIZES)
+        builder.typed_turn([7, 8])
+        builder.written_answer([9, 10])
+        s = builder.build()
+        self.assertEqual(s.symbols.tolist(), [BOS, USER, 7, 8, ASSISTANT, 9, 10, END])
+        self.assertEqual(dict(zip(s.target_at.tolist(), s.target.tolist())), {4: 9, 5: 10, 6: END})
+        self.assertEqual(len(s.heard_at) + len(s.spoken_at) + len(s.depth_at), 0)
+
+    def test_heard_turn_ends_at_the_planned_frame(self):
+        plan = sequences.plan_hearing([([7], 0.1, 0.30), ([8], 0.35, 0.70)])
+        self.assertEqual(plan.pieces, {sequences.frame_after(0.37): 7, sequences.frame_after(0.77): 8})
+        self.assertEqual(plan.over, sequences.frame_after(0.85))
+        builder = sequences.SequenceBuilder(SIZES)
+        self.assertTrue(builder.heard_turn([[1, 2, 3, 4]] * 20, plan, extra=2))
+        s = builder.build()
+        self.assertEqual(s.symbols[1], USER)
+        self.assertEqual(s.heard_at.tolist(), list(range(1, plan.over + 4)))
+        written = dict(zip(s.target_at.tolist(), s.target.tolist()))
+        for frame in range(plan.over):
+            self.assertEqual(written[1 + frame], plan.pieces.get(frame, PAD))
+            if frame > 0:  # what was written is read at the next position
+                self.assertEqual(s.symbols[1 + frame], written[frame])
+        self.assertEqual([written[1 + plan.over + n] for n in range(3)], [ASSISTANT] * 3)
+
+    def test_pieces_keep_their_order_and_precede_the_end(self):
+        rng = random.Random(1)
+        for _ in range(300):
+            at, words = rng.uniform(0.1, 0.5), []
+            for _ in range(rng.randint(1, 6)):
+                begin = at + rng.uniform(0, 0.3)
+                at = begin + rng.uniform(0.05, 0.5)
+                words.append(([rng.randrange(6, 40) for _ in range(rng.randint(1, 5))], begin, at))
+            plan = sequences.plan_hearing(words, rng)
+            frames = sorted(plan.pieces)
+            self.assertEqual([plan.pieces[f] for f in frames], [p for pieces, _, _ in words for p in pieces])
+            self.assertTrue(0 <= frames[0] and frames[-1] < plan.over)
+
+    def test_a_turn_that_is_cut_short_is_refused(self):
+        plan = sequences.plan_hearing([([7], 0.1, 0.9)])
+        self.assertFalse(sequences.SequenceBuilder(SIZES).heard_turn([[0, 0, 0, 0]] * 5, plan))
+
+    def test_speech_starts_two_positions_after_the_answer_and_is_read_back_one_later(self):
+        builder = sequences.SequenceBuilder(SIZES)
+        builder.typed_turn([7])
+        codes = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 9]]
+        builder.spoken_answer([9], codes)
+        s = builder.build()
+        self.assertEqual(s.symbols.tolist(), [BOS, USER, 7, ASSISTANT, 9, END, PAD, PAD, PAD])
+        self.assertEqual(s.depth_at.tolist(), [5, 6, 7, 8])
+        self.assertEqual(s.depth.tolist(), codes + [[SIZES[0], 0, 0, 0]])
+        self.assertEqual(s.spoken_at.tolist(), [6, 7, 8])
+        self.assertEqual(s.spoken.tolist(), codes)
+
+
+class Passes(unittest.TestCase):
+    def loss(self, model, batch):
+        h = model.backbone(model.embed(batch), batch.packing)
+        chosen = h.index_select(0, batch.target_rows)
+        total = kernels.HeadLoss.apply(chosen, model.head, batch.target, batch.weight)[0]
+        inside = batch.depth[:, 0] < SIZES[0]
+        y = model.depth(h.index_select(0, batch.depth_rows[inside]), batch.depth[inside])
+        for k, head in enumerate(model.depth_heads):
+            rows, target = y[:, k].contiguous(), batch.depth[inside, k].contiguous()
+            total = total + kernels.HeadLoss.apply(rows, head, target, torch.full((len(rows),), 0.3))[0]
+        return total
+
+    def test_gradients_agree_with_differences(self):
+        model = small_model()
+        rng = random.Random(2)
+        batch = sequences.pack([conversation(rng), conversation(rng, 1)], SIZES[0])
+        self.loss(model, batch).backward()
+        for name, p in model.named_parameters():
+            length = float(p.grad.norm())
+            self.assertGreater(length, 0, name)
+            direction, step = p.grad / length, 4e-3
+            with torch.no_grad():
+                p.add_(direction, alpha=step)
+                above = float(self.loss(model, batch))
+                p.add_(direction, alpha=-2 * step)
+                below = float(self.loss(model, batch))
+                p.add_(direction, alpha=step)
+            self.assertAlmostEqual((above - below) / (2 * step) / length, 1.0, delta=0.06, msg=name)
+
+    def test_sequences_of_a_batch_do_not_see_each_other(self):
+        model, rng = small_model(), random.Random(3)
+        first, second = conversation(rng, 1), conversation(rng, 3)  # the second is longer than a block of queries
+        run = lambda some: model.backbone(model.embed(sequences.pack(some, SIZES[0])), sequences.pack(some, SIZES[0]).packing)
+        with torch.no_grad():
+            both = run([first, second])
+            alone = torch.cat([run([first]), run([second])])
+        self.assertLess(float((both - alone).abs().max()), 1e-4)
+
+    def test_reference_decoder_computes_the_same(self):
+        model, rng = small_model(), random.Random(4)
+        for p in model.parameters():  # no part may be missing because it starts at zero
+            p.data.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())) * 0.05)
+        s = conversation(rng, 2)
+        batch = sequences.pack([s], SIZES[0])
+        with torch.no_grad():
+            h = model.backbone(model.embed(batch), batch.packing)
+            reference = decode.ReferenceModel(model.export_weights(), wren.folder_config(model.config))
+            reference.start(1, len(s))
+            heard, spoken = dict(zip(s.heard_at, s.heard)), dict(zip(s.spoken_at, s.spoken))
+            for at in range(len(s)):
+                p = decode.Position(int(s.symbols[at]), heard.get(at), spoken.get(at), 0)
+                if p.spoken is not None:
+                    p.spoken = p.spoken.tolist()
+                state = reference.step(reference.embed(*decode._inputs(reference, [p])))
+                self.assertLess(float((state[0] - h[at]).abs().max()), 1e-4)
+            codes, logits = reference.speak(h[:6])
+            codes = codes.clamp(max=SIZES[0] - 1)
+            y = model.depth(h[:6], codes)
+            for k, head in enumerate(model.depth_heads):
+                usable = codes[:, 0] == reference.speak(h[:6])[0][:, 0]
+                self.assertLess(float((y[usable, k] @ head.t() - logits[k][usable]).abs().max()), 1e-4)
+
+    def test_channels_start_at_one_scale(self):
+        model = wren.Wren(wren.ModelConfig(300, (64, 32, 32, 32)), [torch.randn(n, 16) for n in (64, 32, 32, 32)])
+        rms = lambda x: float(x.pow(2).mean().sqrt())
+        codes = torch.randint(0, 32, (200, 4))
+        for size in (rms(model.symbol), rms(model.heard(codes)), rms(model.spoken(codes))):
+            self.assertTrue(0.7 < size < 1.3, size)
+
+
+class Rest(unittest.TestCase):
+    def test_orthogonalised_step_has_even_singular_values(self):
+        for shape in ((48, 32), (32, 48), (32, 32)):
+            matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+            values = torch.linalg.svdvals(optimiser.orthogonalise(matrix))
+            self.assertTrue(0.5 < float(values.min()) and float(values.max()) < 1.3, values)
+
+    def test_bfloat16_rounds_to_nearest_even(self):
+        bits = torch.tensor([0x3F808000, 0x3F818000, 0x3F808001, 0x3F807FFF], dtype=torch.int32)
+        rounded = safetensors_file.round_to_bfloat16(bits.view(torch.float32)).view(torch.int16)
+        self.assertEqual(rounded.tolist(), [0x3F80, 0x3F82, 0x3F81, 0x3F80])
+
+    def test_safetensors_round_trip(self):
+        tensors = {"a": torch.randn(3, 5), "b": safetensors_file.round_to_bfloat16(torch.randn(7)),
+                   "c": torch.arange(4, dtype=torch.int32)}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x.safetensors")
+            safetensors_file.write_safetensors(path, tensors)
+            found = safetensors_file.read_safetensors(path)
+        for name, tensor in tensors.items():
+            self.assertEqual(found[name].dtype, tensor.dtype)
+            self.assertTrue(torch.equal(found[name], tensor))
+
+
+if __name__ == "__main__":
+    unittest.main()
