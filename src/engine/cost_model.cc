@@ -29,8 +29,9 @@ void StageCost::Learn(int64_t units, Nanoseconds took) {
   if (variance > kLeastSpread * mean_units * mean_units) {
     const double covariance = units_time_ / weight_ - mean_units * mean_time;
     per_unit_ns_ = std::max(0.0, covariance / variance);
-  } else if (per_unit_ns_ == 0) {
-    per_unit_ns_ = mean_time / mean_units;  // nothing known of the slope yet: the cautious guess
+    slope_known_ = true;
+  } else if (!slope_known_) {
+    per_unit_ns_ = mean_time / mean_units;  // the cautious guess
   }
   // Both parts stay non-negative and the line still goes through the mean.
   per_unit_ns_ = std::min(per_unit_ns_, mean_time / mean_units);

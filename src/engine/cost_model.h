@@ -28,6 +28,7 @@ class StageCost {
   double units_time_ = 0;
   double fixed_ns_ = 0;
   double per_unit_ns_ = 0;
+  bool slope_known_ = false;  // more than one size was seen; kept when only one size is seen for long
 };
 
 // What a step does, in the units that its time depends on.

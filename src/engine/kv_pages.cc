@@ -64,20 +64,30 @@ int32_t PageTable::PagesNeeded(int64_t rows) const {
   return static_cast<int32_t>(needed);
 }
 
-bool PageTable::Reserve(int64_t rows, std::vector<PageCopy>* copies) {
+bool PageTable::Reserve(int64_t rows, const PageCopier& copy) {
   if (rows <= 0) return true;
   if (PagesNeeded(rows) > pool_->free_pages()) return false;
-  const auto page_positions = pool_->page_positions();
-  for (size_t i = static_cast<size_t>(length_ / page_positions); i < pages_.size(); ++i) {
-    const int32_t shared = pages_[i];
-    if (pool_->references(shared) == 1) continue;
-    pages_[i] = pool_->Allocate();
-    const auto used = static_cast<int32_t>(length_ - static_cast<int64_t>(i) * page_positions);
-    if (used > 0) copies->push_back({shared, pages_[i], used});
-    pool_->Release(shared);
+  const int64_t last_pages = UsedPages(length_ + rows);
+  pages_.reserve(static_cast<size_t>(last_pages));
+  for (size_t i = static_cast<size_t>(length_ / pool_->page_positions()); i < pages_.size(); ++i) {
+    if (pool_->references(pages_[i]) > 1) Unshare(i, copy);
   }
-  while (static_cast<int64_t>(pages_.size()) < UsedPages(length_ + rows)) pages_.push_back(pool_->Allocate());
+  while (static_cast<int64_t>(pages_.size()) < last_pages) pages_.push_back(pool_->Allocate());
   return true;
+}
+
+void PageTable::Unshare(size_t index, const PageCopier& copy) {
+  const int32_t shared = pages_[index];
+  const int64_t used = length_ - static_cast<int64_t>(index) * pool_->page_positions();
+  const int32_t fresh = pool_->Allocate();
+  try {
+    if (used > 0) copy({shared, fresh, static_cast<int32_t>(used)});
+  } catch (...) {
+    pool_->Release(fresh);
+    throw;
+  }
+  pages_[index] = fresh;
+  pool_->Release(shared);
 }
 
 void PageTable::Append(int64_t rows) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,8 +37,7 @@ class PagePool {
   std::vector<int32_t> free_;  // used as a stack: a page just freed is the one still warm in the cache
 };
 
-// The first `positions` positions of page `from` must be copied to page `to`, in all layers, before the next
-// forward pass writes to `to`.
+// Copy the first `positions` positions of page `from` to page `to`, in all layers.
 struct PageCopy {
   int32_t from = 0;
   int32_t to = 0;
@@ -45,6 +45,8 @@ struct PageCopy {
 
   friend bool operator==(const PageCopy&, const PageCopy&) = default;
 };
+
+using PageCopier = std::function<void(const PageCopy&)>;
 
 // The pages of one sequence. A value: a copy is a fork that shares all pages, and destruction releases them.
 // Positions are only ever appended or cut off at the end, so that a shared page is written only where it is
@@ -66,9 +68,10 @@ class PageTable {
   int32_t PagesNeeded(int64_t rows) const;
 
   // Makes positions [length, length + rows) writable for this table alone. A last page that is shared and
-  // partly used is replaced by a fresh one, and the copy to make is added to `copies`. When the pool has too
-  // few pages returns false and changes nothing. Reserving twice is harmless.
-  [[nodiscard]] bool Reserve(int64_t rows, std::vector<PageCopy>* copies);
+  // partly used is replaced by a fresh one, which `copy` must fill before it returns. When the pool has too
+  // few pages returns false and changes nothing; if `copy` throws nothing is lost either. Reserving twice is
+  // harmless.
+  [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy);
 
   // The reserved positions were written. REQUIRES: Reserve(rows) came before.
   void Append(int64_t rows);
@@ -78,6 +81,7 @@ class PageTable {
 
  private:
   int64_t UsedPages(int64_t positions) const;
+  void Unshare(size_t index, const PageCopier& copy);
 
   PagePool* pool_;
   int64_t length_ = 0;

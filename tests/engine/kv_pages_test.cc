@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
 #include <optional>
 #include <random>
 #include <vector>
@@ -14,10 +15,12 @@ using Copies = std::vector<PageCopy>;
 // Reserves and appends; the test has failed if the pool is too small.
 Copies Write(PageTable& table, int64_t rows) {
   Copies copies;
-  EXPECT_TRUE(table.Reserve(rows, &copies));
+  EXPECT_TRUE(table.Reserve(rows, [&](const PageCopy& copy) { copies.push_back(copy); }));
   table.Append(rows);
   return copies;
 }
+
+void NoCopy(const PageCopy&) { ADD_FAILURE() << "a copy was made"; }
 
 TEST(KvPagesTest, PagesAreTakenAsPositionsNeedThem) {
   PagePool pool(8, 4);
@@ -35,9 +38,8 @@ TEST(KvPagesTest, PagesAreTakenAsPositionsNeedThem) {
 TEST(KvPagesTest, ReservingTwiceTakesPagesOnce) {
   PagePool pool(8, 4);
   PageTable table(&pool);
-  Copies copies;
-  ASSERT_TRUE(table.Reserve(6, &copies));
-  ASSERT_TRUE(table.Reserve(6, &copies));
+  ASSERT_TRUE(table.Reserve(6, NoCopy));
+  ASSERT_TRUE(table.Reserve(6, NoCopy));
   EXPECT_EQ(pool.pages_in_use(), 2);
 }
 
@@ -85,8 +87,7 @@ TEST(KvPagesTest, ForkAtAPageBoundaryCopiesNothing) {
 TEST(KvPagesTest, PagesAForkReservedAreNotWrittenByBoth) {
   PagePool pool(8, 4);
   PageTable table(&pool);
-  Copies copies;
-  ASSERT_TRUE(table.Reserve(6, &copies));
+  ASSERT_TRUE(table.Reserve(6, NoCopy));
   PageTable fork = table;
   EXPECT_TRUE(Write(fork, 6).empty());  // nothing is in those pages yet
   EXPECT_TRUE(Write(table, 6).empty());
@@ -128,18 +129,26 @@ TEST(KvPagesTest, ExhaustionChangesNothing) {
   PageTable table(&pool);
   Write(table, 6);
   PageTable other(&pool);
-  Copies copies;
-  EXPECT_FALSE(other.Reserve(5, &copies));
+  EXPECT_FALSE(other.Reserve(5, NoCopy));
   EXPECT_EQ(pool.free_pages(), 1);
   EXPECT_TRUE(other.pages().empty());
 
   // A fork needs a page for the copy as well.
   PageTable fork = table;
   EXPECT_EQ(fork.PagesNeeded(3), 2);
-  EXPECT_FALSE(fork.Reserve(3, &copies));
-  EXPECT_TRUE(copies.empty());
+  EXPECT_FALSE(fork.Reserve(3, NoCopy));
   EXPECT_EQ(pool.references(table.pages()[1]), 2);
-  EXPECT_TRUE(fork.Reserve(2, &copies));
+  EXPECT_EQ(Write(fork, 2).size(), 1u);
+}
+
+TEST(KvPagesTest, ACopyThatThrowsLosesNothing) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 6);
+  PageTable fork = table;
+  EXPECT_THROW((void)fork.Reserve(1, [](const PageCopy&) { throw std::bad_alloc(); }), std::bad_alloc);
+  EXPECT_EQ(pool.pages_in_use(), 2);
+  EXPECT_EQ(Write(fork, 1).size(), 1u);  // still to be made
 }
 
 TEST(KvPagesTest, AssignmentReleasesWhatItReplaces) {
@@ -189,11 +198,9 @@ TEST(KvPagesTest, RandomForksNeverSeeEachOthersWrites) {
       default:
         if (!branch || branch->expected.size() > 18) break;
         const int64_t rows = 1 + random() % 4;
-        Copies copies;
-        ASSERT_TRUE(branch->table.Reserve(rows, &copies));
-        for (const PageCopy& copy : copies) {
+        ASSERT_TRUE(branch->table.Reserve(rows, [&](const PageCopy& copy) {
           for (int i = 0; i < copy.positions; ++i) memory[copy.to][i] = memory[copy.from][i];
-        }
+        }));
         for (int64_t i = 0; i < rows; ++i) {
           const size_t position = branch->expected.size();
           memory[branch->table.pages()[position / kPagePositions]][position % kPagePositions] = next_value;

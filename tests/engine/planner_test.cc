@@ -70,6 +70,13 @@ TEST(CostModelTest, OneSizeOnlyIsTakenAsProportional) {
   EXPECT_EQ(cost.Predict(4), Nanoseconds(milliseconds(12)));
 }
 
+TEST(CostModelTest, RemembersTheSlopeWhileOnlyOneSizeIsSeen) {
+  StageCost cost;
+  for (const int units : {1, 2, 4, 8}) cost.Learn(units, milliseconds(5) + units * microseconds(500));
+  for (int i = 0; i < 500; ++i) cost.Learn(1, microseconds(5500));
+  EXPECT_NEAR(Milliseconds(cost.Predict(9)), 9.5, 0.1);
+}
+
 TEST(CostModelTest, FollowsAMachineThatSlowsDownButNotASingleSpike) {
   StageCost cost;
   for (int i = 0; i < 50; ++i) cost.Learn(1, milliseconds(4));

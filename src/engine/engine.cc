@@ -1,0 +1,59 @@
+// The composition root: from a model folder to a running engine.
+#include "antiphon/engine.h"
+
+#include <c10/util/Exception.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/logging.h"
+#include "engine/engine_impl.h"
+#include "model/audio_codec.h"
+#include "model/language_model.h"
+#include "model/model_config.h"
+#include "model/safetensors.h"
+#include "model/text_tokenizer.h"
+
+namespace antiphon {
+namespace {
+
+Result<EngineModules> LoadModules(const std::string& folder) {
+  const Result<ModelConfig> config = LoadModelConfig(folder);
+  if (!config.ok()) return config.status();
+  const torch::Device device(torch::kCPU);
+
+  const Result<Safetensors> backbone = Safetensors::Open(folder + "/backbone.safetensors");
+  if (!backbone.ok()) return backbone.status();
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*backbone, *config, device);
+  if (!model.ok()) return model.status();
+
+  const Result<Safetensors> codec_weights = Safetensors::Open(folder + "/audio_codec.safetensors");
+  if (!codec_weights.ok()) return codec_weights.status();
+  Result<std::unique_ptr<AudioCodec>> codec = AudioCodec::Load(*codec_weights, *config, device);
+  if (!codec.ok()) return codec.status();
+
+  Result<TextTokenizer> tokenizer = TextTokenizer::Load(folder + "/tokenizer.model", config->symbols);
+  if (!tokenizer.ok()) return tokenizer.status();
+  return EngineModules{std::move(model).value(), std::move(codec).value(), std::move(tokenizer).value()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::Create(const std::string& model_folder,
+                                               const EngineOptions& options) {
+  try {
+    Result<EngineModules> modules = LoadModules(model_folder);
+    if (!modules.ok()) return modules.status();
+    auto engine = StartEngine(std::move(modules).value(), options, SystemClock::Get());
+    if (engine.ok()) LogInfo("engine ready with {}", model_folder);
+    return engine;
+  } catch (const c10::Error& error) {
+    return DataLoss(model_folder + " cannot be loaded: " + error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("not enough memory for " + model_folder);
+  }
+}
+
+}  // namespace antiphon

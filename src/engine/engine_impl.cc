@@ -1,0 +1,210 @@
+#include "engine/engine_impl.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "engine/admission.h"
+#include "engine/engine_loop.h"
+#include "engine/sequence_options.h"
+#include "engine/sequence_port.h"
+#include "engine/sequence_request.h"
+#include "engine/warm_up.h"
+
+namespace antiphon {
+namespace {
+
+constexpr int64_t kMostPieces = 1024;  // of one AppendText
+constexpr int kMostThreads = 4;        // when left to the engine: more than this small steps cannot use
+
+int ThreadCount(const EngineOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
+}
+
+ModelDescription Describe(const LanguageModel& model) {
+  const ModelConfig& config = model.config();
+  ModelDescription description;
+  description.name = config.name;
+  description.version = config.version;
+  description.parameters = model.parameters();
+  description.sample_rate = static_cast<int>(config.sample_rate);
+  description.frame_samples = static_cast<int>(config.frame_samples);
+  description.codebook_sizes.assign(config.codebook_sizes.begin(), config.codebook_sizes.end());
+  description.vocabulary_size = static_cast<int>(config.symbols.vocab_size);
+  description.max_positions = static_cast<int>(config.max_positions);
+  return description;
+}
+
+// A few text pieces to warm up with.
+std::vector<int64_t> SomePieces(const TextTokenizer& tokenizer) {
+  std::vector<int64_t> pieces;
+  for (int64_t symbol = 0; symbol < tokenizer.vocab_size() && pieces.size() < 8; ++symbol) {
+    if (tokenizer.is_text(symbol)) pieces.push_back(symbol);
+  }
+  return pieces;
+}
+
+Status CheckFit(const EngineModules& modules) {
+  const ModelConfig& config = modules.model->config();
+  if (modules.codec->sample_rate() != config.sample_rate ||
+      modules.codec->frame_samples() != config.frame_samples ||
+      modules.codec->codebook_sizes() != config.codebook_sizes) {
+    return InvalidArgument("the audio codec has other frames or codebooks than the language model");
+  }
+  if (modules.tokenizer.vocab_size() != config.symbols.vocab_size) {
+    return InvalidArgument("the tokenizer has another vocabulary than the language model");
+  }
+  return OkStatus();
+}
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(EngineModules modules, const EngineOptions& options, const Clock& clock)
+      : modules_(std::move(modules)),
+        options_(options),
+        clock_(clock),
+        description_(Describe(*modules_.model)),
+        loop_({*modules_.model, *modules_.codec, modules_.tokenizer, clock}, options) {}
+
+  ~EngineImpl() override {
+    loop_.Stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // Returns when the thread is warm.
+  Status Start() {
+    std::promise<Status> warm;
+    std::future<Status> result = warm.get_future();
+    thread_ = std::thread([this, &warm] {
+      at::set_num_threads(ThreadCount(options_));
+      const Status status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples());
+      warm.set_value(status);
+      if (status.ok()) loop_.Run();
+    });
+    return result.get();
+  }
+
+  Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options, SequenceListener listener) override;
+  const ModelDescription& model() const override { return description_; }
+  EngineStatistics statistics() const override;
+
+  // For its sequences.
+  void Wake() { loop_.Wake(); }
+  void Closed();
+  TimePoint now() const { return clock_.Now(); }
+  const TextTokenizer& tokenizer() const { return modules_.tokenizer; }
+
+ private:
+  const EngineModules modules_;
+  const EngineOptions options_;
+  const Clock& clock_;
+  const ModelDescription description_;
+  EngineLoop loop_;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;
+  int open_ = 0;  // guarded by mutex_
+};
+
+// The owner's side of a sequence.
+class SequenceImpl final : public Sequence {
+ public:
+  SequenceImpl(EngineImpl* engine, std::shared_ptr<SequencePort> port)
+      : engine_(engine), port_(std::move(port)) {}
+
+  ~SequenceImpl() override {
+    port_->Close();
+    engine_->Closed();
+  }
+
+  void Configure(const SequenceOptions& options) override { Signal(ConfigureRequest{options}); }
+  Status AppendFrame(std::span<const float> samples, TimePoint received) override;
+  Status AppendText(const std::string& text) override;
+  void EndTurn(TurnEndCause cause) override { Signal(TurnEndRequest{cause, engine_->now()}); }
+  void ClearTurn() override { Signal(ClearRequest{}); }
+  void Cancel() override { Signal(CancelRequest{}); }
+
+ private:
+  Status Post(SequenceRequest request) {
+    const Status posted = port_->Post(std::move(request));
+    if (posted.ok()) engine_->Wake();
+    return posted;
+  }
+  void Signal(SequenceRequest request) { static_cast<void>(Post(std::move(request))); }  // always taken
+
+  EngineImpl* const engine_;
+  const std::shared_ptr<SequencePort> port_;
+};
+
+Status SequenceImpl::AppendFrame(std::span<const float> samples, TimePoint received) {
+  const auto expected = static_cast<size_t>(engine_->model().frame_samples);
+  if (samples.size() != expected) {
+    return InvalidArgument("a frame has " + std::to_string(expected) + " samples, not " +
+                           std::to_string(samples.size()));
+  }
+  return Post(HeardFrame{{samples.begin(), samples.end()}, received});
+}
+
+Status SequenceImpl::AppendText(const std::string& text) {
+  Result<std::vector<int64_t>> pieces = engine_->tokenizer().Encode(text);
+  if (!pieces.ok()) return pieces.status();
+  if (pieces->empty()) return InvalidArgument("the text is empty");
+  const auto count = static_cast<int64_t>(pieces->size());
+  if (count > kMostPieces) {
+    return InvalidArgument("the text has " + std::to_string(count) + " pieces, at most " +
+                           std::to_string(kMostPieces) + " are taken at once");
+  }
+  return Post(TypedText{text, *std::move(pieces), engine_->now()});
+}
+
+Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& options,
+                                                   SequenceListener listener) {
+  if (const Status valid = Validate(options); !valid.ok()) return valid;
+  if (!listener) return InvalidArgument("a sequence needs a listener");
+  {
+    const std::lock_guard lock(mutex_);
+    const Nanoseconds frame = FramePeriod(modules_.model->config());
+    if (const Status admitted = Admit(open_, options_.max_sequences, loop_.cost(), frame); !admitted.ok()) {
+      return admitted;
+    }
+    ++open_;
+  }
+  const PortLimits limits{.frames = options_.max_pending_frames, .pieces = 4 * kMostPieces};
+  auto port = std::make_shared<SequencePort>(limits, std::move(listener));
+  loop_.Add(port, options);
+  return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(this, std::move(port)));
+}
+
+void EngineImpl::Closed() {
+  {
+    const std::lock_guard lock(mutex_);
+    --open_;
+  }
+  Wake();  // to free its pages
+}
+
+EngineStatistics EngineImpl::statistics() const {
+  EngineStatistics statistics = loop_.statistics();
+  const std::lock_guard lock(mutex_);
+  statistics.open_sequences = open_;
+  return statistics;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> StartEngine(EngineModules modules, const EngineOptions& options,
+                                            const Clock& clock) {
+  if (const Status valid = Validate(options); !valid.ok()) return valid;
+  if (const Status fit = CheckFit(modules); !fit.ok()) return fit;
+  auto engine = std::make_unique<EngineImpl>(std::move(modules), options, clock);
+  if (const Status started = engine->Start(); !started.ok()) return started;
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+}  // namespace antiphon

@@ -1,0 +1,210 @@
+#include "engine/engine_loop.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "common/logging.h"
+
+namespace antiphon {
+namespace {
+
+constexpr double kAverageFade = 0.95;  // of step_ms_average
+
+// REQUIRES: called from a catch block.
+Status CurrentExceptionStatus() {
+  try {
+    throw;
+  } catch (const c10::Error& error) {
+    return Internal(std::string("the model failed: ") + error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("out of memory");
+  } catch (const std::exception& error) {
+    return Internal(std::string("the model failed: ") + error.what());
+  }
+}
+
+PlannerLimits LimitsOf(const EngineOptions& options) {
+  PlannerLimits limits;
+  limits.max_rows = options.max_batch_positions;
+  return limits;
+}
+
+bool MissedDeadline(const WorkItem& work, const StepItem& item, TimePoint now) {
+  if (work.kind == WorkKind::kBestEffort || now <= work.deadline) return false;
+  // The way to the first audio has one deadline, not one a step.
+  return work.kind == WorkKind::kTimed || (item.answered && item.answered->has_frame);
+}
+
+}  // namespace
+
+EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
+    : parts_(parts),
+      grammar_(parts.model.config()),
+      limits_(LimitsOf(options)),
+      pages_(options.kv_pages, options.page_positions),
+      pool_(parts.model.MakePool(options.kv_pages, options.page_positions)),
+      runner_(parts.model, parts.codec, grammar_, parts.clock),
+      context_{parts.model.config(),      grammar_, parts.codec, parts.tokenizer, parts.clock, pages_,
+               options.first_audio_target} {}
+
+void EngineLoop::Add(std::shared_ptr<SequencePort> port, const SequenceOptions& options) {
+  {
+    const std::lock_guard lock(mutex_);
+    added_.push_back({std::move(port), options});
+  }
+  Wake();
+}
+
+void EngineLoop::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  Wake();
+}
+
+bool EngineLoop::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+EngineStatistics EngineLoop::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+StepCost EngineLoop::cost() const {
+  const std::lock_guard lock(mutex_);
+  return cost_;
+}
+
+void EngineLoop::ForgetStatistics() {
+  const std::lock_guard lock(mutex_);
+  statistics_ = {};
+}
+
+void EngineLoop::ForgetCost() {
+  const std::lock_guard lock(mutex_);
+  cost_ = {};
+}
+
+void EngineLoop::Run() {
+  while (!stopping()) {
+    if (!RunOnce()) wake_up_.Wait();
+  }
+}
+
+bool EngineLoop::RunOnce() {
+  TakeWork();
+  const std::vector<Job> jobs = Plan(parts_.clock.Now());
+  if (!jobs.empty()) RunJobs(jobs);
+  const std::lock_guard lock(mutex_);
+  statistics_.pages_in_use = pages_.pages_in_use();
+  return !jobs.empty();
+}
+
+void EngineLoop::TakeWork() {
+  std::vector<Added> added;
+  {
+    const std::lock_guard lock(mutex_);
+    added.swap(added_);
+  }
+  for (Added& sequence : added) {
+    sequences_.push_back(
+        std::make_unique<LiveSequence>(next_id_++, std::move(sequence.port), sequence.options, context_));
+  }
+  std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
+  for (const auto& sequence : sequences_) sequence->TakeRequests();
+}
+
+std::vector<EngineLoop::Job> EngineLoop::Plan(TimePoint now) const {
+  std::vector<WorkItem> items;
+  std::vector<LiveSequence*> sequences;
+  for (const auto& sequence : sequences_) {
+    if (const auto work = sequence->NextWork()) {
+      items.push_back(*work);
+      sequences.push_back(sequence.get());
+    }
+  }
+  std::vector<Job> jobs;
+  for (const PlannedWork& planned : PlanStep(items, cost(), limits_, now)) {
+    jobs.push_back({sequences[planned.item], items[planned.item], planned.rows});
+  }
+  return jobs;
+}
+
+// A step that fails is run again sequence by sequence, so that only the one that cannot be run suffers.
+void EngineLoop::RunJobs(std::span<const Job> planned) {
+  std::vector<Job> jobs;
+  std::copy_if(planned.begin(), planned.end(), std::back_inserter(jobs),
+               [this](const Job& job) { return ReservePages(job); });
+  if (jobs.empty()) return;
+  try {
+    std::vector<StepItem> items;
+    for (const Job& job : jobs) items.push_back(job.sequence->BeginStep(job.rows));
+    const StepTimes times = runner_.Run(items, pool_);
+    Learn(LoadOf(items), times);
+    FinishStep(jobs, std::move(items));
+    return;
+  } catch (...) {
+    const Status error = CurrentExceptionStatus();
+    LogError("a step of {} sequences failed: {}", jobs.size(), error.ToString());
+    if (jobs.size() == 1) {
+      jobs[0].sequence->FailStep(error);
+      return;
+    }
+  }
+  for (const Job& job : jobs) RunJobs({&job, 1});
+}
+
+bool EngineLoop::ReservePages(const Job& job) {
+  Status error = ResourceExhausted("the engine has no memory left for another position");
+  try {
+    if (job.sequence->Reserve(job.rows, [this](const PageCopy& copy) { CopyPage(copy, pool_); })) return true;
+  } catch (...) {
+    error = CurrentExceptionStatus();
+  }
+  job.sequence->FailStep(error);
+  return false;
+}
+
+// Never throws: by now every sequence is answerable for itself.
+void EngineLoop::FinishStep(std::span<const Job> jobs, std::vector<StepItem> items) {
+  const TimePoint now = parts_.clock.Now();
+  uint64_t spoken = 0;
+  uint64_t missed = 0;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    spoken += items[i].answered && items[i].answered->has_frame ? 1 : 0;
+    missed += MissedDeadline(jobs[i].work, items[i], now) ? 1 : 0;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    statistics_.spoken_frames += spoken;
+    statistics_.deadline_misses += missed;
+  }
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    try {
+      jobs[i].sequence->FinishStep(std::move(items[i]));
+    } catch (...) {
+      jobs[i].sequence->FailStep(CurrentExceptionStatus());
+    }
+  }
+}
+
+void EngineLoop::Learn(const StepLoad& load, const StepTimes& times) {
+  const double took = Milliseconds(times.total());
+  const std::lock_guard lock(mutex_);
+  cost_.Learn(load, times);
+  double& average = statistics_.step_ms_average;
+  average = statistics_.steps == 0 ? took : kAverageFade * average + (1 - kAverageFade) * took;
+  ++statistics_.steps;
+  statistics_.positions += static_cast<uint64_t>(load.rows);
+}
+
+}  // namespace antiphon

@@ -1,0 +1,356 @@
+#include "engine/live_sequence.h"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+#include "engine/sequence_options.h"
+
+namespace antiphon {
+namespace {
+
+// Positions that come before the first piece or frame: `<bos>` or `<end>` if owed, and `<user>`. None within
+// a turn.
+int64_t OpeningRows(const StreamGrammar& grammar, StreamState stream) {
+  std::vector<StreamPosition> opening;
+  grammar.Type({}, &stream, &opening);
+  return static_cast<int64_t>(opening.size());
+}
+
+// A frame shares its position with `<user>`.
+int64_t HearingRows(const StreamGrammar& grammar, const StreamState& stream) {
+  return std::max<int64_t>(1, OpeningRows(grammar, stream));
+}
+
+bool WillSpeak(const StreamGrammar& grammar, StreamState stream) {
+  std::vector<StreamPosition> next;
+  grammar.Answer(&stream, &next);
+  return next.back().speaks;
+}
+
+bool EndsTurn(const SequenceRequest& request) { return std::holds_alternative<TurnEndRequest>(request); }
+
+}  // namespace
+
+LiveSequence::LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const SequenceOptions& options,
+                           const SequenceContext& context)
+    : id_(id),
+      port_(std::move(port)),
+      context_(context),
+      state_(&context.pages, context.codec),
+      options_(Clamped(options)) {}
+
+// ---- What could run
+
+std::optional<WorkItem> LiveSequence::NextWork() const {
+  if (stream().in_response()) return NextAnswer();
+  if (waiting_.empty()) return std::nullopt;
+  assert(IsInput(waiting_.front()));  // Settle carried out everything else
+  return NextInput();
+}
+
+WorkItem LiveSequence::NextAnswer() const {
+  WorkItem work{.sequence = id_, .ready = last_run_, .speaks = WillSpeak(context_.grammar, stream())};
+  if (!SpeechPending()) return work;
+  work.kind = spoken_frames_ == 0 ? WorkKind::kFirstAudio : WorkKind::kTimed;
+  work.deadline = spoken_frames_ == 0 ? first_audio_deadline_
+                                      : playback_began_ + spoken_frames_ * FramePeriod(context_.config);
+  return work;
+}
+
+WorkItem LiveSequence::NextInput() const {
+  WorkItem work{.sequence = id_};
+  if (const auto* frame = std::get_if<HeardFrame>(&waiting_.front())) {
+    work.kind = WorkKind::kTimed;
+    work.ready = frame->received;
+    work.deadline = frame->received + FramePeriod(context_.config);
+    work.rows = work.least_rows = HearingRows(context_.grammar, stream());
+    work.hears = true;
+  } else {
+    const auto& text = std::get<TypedText>(waiting_.front());
+    const int64_t opening = OpeningRows(context_.grammar, stream());
+    work.ready = std::max(last_run_, text.received);
+    work.rows = opening + static_cast<int64_t>(text.pieces.size()) - typed_;
+    work.least_rows = opening + 1;
+  }
+  if (const auto turn_end =
+          TurnEndWaiting()) {  // the user has finished already: this is the way to the first audio
+    work.kind = WorkKind::kFirstAudio;
+    work.deadline = *turn_end + context_.first_audio_target;
+  }
+  return work;
+}
+
+std::optional<TimePoint> LiveSequence::TurnEndWaiting() const {
+  if (!options_.speak) return std::nullopt;
+  const auto end = std::find_if(waiting_.begin(), waiting_.end(), EndsTurn);
+  if (end == waiting_.end()) return std::nullopt;
+  return std::get<TurnEndRequest>(*end).received;
+}
+
+// ---- Requests
+
+void LiveSequence::TakeRequests() {
+  std::deque<SequenceRequest> posted;
+  port_->TakeRequests(&posted);
+  for (SequenceRequest& request : posted) {
+    const bool answering = stream().in_response();
+    if (std::holds_alternative<ClearRequest>(request)) {
+      ClearTurn();
+    } else if (std::holds_alternative<HeardFrame>(request) && answering) {
+      port_->GiveBack(1, 0);
+    } else if (std::holds_alternative<CancelRequest>(request) && answering) {
+      EndResponse(ResponseEnd::kCancelled, OkStatus());
+    } else {
+      Append(std::move(request), &waiting_);
+    }
+    Settle();
+  }
+}
+
+void LiveSequence::Settle() {
+  while (!waiting_.empty() && SettleFront()) {
+  }
+  if (stream().in_response() && state_.length() >= context_.config.max_positions) {
+    EndResponse(ResponseEnd::kIncomplete, OkStatus());
+    Settle();
+  }
+}
+
+// Carries out the front request if it needs no model; false if it has to stay.
+bool LiveSequence::SettleFront() {
+  const bool answering = stream().in_response();
+  SequenceRequest& front = waiting_.front();
+  if (const auto* configure = std::get_if<ConfigureRequest>(&front)) {
+    options_ = Clamped(configure->options);
+    waiting_.pop_front();
+    return true;
+  }
+  if (std::holds_alternative<CancelRequest>(front)) {
+    waiting_.pop_front();
+    if (answering) EndResponse(ResponseEnd::kCancelled, OkStatus());
+    return true;
+  }
+  if (answering) return false;
+  if (EndsTurn(front)) {
+    const TurnEndCause cause = std::get<TurnEndRequest>(front).cause;
+    waiting_.pop_front();
+    if (stream().in_turn()) BeginResponse(cause);
+    return true;
+  }
+  if (HasRoomFor(front)) return false;
+  RefuseFront(ResourceExhausted("the conversation is full: it has " + std::to_string(state_.length()) +
+                                " of at most " + std::to_string(context_.config.max_positions) +
+                                " positions"));
+  return true;
+}
+
+bool LiveSequence::HasRoomFor(const SequenceRequest& input) const {
+  const int64_t room = context_.config.max_positions - state_.length();
+  const auto* text = std::get_if<TypedText>(&input);
+  if (text == nullptr) return HearingRows(context_.grammar, stream()) <= room;
+  const int64_t pieces = static_cast<int64_t>(text->pieces.size()) - typed_;
+  return OpeningRows(context_.grammar, stream()) + pieces <= room;
+}
+
+void LiveSequence::DropFront() {
+  if (const auto* text = std::get_if<TypedText>(&waiting_.front())) {
+    port_->GiveBack(0, static_cast<int64_t>(text->pieces.size()));
+  } else {
+    port_->GiveBack(1, 0);
+  }
+  typed_ = 0;
+  waiting_.pop_front();
+}
+
+void LiveSequence::RefuseFront(const Status& error) {
+  // A microphone goes on sending: one refusal tells as much as hundreds.
+  const bool frame = std::holds_alternative<HeardFrame>(waiting_.front());
+  DropFront();
+  if (frame && std::exchange(refusal_told_, true)) return;
+  port_->Deliver(turn_, InputRefused{error});
+}
+
+void LiveSequence::ClearTurn() {
+  // Only what follows the last turn end belongs to the open turn.
+  std::deque<SequenceRequest> kept;
+  while (!waiting_.empty() && !EndsTurn(waiting_.back())) {
+    SequenceRequest& last = waiting_.back();
+    if (const auto* text = std::get_if<TypedText>(&last)) {
+      port_->GiveBack(0, static_cast<int64_t>(text->pieces.size()));
+    } else if (std::holds_alternative<HeardFrame>(last)) {
+      port_->GiveBack(1, 0);
+    } else {
+      kept.push_front(std::move(last));
+    }
+    waiting_.pop_back();
+  }
+  const bool turn_ends_later = !waiting_.empty();
+  std::move(kept.begin(), kept.end(), std::back_inserter(waiting_));
+  if (turn_ends_later) return;
+  typed_ = 0;
+  refusal_told_ = false;
+  if (stream().in_turn()) state_.Truncate(length_before_turn_, before_turn_);
+}
+
+// ---- Steps
+
+StepItem LiveSequence::BeginStep(int64_t rows) const {
+  StepItem item;
+  item.state = &state_;
+  if (stream().in_response()) {
+    item.sampling = turn_options_.sampling;
+    return item;
+  }
+  if (const auto* frame = std::get_if<HeardFrame>(&waiting_.front())) {
+    const SequenceOptions& options = stream().in_turn() ? turn_options_ : options_;
+    item.samples = frame->samples;
+    if (options.semantic_turns) {
+      item.endpoint_threshold =
+          options.endpoint_threshold > 0 ? options.endpoint_threshold : context_.config.endpoint_threshold;
+    }
+    return item;
+  }
+  const std::span<const int64_t> pieces = std::get<TypedText>(waiting_.front()).pieces;
+  const int64_t count = rows - OpeningRows(context_.grammar, stream());
+  item.pieces = pieces.subspan(static_cast<size_t>(typed_), static_cast<size_t>(count));
+  return item;
+}
+
+void LiveSequence::FinishStep(StepItem item) {
+  const StreamState before = stream();
+  const int64_t length = state_.length();
+  const auto heard = item.heard;
+  const auto answered = item.answered;
+  const auto typed = static_cast<int64_t>(item.pieces.size());
+  std::vector<float> speech = std::move(item.speech);
+  Commit(std::move(item), &state_);
+  last_run_ = context_.clock.Now();
+
+  if (answered) {
+    FinishAnswer(*answered, std::move(speech));
+  } else {
+    if (!before.in_turn()) OpenTurn(before, length);
+    if (heard) {
+      FinishFrame(*heard);
+    } else {
+      FinishTyping(typed);
+    }
+  }
+  Settle();
+}
+
+void LiveSequence::FailStep(const Status& error) {
+  if (stream().in_response()) {
+    EndResponse(ResponseEnd::kFailed, error);
+  } else {
+    RefuseFront(error);
+  }
+  Settle();
+}
+
+// ---- The user's turn
+
+void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
+  ++turn_;
+  before_turn_ = before;
+  length_before_turn_ = length;
+  turn_options_ = options_;
+  transcript_decoder_ = {};
+  transcript_.clear();
+  typed_last_ = false;
+  heard_frames_ = 0;
+  text_pieces_ = 0;
+  refusal_told_ = false;
+}
+
+void LiveSequence::FinishFrame(const HearingOutcome& outcome) {
+  DropFront();
+  ++heard_frames_;
+  if (outcome.piece >= 0) Hear(outcome.piece);
+  if (outcome.turn_over) BeginResponse(TurnEndCause::kModel);
+}
+
+void LiveSequence::Hear(int64_t piece) {
+  std::string delta = transcript_decoder_.Append(context_.tokenizer, piece);
+  if (delta.empty()) return;
+  if (std::exchange(typed_last_, false) && delta.front() != ' ') transcript_ += ' ';
+  transcript_ += delta;
+  port_->Deliver(turn_, TranscriptDelta{std::move(delta)});
+}
+
+void LiveSequence::FinishTyping(int64_t pieces) {
+  const auto& text = std::get<TypedText>(waiting_.front());
+  text_pieces_ += static_cast<int>(pieces);
+  typed_ += pieces;
+  if (typed_ < static_cast<int64_t>(text.pieces.size())) return;
+  if (!transcript_.empty()) transcript_ += ' ';
+  transcript_ += text.text;
+  typed_last_ = true;
+  DropFront();
+}
+
+// ---- The response
+
+void LiveSequence::BeginResponse(TurnEndCause cause) {
+  DropWaitingFrames(cause == TurnEndCause::kModel);
+  turn_options_ = options_;
+  const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
+                              .max_frames = options_.max_response_frames};
+  context_.grammar.BeginResponse(options_.speak, limits, &state_.stream);
+  state_.ResetAudio();
+  state_.answer.clear();
+  answer_decoder_ = {};
+  spoken_frames_ = 0;
+  last_run_ = context_.clock.Now();
+  first_audio_deadline_ = last_run_ + context_.first_audio_target;
+  port_->Deliver(turn_, TurnEnded{.cause = cause,
+                                  .transcript = transcript_,
+                                  .heard_frames = heard_frames_,
+                                  .text_pieces = text_pieces_,
+                                  .at = last_run_});
+}
+
+// Frames that wait when the turn ends were heard too late for it. When the model ended it, an EndTurn that
+// waits behind them was meant for this turn as well: it has become a no-op.
+void LiveSequence::DropWaitingFrames(bool turn_end_too) {
+  std::deque<SequenceRequest> kept;
+  for (SequenceRequest& request : waiting_) {
+    if (std::holds_alternative<HeardFrame>(request)) {
+      port_->GiveBack(1, 0);
+      continue;
+    }
+    if (EndsTurn(request) && std::exchange(turn_end_too, false)) continue;
+    if (IsInput(request)) turn_end_too = false;
+    kept.push_back(std::move(request));
+  }
+  waiting_ = std::move(kept);
+}
+
+void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech) {
+  const TimePoint now = last_run_;
+  if (outcome.piece >= 0) {
+    std::string delta = answer_decoder_.Append(context_.tokenizer, outcome.piece);
+    if (!delta.empty()) port_->Deliver(turn_, ResponseText{std::move(delta), now});
+  }
+  if (outcome.has_frame) {
+    if (spoken_frames_++ == 0) playback_began_ = now;
+    port_->Deliver(turn_, ResponseAudio{std::move(speech), now});
+  }
+  if (outcome.done) {
+    EndResponse(stream().incomplete ? ResponseEnd::kIncomplete : ResponseEnd::kCompleted, OkStatus());
+  }
+}
+
+void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
+  if (stream().in_response()) context_.grammar.CancelResponse(&state_.stream);
+  port_->Deliver(turn_, ResponseDone{.end = end,
+                                     .error = error,
+                                     .text_pieces = static_cast<int>(state_.answer.size()),
+                                     .spoken_frames = spoken_frames_,
+                                     .context_positions = static_cast<int>(state_.length())});
+}
+
+}  // namespace antiphon

@@ -1,0 +1,130 @@
+// A sequence as the engine's thread sees it: the requests that wait, the turn or response under way, its
+// deadlines, and what its owner is told.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "antiphon/engine.h"
+#include "common/clock.h"
+#include "engine/planner.h"
+#include "engine/sequence_port.h"
+#include "engine/sequence_request.h"
+#include "engine/sequence_state.h"
+#include "engine/step.h"
+#include "model/model_config.h"
+#include "model/stream_grammar.h"
+#include "model/text_tokenizer.h"
+
+namespace antiphon {
+
+// What all sequences of an engine share. Outlives them.
+struct SequenceContext {
+  const ModelConfig& config;
+  const StreamGrammar& grammar;
+  const AudioCodec& codec;
+  const TextTokenizer& tokenizer;
+  const Clock& clock;
+  PagePool& pages;
+  Nanoseconds first_audio_target;
+};
+
+// How long a frame of speech lasts.
+inline Nanoseconds FramePeriod(const ModelConfig& config) {
+  return Nanoseconds(1'000'000'000 * config.frame_samples / config.sample_rate);
+}
+
+// The life of a turn is the grammar's (StreamState); this class adds the requests:
+//
+//   between turns --frame or text run--> listening --`<assistant>` written, or EndTurn--> answering
+//   answering --over, cancelled, out of context, failed: ResponseDone--> between turns
+//   listening --ClearTurn--> between turns, as if the turn had never begun
+//
+// Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
+// frames heard during a response are dropped and that Cancel and ClearTurn are not kept waiting.
+//
+// Engine's thread only. Events are delivered during the calls.
+class LiveSequence {
+ public:
+  LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const SequenceOptions& options,
+               const SequenceContext& context);
+
+  // The owner is gone: nothing more will be delivered, it can be destroyed.
+  bool closed() const { return port_->closed(); }
+
+  // Takes over what was posted and carries out what needs no model.
+  void TakeRequests();
+
+  // What could run now; nothing while it waits for its owner.
+  std::optional<WorkItem> NextWork() const;
+
+  // Makes room for `rows` more positions; see PageTable::Reserve.
+  [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy) {
+    return state_.pages.Reserve(rows, copy);
+  }
+  // The item that runs `rows` of NextWork(). Changes nothing: the step may fail, or be tried again.
+  StepItem BeginStep(int64_t rows) const;
+  // Takes the results over and tells the owner.
+  void FinishStep(StepItem item);
+  // The step came to nothing: ends the response as kFailed, or refuses the input that was to be run.
+  void FailStep(const Status& error);
+
+  const SequenceState& state() const { return state_; }
+
+ private:
+  const StreamState& stream() const { return state_.stream; }
+  bool SpeechPending() const { return stream().speak && !stream().audio_over; }
+
+  WorkItem NextAnswer() const;
+  WorkItem NextInput() const;
+  std::optional<TimePoint> TurnEndWaiting() const;
+
+  void Settle();
+  bool SettleFront();
+  bool HasRoomFor(const SequenceRequest& input) const;
+  void DropFront();
+  void RefuseFront(const Status& error);
+  void ClearTurn();
+
+  void OpenTurn(const StreamState& before, int64_t length);
+  void FinishFrame(const HearingOutcome& outcome);
+  void FinishTyping(int64_t pieces);
+  void Hear(int64_t piece);
+  void BeginResponse(TurnEndCause cause);
+  void DropWaitingFrames(bool turn_end_too);
+  void FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech);
+  void EndResponse(ResponseEnd end, const Status& error);
+
+  const int64_t id_;
+  const std::shared_ptr<SequencePort> port_;
+  const SequenceContext& context_;
+  SequenceState state_;
+  SequenceOptions options_;  // the newest
+  std::deque<SequenceRequest> waiting_;
+  int64_t typed_ = 0;     // pieces of the front text that were run
+  TimePoint last_run_{};  // end of the last step it was in
+
+  // The open turn, or the one being answered.
+  uint64_t turn_ = 0;
+  StreamState before_turn_;
+  int64_t length_before_turn_ = 0;
+  SequenceOptions turn_options_;  // as they were when the turn, then the response, began
+  TextDecoder transcript_decoder_;
+  std::string transcript_;
+  bool typed_last_ = false;  // the transcript ends in typed text
+  int heard_frames_ = 0;
+  int text_pieces_ = 0;
+  bool refusal_told_ = false;
+
+  // The response.
+  TextDecoder answer_decoder_;
+  TimePoint first_audio_deadline_{};
+  TimePoint playback_began_{};  // when frame 0 was handed out
+  int spoken_frames_ = 0;
+};
+
+}  // namespace antiphon

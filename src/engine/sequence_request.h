@@ -1,0 +1,49 @@
+// What the owner of a sequence asks of the engine's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "antiphon/engine.h"
+#include "antiphon/types.h"
+
+namespace antiphon {
+
+struct HeardFrame {
+  std::vector<float> samples;  // frame_samples
+  TimePoint received;          // of the last sample
+};
+
+struct TypedText {
+  std::string text;             // as it was typed
+  std::vector<int64_t> pieces;  // of it; not empty
+  TimePoint received;
+};
+
+struct TurnEndRequest {
+  TurnEndCause cause = TurnEndCause::kCommit;
+  TimePoint received;
+};
+
+struct ClearRequest {};
+struct CancelRequest {};
+struct ConfigureRequest {
+  SequenceOptions options;
+};
+
+using SequenceRequest =
+    std::variant<HeardFrame, TypedText, TurnEndRequest, ClearRequest, CancelRequest, ConfigureRequest>;
+
+// Takes up room in the model's context; the others are signals.
+inline bool IsInput(const SequenceRequest& request) {
+  return std::holds_alternative<HeardFrame>(request) || std::holds_alternative<TypedText>(request);
+}
+
+// Appends `request`, unless it is a signal that says again what one since the last input has said. However
+// many signals come, there are never more than a handful for each input.
+void Append(SequenceRequest request, std::deque<SequenceRequest>* requests);
+
+}  // namespace antiphon

@@ -1,0 +1,80 @@
+// One step: the work of several sequences through codec, backbone and depth decoder together.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "antiphon/types.h"
+#include "common/clock.h"
+#include "engine/cost_model.h"
+#include "engine/sequence_state.h"
+#include "model/audio_codec.h"
+#include "model/language_model.h"
+#include "model/ragged_batch.h"
+#include "model/stream_grammar.h"
+
+namespace antiphon {
+
+// The part of one sequence in a step: hear one frame (`samples` is set), type (`pieces` is set) or answer
+// (neither). The step only reads `state` and leaves its results beside it; Commit takes them over.
+struct StepItem {
+  const SequenceState* state = nullptr;  // its pages are reserved for all rows of the item
+  std::span<const float> samples;
+  std::span<const int64_t> pieces;
+  float endpoint_threshold = 1.0f;  // 1: the model cannot end the turn
+  SamplingOptions sampling;
+
+  // Results.
+  StreamState stream;
+  std::vector<StreamPosition> positions;  // that were run
+  std::optional<AudioEncoderState> encoder;
+  std::optional<AudioDecoderState> decoder;
+  std::optional<HearingOutcome> heard;
+  std::optional<AnswerOutcome> answered;
+  std::vector<float> speech;  // one frame of samples in [-1, 1], if answered->has_frame
+
+  bool answers() const { return samples.empty() && pieces.empty(); }
+};
+
+// Makes the item's results the state it read. REQUIRES: `state` is the item's.
+void Commit(StepItem item, SequenceState* state);
+
+// What the items cost, for the cost model. REQUIRES: they were run.
+StepLoad LoadOf(std::span<const StepItem> items);
+
+// Copies a page in every layer of `pool`.
+void CopyPage(const PageCopy& copy, KvPool& pool);
+
+// Runs steps. Holds no state of its own; what it is made of outlives it. One thread.
+class StepRunner {
+ public:
+  StepRunner(const LanguageModel& model, const AudioCodec& codec, const StreamGrammar& grammar,
+             const Clock& clock)
+      : model_(model), codec_(codec), grammar_(grammar), clock_(clock) {}
+
+  // Runs all items. What a sequence gets does not depend on what else is among them. May throw whatever model
+  // and codec throw; the results are then worthless, but no sequence has changed. REQUIRES: items is not
+  // empty and has no results yet.
+  StepTimes Run(std::span<StepItem> items, KvPool& pool) const;
+
+ private:
+  using Codes = std::vector<int64_t>;  // K, or none
+
+  std::vector<Codes> EncodeHeard(std::span<StepItem> items) const;
+  void PlanPositions(std::span<StepItem> items, const std::vector<Codes>& heard) const;
+  // `states` are those of the items' last positions: [items, width].
+  std::vector<int64_t> ChooseSymbols(std::span<const StepItem> items, const torch::Tensor& states) const;
+  int64_t ChooseSymbol(const StepItem& item, std::span<const float> logits) const;
+  std::vector<Codes> DrawFrames(std::span<const StepItem> items, const torch::Tensor& states) const;
+  void Write(StepItem& item, int64_t symbol, const Codes& codes) const;
+  void DecodeSpoken(std::span<StepItem> items, const std::vector<Codes>& codes) const;
+
+  const LanguageModel& model_;
+  const AudioCodec& codec_;
+  const StreamGrammar& grammar_;
+  const Clock& clock_;
+};
+
+}  // namespace antiphon

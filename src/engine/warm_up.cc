@@ -1,0 +1,66 @@
+#include "engine/warm_up.h"
+
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "engine/sequence_port.h"
+#include "engine/sequence_request.h"
+
+namespace antiphon {
+namespace {
+
+constexpr int kFrames = 3;       // heard, then spoken, by each sequence
+constexpr int kMostAtOnce = 4;   // sequences
+constexpr int kMostSteps = 200;  // of each round: far more than it takes
+
+// The port of a sequence that notes its first error in `error`.
+std::shared_ptr<SequencePort> OpenPort(Status* error) {
+  return std::make_shared<SequencePort>(PortLimits{}, [error](uint64_t, const SequenceEvent& event) {
+    if (!error->ok()) return;
+    if (const auto* done = std::get_if<ResponseDone>(&event)) *error = done->error;
+    if (const auto* refused = std::get_if<InputRefused>(&event)) *error = refused->error;
+  });
+}
+
+void RunRound(EngineLoop& loop, int sequences, const std::vector<int64_t>& pieces, int64_t frame_samples,
+              Status* error) {
+  SequenceOptions options;
+  options.semantic_turns = false;
+  options.max_response_frames = kFrames;
+  options.max_response_pieces = kFrames;
+  std::vector<std::shared_ptr<SequencePort>> ports;
+  for (int i = 0; i < sequences; ++i) {
+    ports.push_back(OpenPort(error));
+    loop.Add(ports.back(), options);
+    std::vector<SequenceRequest> requests;
+    if (!pieces.empty()) requests.push_back(TypedText{.text = "", .pieces = pieces, .received = {}});
+    for (int frame = 0; frame < kFrames; ++frame) {
+      requests.push_back(
+          HeardFrame{.samples = std::vector<float>(static_cast<size_t>(frame_samples)), .received = {}});
+    }
+    requests.push_back(TurnEndRequest{});
+    for (SequenceRequest& request : requests) {
+      if (const Status posted = ports.back()->Post(std::move(request)); !posted.ok()) *error = posted;
+    }
+  }
+  for (int step = 0; step < kMostSteps && loop.RunOnce(); ++step) {
+  }
+  for (const auto& port : ports) port->Close();
+  loop.RunOnce();  // lets the sequences go
+}
+
+}  // namespace
+
+Status WarmUp(EngineLoop& loop, const std::vector<int64_t>& pieces, int64_t frame_samples) {
+  Status error;
+  RunRound(loop, 1, pieces, frame_samples, &error);
+  loop.ForgetCost();  // the first steps paid for allocations and cold caches
+  for (int sequences = 1; sequences <= kMostAtOnce && error.ok(); sequences *= 2) {
+    RunRound(loop, sequences, pieces, frame_samples, &error);
+  }
+  loop.ForgetStatistics();
+  return error;
+}
+
+}  // namespace antiphon
