@@ -1,9 +1,9 @@
 """Spoken training data for Wren: the grammar's conversations in many voices, as codec tokens in packed shards.
 
-    python3 dataset.py --folder /tmp/wren/data --shards 80 [--seed 1]
+    python3 dataset.py --folder DIR --codec encoder.pt --shards 80 [--seed 1]
 
 works through shards of about 1000 questions each: voices the questions, augments them, voices the answers that are new
-with the output voice, and turns both into codes once the codec's encoder exists (until then the waves wait as int16).
+with the output voice, and turns both into codes once the codec's checkpoint exists (until then the waves wait as int16).
 Shards appear in the folder one by one, complete, while training reads them:
 
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
@@ -13,7 +13,8 @@ Shards appear in the folder one by one, complete, while training reads them:
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
         names the WAV files, for the end-to-end evaluation; <voices> is train or heldout
 
-All is decided by the seed and the shard's number.
+The questions are decided by the seed and the shard's number. Several processes may share the work (--part 0/2, --part 1/2);
+an answer may then stand in two shards, with the same rendering.
 """
 
 import argparse
@@ -41,9 +42,10 @@ QUESTIONS_PER_SHARD = 1000
 FLITE_SHARE = 0.15  # of the flite voices drawn: flite is slow, and espeak-ng has the variety
 
 # Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
-EVALUATION = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_new_orders_dev": 60, "follow_ups_dev": 80,
-              "train_texts_dev": 60, "held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320,
-              "follow_ups": 320, "train_texts": 320}
+DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_new_orders_dev": 60, "follow_ups_dev": 80,
+                    "train_texts_dev": 60}
+FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320}
+DEVELOPMENT_AFTER, FINAL_AFTER = 2, 14  # shards
 
 
 # --- waves
@@ -152,9 +154,9 @@ def _load(path, key):
 
 def load_questions(path):
     """A shard of questions: list of conversations, each a list of turn dicts (see the top of this file)."""
-    codes, records = _load(path, "codes")
+    arrays, records = _load(path, "codes")
     conversations = []
-    for record, mine in zip(records, codes):
+    for record, mine in zip(records, arrays):
         if record["turn"] == 0:
             conversations.append([])
         record["codes"] = mine
@@ -166,32 +168,58 @@ def load_answers(folder):
     """All answers voiced so far: text -> codes int16 [T, K]."""
     table = {}
     for path in sorted(glob.glob(os.path.join(folder, "answers_*.npz"))):
-        codes, texts = _load(path, "codes")
-        table.update(zip(texts, codes))
+        arrays, texts = _load(path, "codes")
+        table.update(zip(texts, arrays))
     return table
 
 
 # --- the work
 
+def _codec(checkpoint):
+    """A function from int16 waves to codes, with the frozen encoder. Each wave starts from silence."""
+    # Here, because the codec's modules have short names of their own ("model") that training must not meet.
+    sys.path.insert(0, os.path.join(os.path.dirname(_HERE), "audio_codec"))
+    import codec_tokens
+
+    tokens = codec_tokens.load(checkpoint)
+    return lambda waves: tokens.encode([w.astype(np.float32) / 32768 for w in waves])
+
+
 class Maker:
-    def __init__(self, folder, seed, encode):
-        self.folder, self.seed, self.encode = folder, seed, encode
-        self.voiced = set()  # answers that have their rendering in some shard
-        for path in glob.glob(os.path.join(folder, "answers_*.npz")) + glob.glob(os.path.join(folder, "waves", "answers_*.npz")):
-            with np.load(path) as data:
-                self.voiced.update(json.loads(str(data["records"])))
+    def __init__(self, folder, seed, checkpoint, shard_size=QUESTIONS_PER_SHARD):
+        self.folder, self.seed, self.checkpoint, self.shard_size = folder, seed, checkpoint, shard_size
+        self.encode = None  # made when the checkpoint is there
+        self.voiced, self.known = set(), set()  # answers that have their rendering; files they stand in
 
     def _path(self, name, waves=False):
         return os.path.join(self.folder, "waves" if waves else "", name + ".npz")
 
+    def _exists(self, name):
+        return os.path.exists(self._path(name)) or os.path.exists(self._path(name, True))
+
+    def _find_answers(self):
+        """Learns which answers have been voiced, by other processes too."""
+        for waves in (False, True):
+            for path in glob.glob(self._path("answers_*", waves)):
+                name = os.path.basename(path)[:-4]
+                if name in self.known or not self._exists(name.replace("answers", "questions")):
+                    continue  # without its questions it will be made again
+                try:
+                    with np.load(path) as data:
+                        self.voiced.update(json.loads(str(data["records"])))
+                except FileNotFoundError:  # just turned into codes: met again there
+                    continue
+                self.known.add(name)
+
     def synthesize(self, shard):
         """Writes the waves of one training shard, if neither they nor their codes are there."""
         name = f"{shard:04d}"
-        if any(os.path.exists(self._path("questions_" + name, w)) for w in (False, True)):
+        if self._exists("questions_" + name):
             return
+        self._find_answers()
         rng = rng_of("shard", self.seed, shard)
         records, arrays, answers = [], [], {}
-        while len(records) < QUESTIONS_PER_SHARD:
+        while len(records) < self.shard_size:
             made = voice_dialogue(grammar.sample_dialogue(rng), "train", rng)
             for index, (record, samples) in enumerate(made or []):
                 records.append(dict(record, turn=index))
@@ -205,6 +233,7 @@ class Maker:
             except ValueError as error:
                 print("no answer audio:", text, error, flush=True)
         self.voiced.update(spoken)
+        self.known.add("answers_" + name)
         _save(self._path("answers_" + name, True), list(spoken.values()), list(spoken), "samples")
         _save(self._path("questions_" + name, True), arrays, records, "samples")
 
@@ -212,20 +241,20 @@ class Maker:
         """Turns a file of waves into codes; training waves are not kept."""
         source = self._path(name, True)
         samples, records = _load(source, "samples")
-        codes = self.encode(samples)
-        _save(self._path(name), codes, records, "codes")
+        _save(self._path(name), self.encode(samples), records, "codes")
         os.remove(source)
 
-    def pending(self):
-        """Files of waves, answers before the questions that need them."""
-        paths = glob.glob(os.path.join(self.folder, "waves", "**", "*.npz"), recursive=True)
-        names = [os.path.relpath(p, os.path.join(self.folder, "waves"))[:-4] for p in paths]
-        return sorted(names, key=lambda n: (not n.startswith("eval"), n[-4:], n))
+    def pending(self, part=0, parts=1):
+        """Files of waves, answers before the questions that need them; of several processes each takes its part."""
+        root = os.path.join(self.folder, "waves")
+        names = [os.path.relpath(p, root)[:-4] for p in glob.glob(os.path.join(root, "**", "*.npz"), recursive=True)]
+        number = lambda name: 0 if name.startswith("eval") else int(name[-4:])
+        return sorted((n for n in names if number(n) % parts == part), key=lambda n: (number(n), n))
 
     def evaluation_set(self, name, count, voice_split):
         """One evaluation set with its WAV files and the manifest that names them."""
         label = f"eval/{name}.{voice_split}"
-        if any(os.path.exists(self._path(label, w)) for w in (False, True)):
+        if self._exists(label):
             return
         rng = rng_of("evaluation", self.seed, name, voice_split)
         folder = os.path.join(self.folder, label)
@@ -247,24 +276,28 @@ class Maker:
             json.dump(manifest, f, indent=1)
         _save(self._path(label, True), arrays, records, "samples")
 
-    def run(self, shards, codec_ready):
+    def run(self, shards, part=0, parts=1):
         started = time.time()
-        for shard in range(shards):
+        for shard in range(part, shards, parts):
             self.synthesize(shard)
             print(f"shard {shard}: {len(self.voiced)} answers voiced, {time.time() - started:.0f} s", flush=True)
-            if shard == 1:
-                for name, count in EVALUATION.items():
-                    for voice_split in ("train", "heldout"):
-                        self.evaluation_set(name, count, voice_split)
-                print(f"evaluation sets voiced, {time.time() - started:.0f} s", flush=True)
-            if codec_ready():
-                self.tokenise_pending()
-        while not codec_ready():
+            if part == 0:
+                for sets, after in ((DEVELOPMENT_SETS, DEVELOPMENT_AFTER), (FINAL_SETS, FINAL_AFTER)):
+                    for name in sets if after <= shard < after + parts else ():
+                        for voice_split in ("train", "heldout"):
+                            self.evaluation_set(name, sets[name], voice_split)
+            self.tokenise_pending(part, parts)
+        while not os.path.exists(self.checkpoint):
             time.sleep(5)
-        self.tokenise_pending()
+        self.tokenise_pending(part, parts)
 
-    def tokenise_pending(self):
-        for name in self.pending():
+    def tokenise_pending(self, part=0, parts=1):
+        """Codes for all waves that wait, if the codec is trained."""
+        if self.encode is None:
+            if not os.path.exists(self.checkpoint):
+                return
+            self.encode = _codec(self.checkpoint)
+        for name in self.pending(part, parts):
             begin = time.time()
             self.tokenise(name)
             print(f"tokenised {name} in {time.time() - begin:.1f} s", flush=True)
@@ -275,10 +308,11 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--shards", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--codec", help="checkpoint of the trained codec; may appear while this runs")
+    parser.add_argument("--codec", required=True, help="checkpoint of the codec's first training stage; may appear later")
+    parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
-    maker = Maker(options.folder, options.seed, None)
-    maker.run(options.shards, lambda: False)
+    part, parts = map(int, options.part.split("/"))
+    Maker(options.folder, options.seed, options.codec).run(options.shards, part, parts)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,105 @@
+"""Voiced conversations carry the right times, and shards survive being interrupted.
+
+    /usr/bin/python3 tests/training/test_dataset.py        (needs flite and espeak-ng)
+"""
+
+import os
+import random
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "models", "training", "language"))
+
+import dataset
+import grammar
+import voices
+
+HELD_OUT = ("+f5", "+m7", "scotland", "rms")
+
+
+def level(samples):
+    return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) if len(samples) else 0.0
+
+
+class Voicing(unittest.TestCase):
+    def test_word_times_cover_the_speech(self):
+        rng = random.Random(3)
+        quiet = voices.Voice("espeak", "en-us", 150, 50)
+        for _ in range(10):
+            turn = grammar.sample_dialogue(rng).turns[0]
+            samples, words = dataset._trim(voices.synthesize(turn.spoken, quiet), 0.03, 0.06)
+            self.assertEqual(len(words), len(turn.question.split()))
+            end = int(words[-1][1] * dataset.SAMPLE_RATE)
+            self.assertGreater(level(samples[end - 1600 : end]), 10 * level(samples[end + 480 :]))
+            self.assertTrue(all(a <= c for (a, _), (c, _) in zip(words, words[1:])))
+
+    def test_questions_are_whole_frames_with_silence_around(self):
+        rng = random.Random(4)
+        for _ in range(10):
+            for record, samples in dataset.voice_dialogue(grammar.sample_dialogue(rng), "train", rng):
+                self.assertEqual(samples.dtype, np.int16)
+                self.assertEqual(len(samples) % dataset.FRAME, 0)
+                self.assertGreaterEqual(len(samples) / dataset.SAMPLE_RATE - record["speech_end"], 0.6)
+                self.assertGreaterEqual(record["words"][0][0], 0.1)
+                self.assertFalse(any(name in record["voice"] for name in HELD_OUT), record["voice"])
+
+    def test_held_out_voices_are_the_promised_ones(self):
+        rng = random.Random(5)
+        for _ in range(200):
+            self.assertTrue(any(name in str(dataset.pick_voice(rng, "heldout")) for name in HELD_OUT))
+
+    def test_a_pause_moves_the_words_behind_it(self):
+        words = [(0.1, 0.3), (0.3, 0.5), (0.5, 0.7)]
+        samples = np.ones(16000, np.float32)
+        longer, moved = dataset._insert_pauses(samples, words, [(1, 0.25), (2, 0.125)])
+        self.assertEqual(len(longer), 16000 + 4000 + 2000)
+        np.testing.assert_allclose(moved, [(0.1, 0.3), (0.55, 0.75), (0.875, 1.075)])
+        self.assertEqual(level(longer[int(0.3 * 16000) + 10 : int(0.55 * 16000) - 10]), 0.0)
+
+    def test_an_answer_has_one_rendering(self):
+        first, again = (dataset.speak_answer("cat is spelled c a t") for _ in range(2))
+        np.testing.assert_array_equal(first, again)
+        self.assertGreater(level(first[:1600]), 100)  # trimmed: it starts to speak at once
+
+
+class Shards(unittest.TestCase):
+    @staticmethod
+    def maker(folder):
+        made = dataset.Maker(folder, 7, "no checkpoint", shard_size=6)
+        made.encode = lambda waves: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
+        return made
+
+    def test_a_shard_comes_back_as_conversations(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = self.maker(folder)
+            maker.synthesize(0)
+            waves, records = dataset._load(maker._path("questions_0000", True), "samples")
+            maker.tokenise_pending()
+            self.assertEqual(maker.pending(), [])
+            conversations = dataset.load_questions(maker._path("questions_0000"))
+            turns = [turn for conversation in conversations for turn in conversation]
+            self.assertEqual([t["question"] for t in turns], [r["question"] for r in records])
+            self.assertEqual([len(t["codes"]) for t in turns], [len(w) // dataset.FRAME for w in waves])
+            self.assertEqual(len({t["voice"] for t in conversations[0]}), 1)
+            self.assertEqual(set(dataset.load_answers(folder)), {t["answer"] for t in turns})
+
+    def test_an_interrupted_shard_is_made_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = self.maker(folder)
+            maker.synthesize(0)
+            answers, questions = (maker._path(n, True) for n in ("answers_0000", "questions_0000"))
+            before = [open(p, "rb").read() for p in (answers, questions)]
+            os.remove(questions)  # stopped between the two files
+            self.maker(folder).synthesize(0)
+            again = self.maker(folder)
+            again._find_answers()
+            self.assertEqual(again.voiced, maker.voiced)
+            self.assertEqual([open(p, "rb").read() for p in (answers, questions)], before)
+
+
+if __name__ == "__main__":
+    unittest.main()
