@@ -58,8 +58,7 @@ class OpusPacketDecoder {
   // Mono samples of one packet. INVALID_ARGUMENT when it is empty, longer than kMaxPacketBytes or not Opus;
   // the decoder is then as it was.
   Result<std::vector<float>> Decode(std::string_view packet);
-  // 20 ms to put where a packet was lost: the stream's own continuation, fading to silence when many are
-  // lost.
+  // 20 ms to put where a packet was lost: the stream's own continuation, fading when many are lost.
   Result<std::vector<float>> Conceal();
   // Forgets everything decoded.
   void Reset();

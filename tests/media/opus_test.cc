@@ -1,0 +1,123 @@
+#include "media/opus.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "media/pcm.h"
+#include "tests/media/signals.h"
+
+namespace antiphon {
+namespace {
+
+class OpusTest : public testing::TestWithParam<int> {};
+
+TEST_P(OpusTest, ATonePassesThrough) {
+  const int rate = GetParam();
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({.sample_rate = rate}).value();
+  OpusPacketDecoder decoder = OpusPacketDecoder::Create(rate).value();
+  const size_t step = encoder.packet_samples();
+  EXPECT_EQ(step, static_cast<size_t>(rate / 50));
+  const std::vector<float> tone = Tone(1000, rate, step * 50);
+  std::vector<float> heard;
+  for (size_t at = 0; at < tone.size(); at += step) {
+    const Result<std::string> packet = encoder.Encode(std::span(tone).subspan(at, step));
+    ASSERT_TRUE(packet.ok()) << packet.status().ToString();
+    EXPECT_LE(packet->size(), 1276u);
+    const Result<std::vector<float>> samples = decoder.Decode(*packet);
+    ASSERT_TRUE(samples.ok()) << samples.status().ToString();
+    EXPECT_EQ(samples->size(), step);
+    heard.insert(heard.end(), samples->begin(), samples->end());
+  }
+  ASSERT_EQ(heard.size(), tone.size());
+  const auto settled = std::span(heard).subspan(step * 5);
+  EXPECT_NEAR(ToneAmplitude(settled, 1000, rate), 0.5, 0.03);
+  EXPECT_LE(encoder.lookahead_samples(), rate * 3 / 1000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rates, OpusTest, testing::Values(24000, 48000));
+
+TEST(OpusPacketEncoderTest, OptionsOutOfRangeAreRefused) {
+  const OpusEncoderOptions cases[] = {{.sample_rate = 0}, {.sample_rate = 16000}, {.sample_rate = 44100},
+                                      {.bitrate = 0},     {.bitrate = 5999},      {.bitrate = 1000000},
+                                      {.complexity = -1}, {.complexity = 11}};
+  for (const OpusEncoderOptions& options : cases) {
+    EXPECT_EQ(OpusPacketEncoder::Create(options).status().code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(OpusPacketDecoder::Create(8000).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(OpusPacketEncoderTest, OnlyWholeFinitePacketsAreTaken) {
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();
+  for (const size_t n : {size_t{0}, size_t{479}, size_t{481}, size_t{960}}) {
+    EXPECT_EQ(encoder.Encode(std::vector<float>(n)).status().code(), StatusCode::kInvalidArgument) << n;
+  }
+  std::vector<float> samples(480, 0.0f);
+  samples[17] = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(encoder.Encode(samples).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(OpusPacketEncoderTest, ResetMakesItNew) {
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();
+  const std::vector<float> noise = Noise(-20.0f, 480, 3);
+  const std::string first = encoder.Encode(noise).value();
+  ASSERT_TRUE(encoder.Encode(noise).ok());
+  encoder.Reset();
+  EXPECT_EQ(encoder.Encode(noise).value(), first);
+}
+
+TEST(OpusPacketDecoderTest, HostilePacketsAreRefusedOrDecodedButNeverHarm) {
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();
+  OpusPacketDecoder decoder = OpusPacketDecoder::Create(24000).value();
+  EXPECT_EQ(decoder.Decode("").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(decoder.Decode(std::string(OpusPacketDecoder::kMaxPacketBytes + 1, 'x')).status().code(),
+            StatusCode::kInvalidArgument);
+  // Code 3 with zero frames, and with frames that add up to more than 120 ms.
+  for (const std::string& packet :
+       {std::string("\x03", 1), std::string("\x03\x00", 2), std::string("\x1b\x3f", 2)}) {
+    EXPECT_EQ(decoder.Decode(packet).status().code(), StatusCode::kInvalidArgument);
+  }
+  std::mt19937 generator(7);
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string packet(1 + generator() % 200, '\0');
+    for (char& byte : packet) byte = static_cast<char>(generator());
+    const Result<std::vector<float>> samples = decoder.Decode(packet);
+    if (!samples.ok()) {
+      ++refused;
+      EXPECT_EQ(samples.status().code(), StatusCode::kInvalidArgument);
+      continue;
+    }
+    ASSERT_LE(samples->size(), 24000u * 120 / 1000);
+    for (const float sample : *samples) ASSERT_TRUE(std::isfinite(sample));
+  }
+  EXPECT_GT(refused, 0);
+  // After all that the stream goes on.
+  decoder.Reset();
+  const std::vector<float> tone = Tone(1000, 24000, 480 * 20);
+  std::vector<float> heard;
+  for (size_t at = 0; at < tone.size(); at += 480) {
+    heard = decoder.Decode(encoder.Encode(std::span(tone).subspan(at, 480)).value()).value();
+  }
+  EXPECT_NEAR(ToneAmplitude(heard, 1000, 24000), 0.5, 0.05);
+}
+
+TEST(OpusPacketDecoderTest, ALostPacketIsConcealedAndManyFade) {
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();
+  OpusPacketDecoder decoder = OpusPacketDecoder::Create(24000).value();
+  const std::vector<float> tone = Tone(400, 24000, 480 * 25);
+  for (size_t at = 0; at < tone.size(); at += 480) {
+    ASSERT_TRUE(decoder.Decode(encoder.Encode(std::span(tone).subspan(at, 480)).value()).ok());
+  }
+  const std::vector<float> first = decoder.Conceal().value();
+  EXPECT_EQ(first.size(), 480u);
+  EXPECT_GT(LevelDbfs(first), -20.0f);
+  std::vector<float> last;
+  for (int i = 0; i < 50; ++i) last = decoder.Conceal().value();
+  EXPECT_LT(LevelDbfs(last), LevelDbfs(first) - 15.0f);
+}
+
+}  // namespace
+}  // namespace antiphon
