@@ -1,0 +1,45 @@
+// What a client may do in a conversation, as plain values. The wire contract
+// (proto/antiphon/v1/conversation.proto) says what each means; nothing here has been checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "antiphon/types.h"
+#include "conversation/session_config.h"
+
+namespace antiphon {
+namespace client_event {
+
+struct SessionUpdate {
+  ConfigUpdate config;
+};
+struct AudioAppend {
+  std::string audio;  // bytes in the input format
+};
+struct TextAppend {
+  std::string text;
+};
+struct Commit {};
+struct Clear {};
+struct Cancel {};
+struct PlaybackPosition {
+  std::string response_id;
+  uint64_t played_samples = 0;  // at the output rate
+};
+// An event this server does not know.
+struct Unknown {};
+
+}  // namespace client_event
+
+struct ClientEvent {
+  std::string event_id;
+  TimePoint received;  // when its last byte had arrived
+  std::variant<client_event::Unknown, client_event::SessionUpdate, client_event::AudioAppend,
+               client_event::TextAppend, client_event::Commit, client_event::Clear, client_event::Cancel,
+               client_event::PlaybackPosition>
+      event;
+};
+
+}  // namespace antiphon

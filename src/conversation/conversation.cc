@@ -1,0 +1,182 @@
+#include "conversation/conversation.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "common/logging.h"
+
+namespace antiphon {
+namespace {
+
+constexpr size_t kMaxEventIdBytes = 64;
+constexpr size_t kMaxTextBytes = 4000;
+// What is said while a cancelled response stops: an engine step takes a fraction of this.
+constexpr size_t kMaxPacketsWhileCancelling = 256;
+
+Refusal WrongMoment(std::string message) { return {FailedPrecondition(std::move(message)), ""}; }
+
+}  // namespace
+
+Result<std::unique_ptr<Conversation>> Conversation::Create(ConversationOptions options,
+                                                           const ModelDescription& model,
+                                                           std::unique_ptr<Sequence> sequence,
+                                                           const Clock& clock, EventSink& sink) {
+  auto ear = Ear::Create(model, AudioFormat{}.sample_rate);
+  if (!ear.ok()) return ear.status();
+  return std::unique_ptr<Conversation>(
+      new Conversation(std::move(options), model, std::move(sequence), clock, sink, std::move(*ear)));
+}
+
+Conversation::Conversation(ConversationOptions options, const ModelDescription& model,
+                           std::unique_ptr<Sequence> sequence, const Clock& clock, EventSink& sink, Ear ear)
+    : options_(std::move(options)),
+      model_(model),
+      clock_(clock),
+      sink_(sink),
+      ear_(std::move(ear)),
+      ledger_(clock.Now()),
+      sequence_(std::move(sequence)) {}
+
+void Conversation::Start() {
+  Configure();
+  sink_.Send(server_event::SessionCreated{options_.session_id, model_.name, model_.version, config_,
+                                          options_.max_session_seconds});
+}
+
+void Conversation::Make(Move move) {
+  const std::optional<ConversationState> next = Next(state_, move);
+  assert(next && "an illegal move");
+  if (!next) {
+    LogError("session {}: move {} is illegal while {}", options_.session_id, static_cast<int>(move),
+             Name(state_));
+    return;
+  }
+  state_ = *next;
+}
+
+void Conversation::Refuse(Refusal refusal, std::string event_id) {
+  sink_.Send(server_event::Error{std::move(refusal), std::move(event_id)});
+}
+
+void Conversation::OnClientEvent(const ClientEvent& event) {
+  if (event.event_id.size() > kMaxEventIdBytes) {
+    Refuse({InvalidArgument("event_id has " + std::to_string(event.event_id.size()) +
+                            " bytes, must have at most 64"),
+            "event_id"},
+           "");
+    return;
+  }
+  Answer answer = std::visit([&](const auto& kind) { return Take(kind, event.received); }, event.event);
+  if (answer) Refuse(*std::move(answer), event.event_id);
+}
+
+void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
+  if (const auto* ended = std::get_if<TurnEnded>(&event)) return BeginResponse(turn, *ended);
+  if (const auto* delta = std::get_if<TranscriptDelta>(&event)) return On(*delta);
+  if (const auto* refused = std::get_if<InputRefused>(&event)) return On(*refused);
+  if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
+  if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
+  if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
+  On(std::get<ResponseDone>(event));
+}
+
+void Conversation::Tick() { CheckSilence(); }
+
+// ---- Client events.
+
+Conversation::Answer Conversation::Take(const client_event::Unknown&, TimePoint) {
+  return Refusal{InvalidArgument("the event is none that this server knows"), "event"};
+}
+
+Conversation::Answer Conversation::Take(const client_event::SessionUpdate& update, TimePoint) {
+  auto applied = ApplyUpdate(config_, update.config);
+  if (auto* refusal = std::get_if<Refusal>(&applied)) return std::move(*refusal);
+  const auto& wanted = std::get<SessionConfig>(applied);
+  if (wanted.input != config_.input) {
+    const std::string field = "session_update.config.input_audio";
+    if (state_ == ConversationState::kHearing) {
+      return Refusal{FailedPrecondition("input_audio may only change between turns: clear or commit first"),
+                     field};
+    }
+    if (Status status = decoder_.SetFormat(wanted.input); !status.ok()) return Refusal{status, field};
+    said_while_cancelling_.clear();  // at the rate of before
+    ear_.Reset(wanted.input.sample_rate, decoder_.samples());
+  }
+  config_ = wanted;
+  Configure();
+  sink_.Send(server_event::SessionUpdated{config_});
+  return std::nullopt;
+}
+
+void Conversation::Configure() {
+  SequenceOptions options;
+  options.speak = config_.speak;
+  options.semantic_turns = config_.turn_detection.mode == TurnDetectionMode::kSemantic;
+  options.endpoint_threshold = config_.turn_detection.threshold;
+  options.max_response_frames = config_.max_response_seconds * model_.sample_rate / model_.frame_samples;
+  options.sampling = config_.sampling;
+  sequence_->Configure(options);
+}
+
+Conversation::Answer Conversation::Take(const client_event::AudioAppend& append, TimePoint received) {
+  auto samples = decoder_.Decode(append.audio);
+  if (!samples.ok()) return Refusal{samples.status(), "audio_append.audio"};
+  Packet packet{std::move(*samples), received};
+  if (state_ == ConversationState::kCancelling) {
+    if (said_while_cancelling_.size() == kMaxPacketsWhileCancelling) said_while_cancelling_.pop_front();
+    said_while_cancelling_.push_back(std::move(packet));
+  } else if (!response_due()) {
+    Hear(packet);
+  }
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::TextAppend& append, TimePoint) {
+  const std::string field = "text_append.text";
+  if (append.text.empty() || append.text.size() > kMaxTextBytes) {
+    return Refusal{
+        InvalidArgument("text has " + std::to_string(append.text.size()) + " bytes, must have 1 to 4000"),
+        field};
+  }
+  if (!MayMake(Move::kText))
+    return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
+  if (Status status = sequence_->AppendText(append.text); !status.ok()) return Refusal{status, field};
+  Make(Move::kText);
+  has_text_ = true;
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint received) {
+  if (response_due()) return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
+  if (!MayMake(Move::kEnd))
+    return WrongMoment("the turn is empty: no text, and no voice in the audio so far");
+  if (state_ == ConversationState::kTyping) ledger_.Committed(received);
+  EndTurn(TurnEndCause::kCommit);
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::Clear&, TimePoint) {
+  if (!response_due()) ForgetTurn();
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::Cancel&, TimePoint) {
+  if (state_ == ConversationState::kEnding) {
+    cancel_wanted_ = true;  // the engine has yet to begin what is to be cancelled
+    return std::nullopt;
+  }
+  if (!MayMake(Move::kCancel)) return WrongMoment("no response is under way");
+  Make(Move::kCancel);
+  sequence_->Cancel();
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::PlaybackPosition& position, TimePoint received) {
+  if (response_ && response_->id() == position.response_id) {
+    response_->OnPlayback(received, position.played_samples);
+  }
+  return std::nullopt;
+}
+
+}  // namespace antiphon

@@ -1,0 +1,143 @@
+// One conversation: takes what the client and the engine say, decides whose turn it is, tells both.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "antiphon/engine.h"
+#include "common/clock.h"
+#include "conversation/client_event.h"
+#include "conversation/conversation_state.h"
+#include "conversation/ear.h"
+#include "conversation/input_decoder.h"
+#include "conversation/response.h"
+#include "conversation/server_event.h"
+#include "conversation/session_config.h"
+#include "conversation/turn_ledger.h"
+
+namespace antiphon {
+
+struct ConversationOptions {
+  std::string session_id;
+  int max_session_seconds = 0;                     // told to the client; its owner keeps it
+  std::chrono::milliseconds longest_turn{30'000};  // of speech; a longer one is ended
+  std::chrono::milliseconds noise_timeout{1'500};  // silence after a voice without words that makes it noise
+};
+
+// The turn state machine (conversation_state.h) with everything that hangs on its moves. Knows no transport
+// and no thread: its owner calls it from one thread at a time, and passes what the sequence's listener was
+// told on to OnEngineEvent in the same order. All it has to say goes to the sink, during the calls.
+class Conversation {
+ public:
+  // `clock` and `sink` outlive the conversation. The sequence is freed with it, or at once on failure:
+  // INVALID_ARGUMENT for a model whose audio this server cannot listen for.
+  static Result<std::unique_ptr<Conversation>> Create(ConversationOptions options,
+                                                      const ModelDescription& model,
+                                                      std::unique_ptr<Sequence> sequence, const Clock& clock,
+                                                      EventSink& sink);
+
+  // Sends SessionCreated. Call once, first.
+  void Start();
+
+  void OnClientEvent(const ClientEvent& event);
+  void OnEngineEvent(uint64_t turn, SequenceEvent event);
+  // No client event follows.
+  void OnHalfClose() { half_closed_ = true; }
+  // Lets time pass: call every 50 ms or so while wants_ticks().
+  void Tick();
+
+  bool wants_ticks() const { return state_ == ConversationState::kHearing; }
+  // A response was asked for and has not ended.
+  bool response_due() const {
+    return state_ != ConversationState::kWaiting && state_ != ConversationState::kTyping &&
+           state_ != ConversationState::kHearing;
+  }
+  // The client has half-closed and nothing more will be said.
+  bool finished() const { return half_closed_ && !response_due(); }
+  ConversationState state() const { return state_; }
+
+  // What one kind of client event is answered with: nothing, or the mistake in it.
+  using Answer = std::optional<Refusal>;
+
+ private:
+  struct Packet {
+    std::vector<float> samples;
+    TimePoint received;
+  };
+
+  Conversation(ConversationOptions options, const ModelDescription& model, std::unique_ptr<Sequence> sequence,
+               const Clock& clock, EventSink& sink, Ear ear);
+
+  // Makes a move that is legal here.
+  void Make(Move move);
+  bool MayMake(Move move) const { return Next(state_, move).has_value(); }
+  void Refuse(Refusal refusal, std::string event_id);
+
+  // Client events: conversation.cc.
+  Answer Take(const client_event::Unknown& unknown, TimePoint received);
+  Answer Take(const client_event::SessionUpdate& update, TimePoint received);
+  Answer Take(const client_event::AudioAppend& append, TimePoint received);
+  Answer Take(const client_event::TextAppend& append, TimePoint received);
+  Answer Take(const client_event::Commit& commit, TimePoint received);
+  Answer Take(const client_event::Clear& clear, TimePoint received);
+  Answer Take(const client_event::Cancel& cancel, TimePoint received);
+  Answer Take(const client_event::PlaybackPosition& position, TimePoint received);
+  void Configure();
+
+  // The user's turn: conversation_turn.cc.
+  void Hear(const Packet& packet);
+  void On(const VoiceStarted& started);
+  void On(const VoiceStopped& stopped);
+  void On(const HeardFrame& frame);
+  void On(const TranscriptDelta& delta);
+  void On(const InputRefused& refused);
+  void CheckSilence();
+  void EndTurn(TurnEndCause cause);
+  void EndVoice();
+  void LoseTurn(Refusal refusal);
+  void ForgetTurn();
+  void BeginTurns();
+
+  // The response: conversation_response.cc.
+  void BeginResponse(uint64_t turn, const TurnEnded& ended);
+  void On(const ResponseText& text);
+  void On(const ResponseAudio& audio);
+  void On(const ResponseDone& done);
+  void FailResponse(const Status& status);
+
+  const ConversationOptions options_;
+  const ModelDescription model_;
+  const Clock& clock_;
+  EventSink& sink_;
+  SessionConfig config_;
+  ConversationState state_ = ConversationState::kWaiting;
+  bool half_closed_ = false;
+  InputDecoder decoder_;
+  Ear ear_;
+  TurnLedger ledger_;
+
+  // The open turn.
+  bool voice_told_ = false;  // SpeechStarted was sent and SpeechStopped was not
+  bool has_text_ = false;    // something was typed
+  bool has_words_ = false;   // something was recognised
+  int frames_heard_ = 0;     // passed to the engine
+
+  // The response.
+  uint64_t responses_ = 0;
+  uint64_t response_turn_ = 0;          // the engine's number of its turn; other results are late ones
+  bool cancel_wanted_ = false;          // the client cancelled between its commit and TurnEnded
+  std::optional<Status> output_fault_;  // what kept its speech from being encoded
+  server_event::Usage usage_;
+  std::unique_ptr<Response> response_;  // while it is under way
+  std::deque<Packet> said_while_cancelling_;
+
+  // Last, so that it is freed first.
+  std::unique_ptr<Sequence> sequence_;
+};
+
+}  // namespace antiphon

@@ -1,0 +1,70 @@
+// The model's turn.
+#include <utility>
+
+#include "common/logging.h"
+#include "conversation/conversation.h"
+
+namespace antiphon {
+
+void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
+  if (response_) return;  // said twice
+  if (state_ == ConversationState::kHearing) EndVoice();
+  Make(Move::kAnswer);
+  ledger_.Endpoint(ended.at);
+  response_turn_ = turn;
+  output_fault_.reset();
+  usage_ = {};
+  usage_.heard_frames = ended.heard_frames;
+  usage_.input_text_pieces = ended.text_pieces;
+  const std::string id = "response-" + std::to_string(++responses_);
+  response_ = std::make_unique<Response>(id, config_, model_.sample_rate, clock_, sink_, ledger_);
+  sink_.Send(server_event::TurnEnded{ended.cause, ended.transcript});
+  sink_.Send(server_event::ResponseStarted{id});
+  if (cancel_wanted_) {
+    Make(Move::kCancel);
+    sequence_->Cancel();
+  }
+}
+
+void Conversation::On(const ResponseText& text) {
+  if (state_ == ConversationState::kResponding) response_->OnText(text);
+}
+
+void Conversation::On(const ResponseAudio& audio) {
+  if (state_ != ConversationState::kResponding) return;
+  if (Status status = response_->OnAudio(audio); !status.ok()) FailResponse(status);
+}
+
+// What cannot be encoded cannot be heard: the engine need not go on.
+void Conversation::FailResponse(const Status& status) {
+  LogError("session {}: {}: {}", options_.session_id, response_->id(), status.ToString());
+  output_fault_ = status;
+  Make(Move::kCancel);
+  sequence_->Cancel();
+}
+
+void Conversation::On(const ResponseDone& done) {
+  ResponseEnd end = done.end;
+  Status error = done.error;
+  const bool cancelled = state_ == ConversationState::kCancelling;
+  if (!cancelled && end != ResponseEnd::kFailed) {
+    if (Status status = response_->Flush(); !status.ok()) output_fault_ = status;
+  }
+  if (cancelled) end = ResponseEnd::kCancelled;  // the engine may have been done just before it was told
+  if (output_fault_) {
+    end = ResponseEnd::kFailed;
+    error = *output_fault_;
+  }
+  if (end == ResponseEnd::kFailed) Refuse({Internal(error.message()), ""}, "");
+  usage_.output_text_pieces = done.text_pieces;
+  usage_.spoken_frames = done.spoken_frames;
+  usage_.context_positions = done.context_positions;
+  sink_.Send(server_event::ResponseDone{response_->id(), end, response_->text(), usage_,
+                                        ledger_.Report(response_->playback())});
+  response_.reset();
+  Make(Move::kResponseDone);
+  BeginTurns();
+  for (const Packet& packet : std::exchange(said_while_cancelling_, {})) Hear(packet);
+}
+
+}  // namespace antiphon

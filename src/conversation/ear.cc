@@ -1,0 +1,108 @@
+#include "conversation/ear.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace antiphon {
+namespace {
+
+constexpr int kRate = VoiceActivityDetector::kSampleRate;
+constexpr int64_t kLeadSamples = kRate * 300 / 1000;  // passed from before a voice
+// A voice is known at most 100 ms after it set in; with the lead and the frame begun that is 480 ms of 80 ms
+// frames.
+constexpr int kRingMs = 640;
+// Small enough that the gate opens in time within a long packet.
+constexpr size_t kSliceSamples = kRate * 20 / 1000;
+
+Nanoseconds Duration(uint64_t samples, int rate) {
+  return Nanoseconds(static_cast<int64_t>(samples) * 1'000'000'000 / rate);
+}
+
+}  // namespace
+
+Result<Ear> Ear::Create(const ModelDescription& model, int input_rate) {
+  if (model.sample_rate != kRate || model.frame_samples <= 0) {
+    return InvalidArgument("the model's audio has " + std::to_string(model.sample_rate) +
+                           " Hz and frames of " + std::to_string(model.frame_samples) +
+                           " samples; 16000 Hz is what can be heard");
+  }
+  auto resampler = Resampler::Create(input_rate, kRate);
+  if (!resampler.ok()) return resampler.status();
+  auto voice = VoiceActivityDetector::Create({});
+  if (!voice.ok()) return voice.status();
+  return Ear(std::move(*resampler), std::move(*voice), model.frame_samples);
+}
+
+Ear::Ear(Resampler resampler, VoiceActivityDetector voice, int frame_samples)
+    : resampler_(std::move(resampler)),
+      voice_(std::move(voice)),
+      gate_(frame_samples, std::max(1, kRingMs * kRate / 1000 / frame_samples)) {}
+
+void Ear::Reset(int input_rate, uint64_t first_offset) {
+  if (input_rate == resampler_.input_rate()) {
+    resampler_.Reset();
+  } else if (auto resampler = Resampler::Create(input_rate, kRate); resampler.ok()) {
+    resampler_ = std::move(*resampler);  // never refused for the rates that configuration allows
+  }
+  voice_.Reset();
+  gate_.Reset(0);
+  arrivals_.Reset();
+  first_offset_ = first_offset;
+  pushed_ = 0;
+  processed_ = 0;
+  voice_end_ = 0;
+  last_voice_.reset();
+}
+
+std::vector<Heard> Ear::Push(std::span<const float> samples, TimePoint received) {
+  pushed_ += samples.size();
+  arrivals_.Add(pushed_, received);
+  last_arrival_ = received;
+  last_length_ = Duration(samples.size(), input_rate());
+  std::vector<float> resampled;
+  resampler_.Process(samples, &resampled);
+  std::vector<Heard> heard;
+  for (size_t begin = 0; begin < resampled.size(); begin += kSliceSamples) {
+    const size_t count = std::min(kSliceSamples, resampled.size() - begin);
+    Process(std::span(resampled).subspan(begin, count), received, &heard);
+  }
+  return heard;
+}
+
+void Ear::Process(std::span<const float> samples, TimePoint received, std::vector<Heard>* heard) {
+  processed_ += static_cast<int64_t>(samples.size());
+  std::vector<VoiceEvent> events;
+  voice_.Process(samples, &events);
+  NoteLastVoice();
+  for (HeardFrame& frame : gate_.Push(samples, received)) heard->push_back(std::move(frame));
+  for (const VoiceEvent& event : events) {
+    if (event.kind == VoiceEvent::Kind::kStopped) {
+      heard->push_back(VoiceStopped{Offset(event.offset)});
+      continue;
+    }
+    heard->push_back(VoiceStarted{Offset(event.offset)});
+    if (gate_.is_open()) continue;
+    const int64_t from = std::max<int64_t>(event.offset - kLeadSamples, 0);
+    for (HeardFrame& frame : gate_.Open(static_cast<uint64_t>(from))) heard->push_back(std::move(frame));
+  }
+}
+
+// Dates it now: the log does not reach back for ever.
+void Ear::NoteLastVoice() {
+  if (voice_.last_voice_end() == voice_end_) return;
+  voice_end_ = voice_.last_voice_end();
+  const uint64_t end = Offset(voice_end_);
+  last_voice_ = LastVoice{end, arrivals_.TimeOf(end - 1 - first_offset_)};
+}
+
+uint64_t Ear::Offset(int64_t model_sample) const {
+  return first_offset_ + static_cast<uint64_t>(model_sample) * static_cast<uint64_t>(input_rate()) / kRate;
+}
+
+Nanoseconds Ear::Silence(TimePoint now) const {
+  const Nanoseconds received = Duration(first_offset_ + pushed_ - last_voice_->end, input_rate());
+  return received + std::max(now - last_arrival_ - last_length_, Nanoseconds::zero());
+}
+
+}  // namespace antiphon

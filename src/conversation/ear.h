@@ -1,0 +1,80 @@
+// From the client's samples to what the model hears: resampling, voice activity, and the gate.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "antiphon/types.h"
+#include "common/clock.h"
+#include "conversation/arrival_log.h"
+#include "conversation/frame_gate.h"
+#include "media/resampler.h"
+#include "media/voice_activity.h"
+
+namespace antiphon {
+
+// Offsets count samples at the input rate since the session began.
+struct VoiceStarted {
+  uint64_t offset = 0;
+};
+struct VoiceStopped {
+  uint64_t offset = 0;
+};
+using Heard = std::variant<VoiceStarted, VoiceStopped, HeardFrame>;
+
+// Listens to one user. The gate opens by itself when a voice sets in, from 300 ms before it; closing it is
+// its owner's business. Not thread-safe.
+class Ear {
+ public:
+  // INVALID_ARGUMENT unless the model's rate is that of voice activity, 16 kHz, and frames have samples.
+  static Result<Ear> Create(const ModelDescription& model, int input_rate);
+
+  // One packet at the input rate. What it amounted to, in order.
+  std::vector<Heard> Push(std::span<const float> samples, TimePoint received);
+
+  // Stops passing frames until a voice sets in anew.
+  void CloseGate() { gate_.Close(); }
+  // The frame begun, completed with silence; nullopt when none is begun or none passes.
+  std::optional<HeardFrame> Flush() { return gate_.Flush(); }
+  // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 16, 24 or
+  // 48 kHz.
+  void Reset(int input_rate, uint64_t first_offset);
+
+  bool in_voice() const { return voice_.speaking(); }
+
+  struct LastVoice {
+    uint64_t end;        // the first sample after it
+    TimePoint received;  // when the packet with its last sample arrived
+  };
+  // Where a voice was last heard; nullopt before any.
+  const std::optional<LastVoice>& last_voice() const { return last_voice_; }
+
+  // How long there has been no voice: silence received since, and time since what the client sent ran out.
+  // REQUIRES: last_voice().
+  Nanoseconds Silence(TimePoint now) const;
+
+ private:
+  Ear(Resampler resampler, VoiceActivityDetector voice, int frame_samples);
+
+  void Process(std::span<const float> samples, TimePoint received, std::vector<Heard>* heard);
+  void NoteLastVoice();
+  uint64_t Offset(int64_t model_sample) const;
+  int input_rate() const { return resampler_.input_rate(); }
+
+  Resampler resampler_;
+  VoiceActivityDetector voice_;
+  FrameGate gate_;
+  ArrivalLog arrivals_;  // at the input rate, since Reset
+  uint64_t first_offset_ = 0;
+  uint64_t pushed_ = 0;    // samples at the input rate, since Reset
+  int64_t processed_ = 0;  // samples at the model's rate, since Reset
+  int64_t voice_end_ = 0;  // of the detector, when last_voice_ was noted
+  TimePoint last_arrival_;
+  Nanoseconds last_length_{0};  // of the last packet
+  std::optional<LastVoice> last_voice_;
+};
+
+}  // namespace antiphon

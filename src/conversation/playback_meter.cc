@@ -1,0 +1,40 @@
+#include "conversation/playback_meter.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace antiphon {
+
+uint64_t PlaybackMeter::Played(TimePoint now) const {
+  const double elapsed = std::chrono::duration<double>(now - anchor_time_).count();
+  const double played = static_cast<double>(anchor_position_) + std::max(elapsed, 0.0) * rate_;
+  return played < static_cast<double>(sent_) ? static_cast<uint64_t>(played) : sent_;
+}
+
+void PlaybackMeter::OnSend(TimePoint now, uint64_t samples) {
+  if (sent_ == 0) {
+    anchor_time_ = now;
+  } else {
+    const uint64_t margin = sent_ - Played(now);
+    least_margin_ = measured_ ? std::min(least_margin_, margin) : margin;
+    measured_ = true;
+    if (margin == 0) {
+      ++underruns_;
+      anchor_time_ = now;
+      anchor_position_ = sent_;
+    }
+  }
+  sent_ += samples;
+}
+
+void PlaybackMeter::OnReport(TimePoint now, uint64_t played) {
+  reported_ = std::clamp(played, reported_, std::max(reported_, sent_));
+  anchor_time_ = now;
+  anchor_position_ = reported_;
+}
+
+int PlaybackMeter::least_margin_ms() const {
+  return static_cast<int>(least_margin_ * 1000 / static_cast<uint64_t>(rate_));
+}
+
+}  // namespace antiphon

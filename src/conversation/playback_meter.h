@@ -1,0 +1,44 @@
+// How far ahead of the user's loudspeaker a response is.
+#pragma once
+
+#include <cstdint>
+
+#include "antiphon/types.h"
+
+namespace antiphon {
+
+// The margin of one response: audio sent and not yet due. Playback is taken to start when the first piece is
+// sent and to run on without a break; the client's own reports correct that. When a piece is sent and the
+// margin had reached zero, the user heard a gap: an underrun, after which playback goes on from that piece.
+// Positions are samples at the output rate. Not thread-safe.
+class PlaybackMeter {
+ public:
+  explicit PlaybackMeter(int sample_rate) : rate_(sample_rate) {}
+
+  // `samples` more are handed to the transport. Audio that leaves together counts as one piece.
+  void OnSend(TimePoint now, uint64_t samples);
+
+  // The client says where its loudspeaker is. Clamped to what was reported before and what was sent.
+  void OnReport(TimePoint now, uint64_t played);
+
+  // Where playback is by now; at most sent().
+  uint64_t Played(TimePoint now) const;
+
+  uint64_t sent() const { return sent_; }
+  // Least margin at any sending but the first, in whole ms; 0 while nothing or one piece was sent.
+  int least_margin_ms() const;
+  int underruns() const { return underruns_; }
+
+ private:
+  const int rate_;
+  uint64_t sent_ = 0;
+  uint64_t reported_ = 0;
+  // Playback was at anchor_position_ at anchor_time_ and has run on since.
+  TimePoint anchor_time_;
+  uint64_t anchor_position_ = 0;
+  bool measured_ = false;
+  uint64_t least_margin_ = 0;  // samples
+  int underruns_ = 0;
+};
+
+}  // namespace antiphon

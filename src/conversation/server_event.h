@@ -1,0 +1,94 @@
+// What a conversation tells its client, as plain values. The wire contract
+// (proto/antiphon/v1/conversation.proto) says what each means.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "antiphon/types.h"
+#include "conversation/session_config.h"
+
+namespace antiphon {
+namespace server_event {
+
+struct SessionCreated {
+  std::string session_id;
+  std::string model;
+  std::string model_version;
+  SessionConfig config;
+  int max_session_seconds = 0;
+};
+struct SessionUpdated {
+  SessionConfig config;
+};
+struct SpeechStarted {
+  uint64_t audio_offset_samples = 0;
+};
+struct SpeechStopped {
+  uint64_t audio_offset_samples = 0;
+};
+struct TranscriptDelta {
+  std::string text;
+};
+struct TurnEnded {
+  TurnEndCause cause = TurnEndCause::kModel;
+  std::string transcript;
+};
+struct ResponseStarted {
+  std::string response_id;
+};
+struct TextDelta {
+  std::string response_id;
+  std::string text;
+};
+struct AudioDelta {
+  std::string response_id;
+  std::string audio;  // bytes in the output format
+  uint64_t first_sample = 0;
+};
+struct Usage {
+  int heard_frames = 0;
+  int input_text_pieces = 0;
+  int output_text_pieces = 0;
+  int spoken_frames = 0;
+  int context_positions = 0;
+};
+// Microseconds since the session was created; 0: did not happen.
+struct LatencyLedger {
+  uint64_t last_speech_received_us = 0;
+  uint64_t endpoint_decided_us = 0;
+  uint64_t first_symbol_us = 0;
+  uint64_t first_frame_us = 0;
+  uint64_t first_packet_sent_us = 0;
+  int least_margin_ms = 0;
+  int underruns = 0;
+};
+struct ResponseDone {
+  std::string response_id;
+  ResponseEnd end = ResponseEnd::kCompleted;
+  std::string text;
+  Usage usage;
+  LatencyLedger ledger;
+};
+struct Error {
+  Refusal refusal;
+  std::string event_id;
+};
+
+}  // namespace server_event
+
+using ServerEvent =
+    std::variant<server_event::SessionCreated, server_event::SessionUpdated, server_event::SpeechStarted,
+                 server_event::SpeechStopped, server_event::TranscriptDelta, server_event::TurnEnded,
+                 server_event::ResponseStarted, server_event::TextDelta, server_event::AudioDelta,
+                 server_event::ResponseDone, server_event::Error>;
+
+// Takes a conversation's events, in order, on the thread that drives the conversation. Must return at once.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void Send(ServerEvent event) = 0;
+};
+
+}  // namespace antiphon

@@ -1,0 +1,139 @@
+#include "conversation/session_config.h"
+
+#include <cmath>
+#include <sstream>
+
+namespace antiphon {
+namespace {
+
+constexpr char kPath[] = "session_update.config.";
+
+// Enumerators of proto/antiphon/v1/conversation.proto. tests/server holds the two together.
+constexpr int kUnspecified = 0;
+constexpr int kModalityText = 1;
+constexpr int kModalityAudio = 2;
+constexpr int kEncodingPcm16 = 1;
+constexpr int kEncodingOpus = 2;
+constexpr int kModeNone = 1;
+constexpr int kModeSemantic = 2;
+
+constexpr size_t kMaxModalities = 2;
+constexpr int kDefaultRate = 24000;
+constexpr int kDefaultSilenceMs = 1500;
+constexpr uint32_t kMinSilenceMs = 200;
+constexpr uint32_t kMaxSilenceMs = 10000;
+constexpr uint32_t kMaxTopK = 10000;
+constexpr uint32_t kMaxResponseSeconds = 60;
+
+template <typename T>
+Refusal Bad(const std::string& field, const T& value, const std::string& limit) {
+  std::ostringstream message;
+  message << field << " is " << value << ", must be " << limit;
+  return {InvalidArgument(message.str()), kPath + field};
+}
+
+// Each returns the mistake, if any, and otherwise writes what it checked. Comparisons are written so that a
+// NaN fails them.
+
+std::optional<Refusal> Apply(const std::vector<int>& modalities, bool* speak) {
+  const std::string field = "output_modalities";
+  if (modalities.empty()) return std::nullopt;
+  if (modalities.size() > kMaxModalities) {
+    return Bad(field, std::to_string(modalities.size()) + " entries", "at most 2 entries");
+  }
+  bool audio = false;
+  for (const int modality : modalities) {
+    if (modality != kModalityText && modality != kModalityAudio) {
+      return Bad(field, modality, "MODALITY_TEXT (1) or MODALITY_AUDIO (2)");
+    }
+    audio |= modality == kModalityAudio;
+  }
+  *speak = audio;
+  return std::nullopt;
+}
+
+std::optional<Refusal> Apply(const AudioFormatUpdate& update, const std::string& field, AudioFormat* format) {
+  if (update.encoding < kUnspecified || update.encoding > kEncodingOpus) {
+    return Bad(field + ".encoding", update.encoding, "AUDIO_ENCODING_PCM16 (1) or AUDIO_ENCODING_OPUS (2)");
+  }
+  const bool opus = update.encoding == kEncodingOpus;
+  const uint32_t rate = update.sample_rate == 0 ? kDefaultRate : update.sample_rate;
+  if (opus && rate != 24000 && rate != 48000) {
+    return Bad(field + ".sample_rate", update.sample_rate, "24000 or 48000 for Opus");
+  }
+  if (rate != 16000 && rate != 24000 && rate != 48000) {
+    return Bad(field + ".sample_rate", update.sample_rate, "16000, 24000 or 48000");
+  }
+  static_assert(kEncodingPcm16 == 1);
+  *format = {opus ? AudioEncoding::kOpus : AudioEncoding::kPcm16, static_cast<int>(rate)};
+  return std::nullopt;
+}
+
+std::optional<Refusal> Apply(const TurnDetectionUpdate& update, TurnDetection* detection) {
+  const std::string field = "turn_detection.";
+  if (update.mode < kUnspecified || update.mode > kModeSemantic) {
+    return Bad(field + "mode", update.mode, "MODE_NONE (1) or MODE_SEMANTIC (2)");
+  }
+  if (!(update.threshold >= 0.0f && update.threshold < 1.0f)) {
+    return Bad(field + "threshold", update.threshold, "above 0 and below 1, or 0 for the model's default");
+  }
+  const uint32_t silence = update.max_silence_ms == 0 ? kDefaultSilenceMs : update.max_silence_ms;
+  if (silence < kMinSilenceMs || silence > kMaxSilenceMs) {
+    return Bad(field + "max_silence_ms", update.max_silence_ms, "200 to 10000");
+  }
+  const bool none = update.mode == kModeNone;
+  *detection = {none ? TurnDetectionMode::kNone : TurnDetectionMode::kSemantic, update.threshold,
+                static_cast<int>(silence)};
+  return std::nullopt;
+}
+
+std::optional<Refusal> Apply(const SamplingUpdate& update, SamplingOptions* sampling) {
+  const std::string field = "sampling.";
+  if (!(update.temperature >= 0.0f && update.temperature <= 2.0f)) {
+    return Bad(field + "temperature", update.temperature, "0 to 2");
+  }
+  if (update.top_k > kMaxTopK) return Bad(field + "top_k", update.top_k, "at most 10000");
+  if (!(update.top_p >= 0.0f && update.top_p <= 1.0f)) {
+    return Bad(field + "top_p", update.top_p, "above 0 and at most 1, or 0 for 1");
+  }
+  const float penalty = update.repetition_penalty == 0.0f ? 1.0f : update.repetition_penalty;
+  if (!(penalty >= 1.0f && penalty <= 2.0f)) {
+    return Bad(field + "repetition_penalty", update.repetition_penalty, "1 to 2, or 0 for 1");
+  }
+  const float top_p = update.top_p == 0.0f ? 1.0f : update.top_p;
+  *sampling = {update.temperature, static_cast<int>(update.top_k), top_p, penalty, update.seed};
+  return std::nullopt;
+}
+
+std::optional<Refusal> ApplyAll(const ConfigUpdate& update, SessionConfig* config) {
+  if (auto bad = Apply(update.output_modalities, &config->speak)) return bad;
+  if (update.input_audio) {
+    if (auto bad = Apply(*update.input_audio, "input_audio", &config->input)) return bad;
+  }
+  if (update.output_audio) {
+    if (auto bad = Apply(*update.output_audio, "output_audio", &config->output)) return bad;
+  }
+  if (update.turn_detection) {
+    if (auto bad = Apply(*update.turn_detection, &config->turn_detection)) return bad;
+  }
+  if (update.sampling) {
+    if (auto bad = Apply(*update.sampling, &config->sampling)) return bad;
+  }
+  if (update.max_response_seconds > kMaxResponseSeconds) {
+    return Bad("max_response_seconds", update.max_response_seconds, "1 to 60, or 0 to leave it");
+  }
+  if (update.max_response_seconds != 0) {
+    config->max_response_seconds = static_cast<int>(update.max_response_seconds);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update) {
+  SessionConfig config = current;
+  if (auto refusal = ApplyAll(update, &config)) return *std::move(refusal);
+  return config;
+}
+
+}  // namespace antiphon

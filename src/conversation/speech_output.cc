@@ -1,0 +1,56 @@
+#include "conversation/speech_output.h"
+
+#include <utility>
+
+#include "media/pcm.h"
+
+namespace antiphon {
+
+Result<std::unique_ptr<SpeechOutput>> SpeechOutput::Create(int model_rate, const AudioFormat& format) {
+  auto resampler = Resampler::Create(model_rate, format.sample_rate);
+  if (!resampler.ok()) return resampler.status();
+  std::optional<OpusPacketEncoder> opus;
+  if (format.encoding == AudioEncoding::kOpus) {
+    auto encoder = OpusPacketEncoder::Create({.sample_rate = format.sample_rate});
+    if (!encoder.ok()) return encoder.status();
+    opus = std::move(*encoder);
+  }
+  return std::unique_ptr<SpeechOutput>(new SpeechOutput(std::move(*resampler), std::move(opus)));
+}
+
+Result<std::vector<OutputPacket>> SpeechOutput::Push(std::span<const float> samples) {
+  resampler_.Process(samples, &pending_);
+  return Encode();
+}
+
+Result<std::vector<OutputPacket>> SpeechOutput::Finish() {
+  resampler_.Flush(&pending_);
+  if (opus_ && !pending_.empty()) {
+    // The encoder is a few ms behind what it is given: the silence must also carry out the last of the
+    // speech.
+    const size_t packet = opus_->packet_samples();
+    const size_t needed = pending_.size() + static_cast<size_t>(opus_->lookahead_samples());
+    pending_.resize((needed + packet - 1) / packet * packet, 0.0f);
+  }
+  return Encode();
+}
+
+Result<std::vector<OutputPacket>> SpeechOutput::Encode() {
+  std::vector<OutputPacket> packets;
+  if (!opus_) {
+    if (!pending_.empty()) packets.push_back({EncodePcm16(pending_), pending_.size()});
+    pending_.clear();
+    return packets;
+  }
+  const size_t size = opus_->packet_samples();
+  size_t used = 0;
+  for (; pending_.size() - used >= size; used += size) {
+    auto bytes = opus_->Encode(std::span(pending_).subspan(used, size));
+    if (!bytes.ok()) return bytes.status();
+    packets.push_back({std::move(*bytes), size});
+  }
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(used));
+  return packets;
+}
+
+}  // namespace antiphon

@@ -1,0 +1,44 @@
+// The model's samples to bytes of AudioDelta.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "antiphon/status.h"
+#include "conversation/session_config.h"
+#include "media/opus.h"
+#include "media/resampler.h"
+
+namespace antiphon {
+
+struct OutputPacket {
+  std::string bytes;
+  uint64_t samples = 0;  // at the output rate
+};
+
+// One response's speech: resampled, then PCM16 as it comes or Opus in packets of 20 ms. Not thread-safe.
+class SpeechOutput {
+ public:
+  static Result<std::unique_ptr<SpeechOutput>> Create(int model_rate, const AudioFormat& format);
+
+  // What can be sent so far.
+  Result<std::vector<OutputPacket>> Push(std::span<const float> samples);
+  // The rest; the last Opus packet is completed with silence. Nothing may be pushed after it.
+  Result<std::vector<OutputPacket>> Finish();
+
+ private:
+  SpeechOutput(Resampler resampler, std::optional<OpusPacketEncoder> opus)
+      : resampler_(std::move(resampler)), opus_(std::move(opus)) {}
+
+  Result<std::vector<OutputPacket>> Encode();
+
+  Resampler resampler_;
+  std::optional<OpusPacketEncoder> opus_;  // of an Opus format
+  std::vector<float> pending_;             // at the output rate
+};
+
+}  // namespace antiphon
