@@ -1,10 +1,10 @@
 """One table of what Wren can do: every row at least 300 questions of sets that steered no decision.
 
-    python3 evaluate.py --data /tmp/wren/data --encoder encoder.pt --decoder decoder.pt --out evaluation.json
+    python3 evaluate.py --data /tmp/wren/data --codec codec_tokens.pt --decoder decoder.pt --out evaluation.json
 
 Runs the exported model (models/wren: bfloat16 weights) in the streaming reference decoder, greedily. Questions are
 audio that was encoded as a session's audio is; the model hears them frame by frame and ends the turn itself. Answers
-are right when every word is. Without --encoder and --decoder the rows that listen to the spoken answers are left out.
+are right when every word is. Without --codec and --decoder the rows that listen to the spoken answers are left out.
 """
 
 import argparse
@@ -20,6 +20,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+_HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(_HERE, "..", "audio_codec"))  # last: its modules have names that ours have too
+
 import dataset
 import decode
 import grammar
@@ -29,7 +32,6 @@ import tokenizer as tokenizers
 from safetensors_file import read_safetensors
 from skills.words import all_words
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
 _WREN = os.path.join(_HERE, "..", "..", "wren")
 
 _SPOKEN = (
@@ -62,17 +64,25 @@ def load(folder):
 class Voice:
     """Speaks codes through the codec's decoder and has pocketsphinx listen."""
 
-    def __init__(self, encoder, decoder):
-        self.encoder, self.decoder = encoder, decoder
+    def __init__(self, codec, decoder):
+        self.codec, self.decoder = codec, decoder
 
     def heard(self, codes, listening_grammar):
         """codes: list of [T, K] -> what the listener understood of each."""
         with tempfile.TemporaryDirectory() as work:
-            path = os.path.join(work, "codes.npz")
-            np.savez(path, **{f"w{i}": np.array(c) for i, c in enumerate(codes)})
-            script = [sys.executable, os.path.join(_HERE, "voice_codes.py"), "--codes", path, "--out", work]
-            subprocess.run(script + ["--encoder", self.encoder, "--decoder", self.decoder], check=True)
-            return recogniser.recognise(work, len(codes), listening_grammar)
+            np.savez(os.path.join(work, "codes.npz"), **{f"w{i}": np.array(c) for i, c in enumerate(codes)})
+            with open(os.path.join(work, "heard.jsgf"), "w") as out:
+                out.write(listening_grammar)
+            command = [sys.executable, os.path.join(_HERE, "listen.py"), "--work", work]
+            subprocess.run(command + ["--codec", self.codec, "--decoder", self.decoder], check=True)
+            with open(os.path.join(work, "heard.json")) as source:
+                return json.load(source)
+
+
+def word_grammar(words):
+    """One to three words in any order."""
+    choices = " | ".join(sorted(set(words)))
+    return f"#JSGF V1.0;\ngrammar heard;\npublic <heard> = <word> [<word> [<word>]];\n<word> = {choices};\n"
 
 
 def spoken_rows(model, tokenizer, data, limit):
@@ -133,11 +143,11 @@ def _say_rows(model, tokenizer, data, voice, limit, dictionary, answers):
     scored = [s for s in scored if len(s.answer.split()) <= 3 and all(w in dictionary for w in s.answer.split())]
     words = {w for s in scored for w in s.answer.split()} | {w for w in all_words() if w in dictionary}
     spoken = [s.result.codes if len(s.result.codes) > 2 else [[0] * model.codebooks] * 3 for s in scored]
-    heard = voice.heard(spoken, recogniser.word_grammar(words))
+    heard = voice.heard(spoken, word_grammar(words))
     rows = {"say one to three words in a new order, heard by pocketsphinx": _agreement([s.answer for s in scored], heard)}
     short = [t for t in answers if len(t.split()) <= 3 and all(w in words for w in t.split())][:300]
     if short:
-        reference = voice.heard([answers[t] for t in short], recogniser.word_grammar(words))
+        reference = voice.heard([answers[t] for t in short], word_grammar(words))
         rows["ceiling: reference codes of such words"] = _agreement(short, reference)
     return rows
 
@@ -158,7 +168,7 @@ def main():
     parser = argparse.ArgumentParser(description="Evaluates the exported Wren.")
     parser.add_argument("--model", default=_WREN)
     parser.add_argument("--data", help="folder of dataset.py, for the spoken rows")
-    parser.add_argument("--encoder", help="the codec's encoder checkpoint")
+    parser.add_argument("--codec", help="the codec's checkpoint: encoder and codebooks")
     parser.add_argument("--decoder", help="the codec's decoder checkpoint")
     parser.add_argument("--count", type=int, default=320, help="questions a row")
     parser.add_argument("--out", help="JSON file for all figures")
@@ -169,8 +179,8 @@ def main():
     rows = typed_rows(model, tokenizer, options.count)
     if options.data:
         rows.update(spoken_rows(model, tokenizer, options.data, options.count))
-    if options.data and options.encoder and options.decoder:
-        voice = Voice(options.encoder, options.decoder)
+    if options.data and options.codec and options.decoder:
+        voice = Voice(options.codec, options.decoder)
         rows.update(listened_rows(model, tokenizer, options.data, voice, options.count))
     print(table(rows))
     print(f"\n{time.time() - begin:.0f} s")
