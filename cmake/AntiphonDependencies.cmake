@@ -3,7 +3,6 @@
 #   antiphon_torch                libtorch                    kernels, model, engine only
 #   gRPC::grpc++  gRPC::grpc++_reflection  protobuf::libprotobuf   proto, server, client only
 #   PkgConfig::opus               libopus                     media only
-#   PkgConfig::soxr               resampling                  media only
 #   PkgConfig::sndfile            audio files                 media only
 #   PkgConfig::webrtc_audio       voice activity              media only
 #   spdlog::spdlog                logging                     common only
@@ -23,7 +22,6 @@ find_package(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 pkg_check_modules(opus REQUIRED IMPORTED_TARGET opus)
-pkg_check_modules(soxr REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(webrtc_audio REQUIRED IMPORTED_TARGET webrtc-audio-processing)
 if(ANTIPHON_BUILD_TESTS)
@@ -46,8 +44,3 @@ add_library(antiphon_torch_pch STATIC ${PROJECT_BINARY_DIR}/torch_pch.cc)
 # The warnings too: -Wpedantic changes predefined macros, and then the compiler would not take the header.
 target_link_libraries(antiphon_torch_pch PRIVATE antiphon_torch antiphon_warnings)
 target_precompile_headers(antiphon_torch_pch PRIVATE <torch/types.h>)
-
-# TEMPORARY until src/model has left it (see the top of this file).
-pkg_check_modules(sentencepiece IMPORTED_TARGET sentencepiece)
-message(WARNING "libsentencepiece + libtorch/gRPC in one process segfaults before main() (bundled protobuf 3.14 against "
-  "libprotobuf 3.21). src/model/text_tokenizer must read tokenizer.model itself. See /tmp/brief/NOTICE-sentencepiece.md")

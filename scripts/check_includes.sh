@@ -45,7 +45,7 @@ only() {  # only "<folders that may>" <what> <pattern>
   mapfile -t folders < <(others $1)
   report "$2 outside $1" "$3" "${folders[@]}" "${public[@]}"
 }
-only "kernels model engine" "libtorch" '^#include <(torch|ATen|c10|caffe2)/'
+only "kernels model engine bench" "libtorch" '^#include <(torch|ATen|c10|caffe2)/'
 only "server client" "gRPC" '^#include <(grpc|grpcpp)/|^#include "antiphon/v1/'
 only "media" "a media library" '^#include <(opus|soxr|sndfile|webrtc)[/.]'
 only "common" "spdlog" '^#include <spdlog/'

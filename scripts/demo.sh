@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Asks a running model spoken questions and shows its spoken answers: sets up and builds what is missing, starts
+# antiphond, speaks to it in real time over gRPC, checks the answers, stops it. The answers are left as WAV files.
+# Takes about a minute once built. MODEL=folder picks another model, OUT=folder another place for the answers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+model=${MODEL:-models/wren}
+out=${OUT:-build/demo}
+bin=build/release/bin
+# Voice of espeak-ng, question, answer.
+questions=(
+  "en-us|what is seven plus five|seven plus five is twelve"
+  "en-us+f2|what is the capital of france|paris is the capital of france"
+  "en-gb|what is the opposite of hot|the opposite of hot is cold"
+)
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+  printf '\nDEMO FAILED: %s\n' "$*" >&2
+  exit 1
+}
+
+server=
+cleanup() {
+  [[ -z $server ]] || { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
+}
+trap cleanup EXIT
+
+say "1/4 packages"
+scripts/setup.sh
+[[ -f $model/config.json ]] || fail "there is no model in $model"
+
+say "2/4 build (minutes when nothing is built yet)"
+cmake --preset release --log-level=WARNING
+cmake --build --preset release --target antiphond antiphon -- -j "$(nproc)"
+
+say "3/4 antiphond with $model"
+mkdir -p "$out"
+rm -f "$out"/*.wav "$out"/*.json "$out"/antiphond.*
+# Port 0: the system picks a free one and antiphond says which.
+"$bin/antiphond" --model "$model" --listen 127.0.0.1:0 >"$out/antiphond.out" 2>"$out/antiphond.log" &
+server=$!
+address=
+for ((i = 0; i < 600; ++i)); do
+  address=$(sed -n 's/^listening on //p' "$out/antiphond.out")
+  [[ -z $address ]] || break
+  kill -0 "$server" 2>/dev/null || { tail -n 5 "$out/antiphond.log" >&2; fail "antiphond ended before it listened"; }
+  sleep 0.1
+done
+[[ -n $address ]] || fail "antiphond does not listen after 60 s; see $out/antiphond.log"
+echo "listening on $address"
+
+say "4/4 spoken questions, in real time"
+wrong=0
+for ((n = 1; n <= ${#questions[@]}; ++n)); do
+  IFS='|' read -r voice question expected <<<"${questions[n - 1]}"
+  espeak-ng -v "$voice" -s 150 -w "$out/question$n.wav" "$question"
+  "$bin/antiphon" ask --server "$address" --audio "$out/question$n.wav" --out-audio "$out/answer$n.wav" --json \
+    >"$out/turn$n.json" || { cat "$out/turn$n.json" >&2; fail "the question was not answered"; }
+  /usr/bin/python3 scripts/show_turn.py "$out/turn$n.json" "$out/answer$n.wav" "$question" "$expected" || wrong=$((wrong + 1))
+done
+
+kill -TERM "$server"
+wait "$server" || fail "antiphond did not stop cleanly"
+server=
+((wrong == 0)) || fail "$wrong of ${#questions[@]} answers are wrong"
+printf '\nDEMO PASSED: %d spoken questions, %d right spoken answers; listen to %s\n' "${#questions[@]}" "${#questions[@]}" \
+  "$out/answer1.wav"
