@@ -3,7 +3,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -53,6 +55,8 @@ Result<std::unique_ptr<Engine>> Engine::Create(const std::string& model_folder,
     return DataLoss(model_folder + " cannot be loaded: " + error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return ResourceExhausted("not enough memory for " + model_folder);
+  } catch (const std::exception& error) {
+    return DataLoss(model_folder + " cannot be loaded: " + error.what());
   }
 }
 

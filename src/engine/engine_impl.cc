@@ -81,7 +81,7 @@ class EngineImpl final : public Engine {
   Status Start() {
     std::promise<Status> warm;
     std::future<Status> result = warm.get_future();
-    thread_ = std::thread([this, &warm] {
+    thread_ = std::thread([this, warm = std::move(warm)]() mutable {
       at::set_num_threads(ThreadCount(options_));
       const Status status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples());
       warm.set_value(status);

@@ -37,8 +37,8 @@ PlannerLimits LimitsOf(const EngineOptions& options) {
 
 bool MissedDeadline(const WorkItem& work, const StepItem& item, TimePoint now) {
   if (work.kind == WorkKind::kBestEffort || now <= work.deadline) return false;
-  // The way to the first audio has one deadline, not one a step.
-  return work.kind == WorkKind::kTimed || (item.answered && item.answered->has_frame);
+  // Of a response only frames can be late: the way to the first one has one deadline, not one a step.
+  return item.answers() ? item.answered->has_frame : work.hears;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace antiphon {
 namespace {
 
-constexpr int kFrames = 3;       // heard, then spoken, by each sequence
+constexpr int kFramesEach = 3;   // heard, then spoken, by each sequence
 constexpr int kMostAtOnce = 4;   // sequences
 constexpr int kMostSteps = 200;  // of each round: far more than it takes
 
@@ -27,15 +27,15 @@ void RunRound(EngineLoop& loop, int sequences, const std::vector<int64_t>& piece
               Status* error) {
   SequenceOptions options;
   options.semantic_turns = false;
-  options.max_response_frames = kFrames;
-  options.max_response_pieces = kFrames;
+  options.max_response_frames = kFramesEach;
+  options.max_response_pieces = kFramesEach;
   std::vector<std::shared_ptr<SequencePort>> ports;
   for (int i = 0; i < sequences; ++i) {
     ports.push_back(OpenPort(error));
     loop.Add(ports.back(), options);
     std::vector<SequenceRequest> requests;
     if (!pieces.empty()) requests.push_back(TypedText{.text = "", .pieces = pieces, .received = {}});
-    for (int frame = 0; frame < kFrames; ++frame) {
+    for (int frame = 0; frame < kFramesEach; ++frame) {
       requests.push_back(
           HeardFrame{.samples = std::vector<float>(static_cast<size_t>(frame_samples)), .received = {}});
     }

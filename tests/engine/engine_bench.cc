@@ -1,0 +1,136 @@
+#include "tests/engine/engine_bench.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <utility>
+#include <variant>
+
+namespace antiphon {
+namespace {
+
+constexpr int kMostSteps = 5000;
+
+std::string Name(TurnEndCause cause) {
+  constexpr const char* kNames[] = {"model", "commit", "silence", "length"};
+  return kNames[static_cast<int>(cause)];
+}
+
+std::string Name(ResponseEnd end) {
+  constexpr const char* kNames[] = {"completed", "cancelled", "incomplete", "failed"};
+  return kNames[static_cast<int>(end)];
+}
+
+ModelConfig ConfigOf(int64_t max_positions) {
+  ModelConfig config = TinyConfig();
+  config.max_positions = max_positions;
+  return config;
+}
+
+struct Describer {
+  std::string operator()(const TranscriptDelta& delta) const { return fmt::format("heard '{}'", delta.text); }
+  std::string operator()(const TurnEnded& ended) const {
+    return fmt::format("ended {} '{}' {}+{}", Name(ended.cause), ended.transcript, ended.heard_frames,
+                       ended.text_pieces);
+  }
+  std::string operator()(const ResponseText& text) const { return fmt::format("text '{}'", text.text); }
+  std::string operator()(const ResponseAudio& audio) const {
+    std::string samples;
+    for (size_t i = 0; i < 6; ++i) samples += fmt::format(" {:.3f}", audio.samples.at(i));
+    return fmt::format("audio{} of {}", samples, audio.samples.size());
+  }
+  std::string operator()(const ResponseDone& done) const {
+    return fmt::format("done {} {} {}+{} at {}", Name(done.end), StatusCodeName(done.error.code()),
+                       done.text_pieces, done.spoken_frames, done.context_positions);
+  }
+  std::string operator()(const InputRefused& refused) const {
+    return fmt::format("refused {}", StatusCodeName(refused.error.code()));
+  }
+};
+
+}  // namespace
+
+ModelConfig TinyConfig() { return LoadModelConfig(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model").value(); }
+
+TextTokenizer TinyTokenizer(const ModelConfig& config) {
+  return TextTokenizer::Load(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model/tokenizer.model", config.symbols)
+      .value();
+}
+
+std::string Describe(uint64_t turn, const SequenceEvent& event) {
+  return fmt::format("{} {}", turn, std::visit(Describer{}, event));
+}
+
+Owner::Owner(EngineLoop& loop, const FakeCodec& codec, const TextTokenizer& tokenizer, const Clock& clock,
+             const SequenceOptions& options, PortLimits limits)
+    : loop_(loop), codec_(codec), tokenizer_(tokenizer), clock_(clock) {
+  port_ = std::make_shared<SequencePort>(
+      limits, [this](uint64_t turn, const SequenceEvent& event) { told_.push_back(Describe(turn, event)); });
+  loop_.Add(port_, options);
+}
+
+void Owner::Hear(const std::vector<int64_t>& codes) {
+  for (const int64_t code : codes) EXPECT_EQ(TryHear(code), OkStatus());
+}
+
+Status Owner::TryHear(int64_t code) {
+  const Status posted = port_->Post(HeardFrame{codec_.Sound(code), clock_.Now()});
+  loop_.Wake();
+  return posted;
+}
+
+void Owner::Type(const std::string& text) {
+  Post(TypedText{text, tokenizer_.Encode(text).value(), clock_.Now()});
+}
+
+void Owner::Post(SequenceRequest request) {
+  EXPECT_EQ(port_->Post(std::move(request)), OkStatus());
+  loop_.Wake();
+}
+
+void Owner::Close() {
+  port_->Close();
+  loop_.Wake();
+}
+
+std::vector<std::string> Owner::Take() {
+  const size_t from = std::exchange(taken_, told_.size());
+  return {told_.begin() + static_cast<std::ptrdiff_t>(from), told_.end()};
+}
+
+int Owner::Count(const std::string& part) const {
+  int count = 0;
+  for (const std::string& event : told_) count += event.find(part) != std::string::npos ? 1 : 0;
+  return count;
+}
+
+EngineOptions EngineBench::SmallOptions() {
+  EngineOptions options;
+  options.kv_pages = 256;
+  options.page_positions = 4;
+  return options;
+}
+
+EngineBench::EngineBench(const EngineOptions& options, int64_t max_positions)
+    : config(ConfigOf(max_positions)),
+      tokenizer(TinyTokenizer(config)),
+      model(config),
+      codec(config),
+      loop({model, codec, tokenizer, clock}, options) {}
+
+std::unique_ptr<Owner> EngineBench::Open(const SequenceOptions& options, PortLimits limits) {
+  return std::make_unique<Owner>(loop, codec, tokenizer, clock, options, limits);
+}
+
+int EngineBench::RunAll() {
+  int steps = 0;
+  while (loop.RunOnce()) {
+    if (++steps > kMostSteps) {
+      ADD_FAILURE() << "the engine never comes to rest";
+      break;
+    }
+  }
+  return steps;
+}
+
+}  // namespace antiphon

@@ -1,0 +1,220 @@
+// The public engine, with its thread, on fakes: what only shows when threads meet. Run it under
+// ThreadSanitizer too.
+#include "antiphon/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/clock.h"
+#include "engine/engine_impl.h"
+#include "tests/engine/engine_bench.h"
+#include "tests/engine/fake_model.h"
+
+namespace antiphon {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+constexpr auto kPatience = std::chrono::seconds(30);  // for what should take milliseconds
+
+EngineModules Fakes(std::function<void(const RaggedBatch&)> on_forward = {}) {
+  const ModelConfig config = TinyConfig();
+  auto model = std::make_unique<FakeModel>(config);
+  model->answer_frames = 30;
+  model->on_forward = std::move(on_forward);
+  return {std::move(model), std::make_unique<FakeCodec>(config), TinyTokenizer(config)};
+}
+
+std::unique_ptr<Engine> Start(EngineModules modules, EngineOptions options = EngineBench::SmallOptions()) {
+  auto engine = StartEngine(std::move(modules), options, SystemClock::Get());
+  EXPECT_TRUE(engine.ok()) << engine.status().ToString();
+  return engine.ok() ? std::move(engine).value() : nullptr;
+}
+
+// What one sequence was told; may be waited for.
+class Diary {
+ public:
+  SequenceListener listener() {
+    return [this](uint64_t turn, const SequenceEvent& event) {
+      const std::lock_guard lock(mutex_);
+      told_.push_back(Describe(turn, event));
+      changed_.notify_all();
+    };
+  }
+
+  [[nodiscard]] bool WaitFor(const std::string& part) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] {
+      return std::any_of(told_.begin(), told_.end(),
+                         [&](const std::string& event) { return event.find(part) != std::string::npos; });
+    });
+  }
+
+  std::vector<std::string> told() const {
+    const std::lock_guard lock(mutex_);
+    return told_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> told_;
+};
+
+void Ask(Sequence& sequence, int64_t variant) {
+  const FakeCodec codec(TinyConfig());
+  for (const int64_t code : {int64_t{0}, 2 + variant, int64_t{0}, 11 + variant, int64_t{1}}) {
+    EXPECT_EQ(sequence.AppendFrame(codec.Sound(code), SystemClock::Get().Now()), OkStatus());
+  }
+}
+
+bool BecomesTrue(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  return true;
+}
+
+TEST(EngineTest, DescribesTheModel) {
+  const auto engine = Start(Fakes());
+  EXPECT_EQ(engine->model().name, "tiny");
+  EXPECT_EQ(engine->model().frame_samples, 1280);
+  EXPECT_EQ(engine->model().vocabulary_size, 64);
+  EXPECT_EQ(engine->model().codebook_sizes, (std::vector<int>{40, 24, 28, 20}));
+}
+
+TEST(EngineTest, StartsWithCountersAtZeroAndItsPagesFree) {
+  const auto engine = Start(Fakes());
+  EXPECT_EQ(engine->statistics().steps, 0u);
+  EXPECT_EQ(engine->statistics().pages_in_use, 0);
+  EXPECT_EQ(engine->statistics().open_sequences, 0);
+}
+
+TEST(EngineTest, RefusesBadOptionsAndAModelThatCannotRun) {
+  EngineOptions options;
+  options.kv_pages = 0;
+  EXPECT_EQ(StartEngine(Fakes(), options, SystemClock::Get()).status().code(), StatusCode::kInvalidArgument);
+  const auto broken = [](const RaggedBatch&) { throw std::runtime_error("no such kernel"); };
+  const Status status = StartEngine(Fakes(broken), EngineBench::SmallOptions(), SystemClock::Get()).status();
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("no such kernel"));
+}
+
+TEST(EngineTest, AMissingFolderIsNotFound) {
+  EXPECT_EQ(Engine::Create("/nonexistent", {}).status().code(), StatusCode::kNotFound);
+}
+
+TEST(EngineTest, InputIsChecked) {
+  const auto engine = Start(Fakes());
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  EXPECT_EQ(sequence->AppendFrame(std::vector<float>(7), {}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(sequence->AppendText("").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(sequence->AppendText("\xff\xfe").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(sequence->AppendText(std::string(5000, 'a')).code(), StatusCode::kInvalidArgument);
+  SequenceOptions options;
+  options.sampling.top_p = 0;
+  EXPECT_EQ(engine->Open(options, diary.listener()).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(engine->Open({}, nullptr).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(EngineTest, OpensNoMoreThanItsLimit) {
+  EngineOptions options = EngineBench::SmallOptions();
+  options.max_sequences = 2;
+  const auto engine = Start(Fakes(), options);
+  Diary diary;
+  auto first = engine->Open({}, diary.listener()).value();
+  const auto second = engine->Open({}, diary.listener()).value();
+  EXPECT_EQ(engine->Open({}, diary.listener()).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(engine->statistics().open_sequences, 2);
+  first.reset();
+  EXPECT_TRUE(engine->Open({}, diary.listener()).ok());
+}
+
+TEST(EngineTest, SequencesOnManyThreadsGetTheirOwnAnswers) {
+  const auto engine = Start(Fakes());
+  const auto answer = [&](int64_t variant) {
+    Diary diary;
+    const auto sequence = engine->Open({}, diary.listener()).value();
+    Ask(*sequence, variant);
+    EXPECT_TRUE(diary.WaitFor("1 done completed"));
+    return diary.told();
+  };
+  std::vector<std::vector<std::string>> alone;
+  for (int64_t i = 0; i < 4; ++i) alone.push_back(answer(i));
+  std::vector<std::thread> threads;
+  for (int64_t i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 5; ++round) EXPECT_EQ(answer(i), alone[static_cast<size_t>(i)]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(BecomesTrue([&] { return engine->statistics().pages_in_use == 0; }));
+  EXPECT_EQ(engine->statistics().open_sequences, 0);
+}
+
+TEST(EngineTest, ASequenceMayGoWhileItIsAnswering) {
+  const auto engine = Start(Fakes([](const RaggedBatch&) { std::this_thread::sleep_for(milliseconds(1)); }));
+  Diary bystander;
+  const auto staying = engine->Open({}, bystander.listener()).value();
+  Ask(*staying, 0);
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<bool> gone = false;
+    std::atomic<bool> called_late = false;
+    Diary diary;
+    auto sequence = engine
+                        ->Open({},
+                               [&, listener = diary.listener()](uint64_t turn, SequenceEvent event) {
+                                 if (gone) called_late = true;
+                                 listener(turn, std::move(event));
+                               })
+                        .value();
+    Ask(*sequence, round);
+    if (round % 2 == 0) {
+      EXPECT_TRUE(diary.WaitFor("audio"));
+    }
+    sequence.reset();
+    gone = true;
+    std::this_thread::sleep_for(milliseconds(2));
+    EXPECT_FALSE(called_late);
+  }
+  EXPECT_TRUE(bystander.WaitFor("1 done completed"));
+}
+
+TEST(EngineTest, CancelFromAnotherThreadStopsTheAnswer) {
+  const auto engine = Start(Fakes([](const RaggedBatch&) { std::this_thread::sleep_for(milliseconds(2)); }));
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  Ask(*sequence, 3);
+  ASSERT_TRUE(diary.WaitFor("audio"));
+  sequence->Cancel();
+  ASSERT_TRUE(diary.WaitFor("1 done cancelled"));
+  const size_t told = diary.told().size();
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(diary.told().size(), told);
+}
+
+TEST(EngineTest, AnIdleEngineSleeps) {
+  const auto engine = Start(Fakes());
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(engine->statistics().steps, 0u);
+  Ask(*sequence, 1);  // and wakes up
+  EXPECT_TRUE(diary.WaitFor("1 done completed"));
+}
+
+}  // namespace
+}  // namespace antiphon

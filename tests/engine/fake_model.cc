@@ -1,0 +1,173 @@
+#include "tests/engine/fake_model.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <map>
+
+namespace antiphon {
+namespace {
+
+constexpr int64_t kHash = 1 << 20;  // small enough to be exact in a float
+constexpr int64_t kRecord = 3;      // of a position, in the keys: symbol, heard, spoken
+constexpr float kCertain = 50.0f;   // the logit of what the model wants
+
+enum Feature : int64_t { kMode, kPlace, kSeed, kFeatures };
+enum Mode : int64_t { kOutside, kListening, kAnswering };
+
+int64_t Mix(int64_t hash, int64_t value) { return (hash * 31 + value + 7) % kHash; }
+
+// A row's codes as one number, by row.
+std::map<int64_t, int64_t> Numbers(const ChannelCodes& channel, const std::vector<int64_t>& sizes) {
+  std::map<int64_t, int64_t> numbers;
+  const size_t codebooks = sizes.size();
+  for (size_t i = 0; i < channel.rows.size(); ++i) {
+    int64_t number = 0;
+    for (size_t k = codebooks; k-- > 0;) number = number * sizes[k] + channel.codes[i * codebooks + k];
+    numbers[channel.rows[i]] = 1 + number;
+  }
+  return numbers;
+}
+
+int64_t NumberOf(const std::map<int64_t, int64_t>& numbers, int64_t row) {
+  const auto found = numbers.find(row);
+  return found == numbers.end() ? 0 : found->second;
+}
+
+}  // namespace
+
+int64_t FakeModel::HeardPiece(int64_t code) const {
+  return kFirstPiece + code % (config_.symbols.vocab_size - kFirstPiece);
+}
+
+KvPool FakeModel::MakePool(int64_t pages, int64_t page_positions) const {
+  // Full of nonsense: whoever reads what was not written notices.
+  const torch::Tensor keys = at::full({pages, page_positions, 1, kRecord}, 1e6f);
+  return {page_positions, {keys}, {keys.clone()}};
+}
+
+torch::Tensor FakeModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
+  if (on_forward) on_forward(batch);
+  const auto heard = Numbers(batch.heard, config_.codebook_sizes);
+  const auto spoken = Numbers(batch.spoken, config_.codebook_sizes);
+  torch::Tensor states = at::zeros({batch.rows(), kFeatures});
+  for (const SequenceSpan& span : batch.spans) {
+    const auto record = [&](int64_t position) {
+      return pool.keys[0]
+          .select(0, span.pages.at(static_cast<size_t>(position / pool.page_positions)))
+          .select(0, position % pool.page_positions)
+          .data_ptr<float>();
+    };
+    int64_t hash = 0;
+    int64_t seed = 0;
+    int64_t mode = kOutside;
+    int64_t place = 0;
+    for (int64_t position = 0; position < span.context + span.rows; ++position) {
+      const int64_t row = span.first_row + position - span.context;
+      float* values = record(position);
+      if (position >= span.context) {
+        values[0] = static_cast<float>(batch.symbols[static_cast<size_t>(row)]);
+        values[1] = static_cast<float>(NumberOf(heard, row));
+        values[2] = static_cast<float>(NumberOf(spoken, row));
+      }
+      for (int64_t i = 0; i < kRecord; ++i) hash = Mix(hash, std::lround(values[i]));
+      const int64_t symbol = std::lround(values[0]);
+      ++place;
+      if (symbol == config_.symbols.user) mode = kListening;
+      if (symbol == config_.symbols.assistant) {
+        mode = kAnswering;
+        place = 0;
+        seed = hash;
+      }
+      if (mode == kListening) place = (std::lround(values[1]) - 1) % config_.codebook_sizes[0];
+      if (position >= span.context) {
+        float* state = states.data_ptr<float>() + row * kFeatures;
+        state[kMode] = static_cast<float>(mode);
+        state[kPlace] = static_cast<float>(place);
+        state[kSeed] = static_cast<float>(mode == kAnswering ? (seed + hash) % kHash : hash);
+      }
+    }
+  }
+  return states;
+}
+
+torch::Tensor FakeModel::SymbolLogits(const torch::Tensor& states) const {
+  torch::Tensor logits = at::zeros({states.size(0), config_.symbols.vocab_size});
+  const int64_t pieces = config_.symbols.vocab_size - kFirstPiece;
+  for (int64_t row = 0; row < states.size(0); ++row) {
+    const float* state = states.data_ptr<float>() + row * kFeatures;
+    const int64_t place = std::lround(state[kPlace]);
+    int64_t wanted = config_.symbols.pad;
+    if (std::lround(state[kMode]) == kAnswering) {
+      wanted = place < answer_pieces ? kFirstPiece + (std::lround(state[kSeed]) + place) % pieces
+                                     : config_.symbols.end;
+    } else if (place == 1) {
+      wanted = config_.symbols.assistant;
+    } else if (place > 1) {
+      wanted = HeardPiece(place);
+    }
+    logits.data_ptr<float>()[row * config_.symbols.vocab_size + wanted] = kCertain;
+  }
+  return logits;
+}
+
+torch::Tensor FakeModel::DrawFrames(const torch::Tensor& states, const DrawCode& draw) const {
+  torch::Tensor codes = at::zeros({states.size(0), config_.codebooks()}, at::kLong);
+  for (int64_t row = 0; row < states.size(0); ++row) {
+    const float* state = states.data_ptr<float>() + row * kFeatures;
+    const int64_t frame = std::lround(state[kPlace]) - config_.speech_lead;
+    const int64_t seed = std::lround(state[kSeed]);
+    for (int64_t k = 0; k < config_.codebooks(); ++k) {
+      const int64_t size = config_.codebook_sizes[static_cast<size_t>(k)];
+      torch::Tensor logits = at::zeros({size + (k == 0 ? 1 : 0)});
+      const bool over = k == 0 && frame >= answer_frames;
+      logits.data_ptr<float>()[over ? size : (seed + frame * (k + 3)) % size] = kCertain;
+      const int64_t code = draw(row, k, logits);
+      codes.data_ptr<int64_t>()[row * config_.codebooks() + k] = code;
+      if (k == 0 && code == size) break;
+    }
+  }
+  return codes;
+}
+
+std::vector<float> FakeCodec::Sound(int64_t code) const {
+  return std::vector<float>(static_cast<size_t>(frame_samples_), static_cast<float>(code) / 100.0f);
+}
+
+torch::Tensor FakeCodec::Encode(std::span<AudioEncoderState* const> states,
+                                const torch::Tensor& samples) const {
+  const auto streams = static_cast<int64_t>(states.size());
+  torch::Tensor codes = at::zeros({streams, static_cast<int64_t>(codebook_sizes_.size())}, at::kLong);
+  for (int64_t row = 0; row < streams; ++row) {
+    AudioEncoderState& state = *states[static_cast<size_t>(row)];
+    float& history = *state.history.data_ptr<float>();
+    const int64_t sound = std::lround(samples.select(0, row).data_ptr<float>()[0] * 100.0f);
+    int64_t* code = codes.data_ptr<int64_t>() + row * codes.size(1);
+    code[0] = sound % codebook_sizes_[0];
+    code[1] = state.frames % codebook_sizes_[1];
+    code[2] = std::lround(history) % codebook_sizes_[2];
+    history = static_cast<float>((std::lround(history) * 5 + sound) % 997);
+    ++state.frames;
+  }
+  return codes;
+}
+
+torch::Tensor FakeCodec::Decode(std::span<AudioDecoderState* const> states,
+                                const torch::Tensor& codes) const {
+  const auto streams = static_cast<int64_t>(states.size());
+  torch::Tensor samples = at::zeros({streams, frame_samples_});
+  for (int64_t row = 0; row < streams; ++row) {
+    AudioDecoderState& state = *states[static_cast<size_t>(row)];
+    float& history = *state.history.data_ptr<float>();
+    float* sample = samples.select(0, row).data_ptr<float>();
+    const int64_t* code = codes.data_ptr<int64_t>() + row * codes.size(1);
+    for (int64_t k = 0; k < codes.size(1); ++k) sample[k] = static_cast<float>(code[k]) / 100.0f;
+    sample[codes.size(1)] = static_cast<float>(state.frames) / 100.0f;
+    sample[codes.size(1) + 1] = history / 1000.0f;
+    history = static_cast<float>((std::lround(history) * 5 + code[0]) % 997);
+    ++state.frames;
+  }
+  return samples;
+}
+
+}  // namespace antiphon

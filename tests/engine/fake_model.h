@@ -1,0 +1,77 @@
+// A language model and a codec without weights, for the tests of what runs them.
+//
+// They keep no state of their own: all that FakeModel knows of a sequence it reads from the KV pages, and all
+// that FakeCodec knows of a stream from its state. So an engine that mixes pages up, forgets a copy or
+// restores too little gets other answers.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "model/audio_codec.h"
+#include "model/language_model.h"
+
+namespace antiphon {
+
+// How the fake behaves:
+//   a heard frame of code 0   is silence: writes `<pad>`
+//   a heard frame of code 1   ends the turn: writes `<assistant>`
+//   a heard frame of code c   is a word: writes the text piece HeardPiece(c)
+//   an answer                 has `answer_pieces` pieces and `answer_frames` frames, which depend on
+//   everything the
+//                             sequence has read, in order
+class FakeModel final : public LanguageModel {
+ public:
+  explicit FakeModel(ModelConfig config) : config_(std::move(config)) {}
+
+  static constexpr int64_t kFirstPiece = 6;
+  int64_t HeardPiece(int64_t code) const;
+
+  int64_t answer_pieces = 3;
+  int64_t answer_frames = 4;
+  // Called with every batch before it runs: may throw, block, or move a clock.
+  std::function<void(const RaggedBatch&)> on_forward;
+
+  KvPool MakePool(int64_t pages, int64_t page_positions) const override;
+  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
+  torch::Tensor SymbolLogits(const torch::Tensor& states) const override;
+  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override;
+  const ModelConfig& config() const override { return config_; }
+  uint64_t parameters() const override { return 0; }
+
+ private:
+  const ModelConfig config_;
+};
+
+// A frame's codes depend on its first sample (Sound) and on all frames of the stream before it; so does
+// decoded sound.
+class FakeCodec final : public AudioCodec {
+ public:
+  explicit FakeCodec(const ModelConfig& config)
+      : sample_rate_(config.sample_rate),
+        frame_samples_(config.frame_samples),
+        codebook_sizes_(config.codebook_sizes) {}
+
+  // A frame that is encoded with code 0 = `code`.
+  std::vector<float> Sound(int64_t code) const;
+
+  AudioEncoderState MakeEncoderState() const override { return AudioEncoderState(torch::zeros({1})); }
+  AudioDecoderState MakeDecoderState() const override { return AudioDecoderState(torch::zeros({1})); }
+  torch::Tensor Encode(std::span<AudioEncoderState* const> states,
+                       const torch::Tensor& samples) const override;
+  torch::Tensor Decode(std::span<AudioDecoderState* const> states, const torch::Tensor& codes) const override;
+  int64_t sample_rate() const override { return sample_rate_; }
+  int64_t frame_samples() const override { return frame_samples_; }
+  const std::vector<int64_t>& codebook_sizes() const override { return codebook_sizes_; }
+  int64_t decoder_delay_samples() const override { return 0; }
+  uint64_t parameters() const override { return 0; }
+
+ private:
+  const int64_t sample_rate_;
+  const int64_t frame_samples_;
+  const std::vector<int64_t> codebook_sizes_;
+};
+
+}  // namespace antiphon

@@ -1,0 +1,150 @@
+#include "engine/sequence_port.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <deque>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "engine/admission.h"
+#include "engine/sequence_options.h"
+
+namespace antiphon {
+namespace {
+
+using std::chrono::milliseconds;
+
+HeardFrame Frame() { return {{0.0f}, {}}; }
+TypedText Text(size_t pieces) { return {"text", std::vector<int64_t>(pieces, 7), {}}; }
+
+SequencePort PortWithLimits(int64_t frames, int64_t pieces) {
+  return {{.frames = frames, .pieces = pieces}, [](uint64_t, const SequenceEvent&) {}};
+}
+
+TEST(SequencePortTest, LimitsHoldUntilGivenBack) {
+  SequencePort port = PortWithLimits(2, 10);
+  EXPECT_TRUE(port.Post(Frame()).ok());
+  EXPECT_TRUE(port.Post(Frame()).ok());
+  EXPECT_EQ(port.Post(Frame()).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(port.Post(Text(8)).ok());
+  EXPECT_EQ(port.Post(Text(3)).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(port.Post(Text(2)).ok());
+
+  std::deque<SequenceRequest> requests;
+  port.TakeRequests(&requests);
+  EXPECT_EQ(requests.size(), 4u);
+  EXPECT_EQ(port.Post(Frame()).code(), StatusCode::kResourceExhausted);  // taken is not yet run
+  port.GiveBack(1, 8);
+  EXPECT_TRUE(port.Post(Frame()).ok());
+  EXPECT_TRUE(port.Post(Text(8)).ok());
+}
+
+TEST(SequencePortTest, SignalsAreAlwaysTakenAndNeverPileUp) {
+  SequencePort port = PortWithLimits(1, 1);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(port.Post(TurnEndRequest{}).ok());
+    EXPECT_TRUE(port.Post(ConfigureRequest{}).ok());
+    EXPECT_TRUE(port.Post(CancelRequest{}).ok());
+    EXPECT_TRUE(port.Post(ClearRequest{}).ok());
+  }
+  std::deque<SequenceRequest> requests;
+  port.TakeRequests(&requests);
+  EXPECT_LE(requests.size(), 8u);
+  EXPECT_TRUE(std::holds_alternative<TurnEndRequest>(requests.front()));
+}
+
+TEST(SequencePortTest, TheNewestOptionsCountButNotForWhatCameBefore) {
+  std::deque<SequenceRequest> requests;
+  SequenceOptions options;
+  for (const int frames : {1, 2}) {
+    options.max_response_frames = frames;
+    Append(ConfigureRequest{options}, &requests);
+  }
+  Append(TurnEndRequest{}, &requests);
+  options.max_response_frames = 3;
+  Append(ConfigureRequest{options}, &requests);
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(std::get<ConfigureRequest>(requests[0]).options.max_response_frames, 2);
+  EXPECT_EQ(std::get<ConfigureRequest>(requests[2]).options.max_response_frames, 3);
+}
+
+TEST(SequencePortTest, NothingIsDeliveredAfterClose) {
+  int delivered = 0;
+  SequencePort port({}, [&](uint64_t, const SequenceEvent&) { ++delivered; });
+  port.Deliver(1, TranscriptDelta{"a"});
+  port.Close();
+  port.Deliver(1, TranscriptDelta{"b"});
+  EXPECT_EQ(delivered, 1);
+  EXPECT_TRUE(port.closed());
+}
+
+TEST(SequencePortTest, CloseWaitsForTheListenerThatIsRunning) {
+  std::atomic<bool> entered = false;
+  std::atomic<bool> returned = false;
+  SequencePort port({}, [&](uint64_t, const SequenceEvent&) {
+    entered = true;
+    std::this_thread::sleep_for(milliseconds(50));
+    returned = true;
+  });
+  std::thread engine([&] { port.Deliver(1, TranscriptDelta{"a"}); });
+  while (!entered) std::this_thread::yield();
+  port.Close();
+  EXPECT_TRUE(returned);
+  engine.join();
+}
+
+TEST(SequencePortTest, AListenerMayPost) {
+  SequencePort* self = nullptr;
+  SequencePort port({},
+                    [&](uint64_t, const SequenceEvent&) { EXPECT_TRUE(self->Post(CancelRequest{}).ok()); });
+  self = &port;
+  port.Deliver(1, TranscriptDelta{"a"});
+  std::deque<SequenceRequest> requests;
+  port.TakeRequests(&requests);
+  EXPECT_EQ(requests.size(), 1u);
+}
+
+TEST(SequenceOptionsTest, RangesAreNamed) {
+  SequenceOptions options;
+  EXPECT_TRUE(Validate(options).ok());
+  options.sampling.temperature = 3;
+  EXPECT_THAT(Validate(options).message(), testing::HasSubstr("sampling.temperature is 3, must be 0 to 2"));
+  options.sampling.temperature = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(Validate(options).code(), StatusCode::kInvalidArgument);
+  options.sampling.top_k = 20000;
+  options.max_response_frames = 0;
+  EXPECT_TRUE(Validate(Clamped(options)).ok());
+  EXPECT_EQ(Clamped(options).sampling.top_k, 10000);
+
+  EngineOptions engine;
+  EXPECT_TRUE(Validate(engine).ok());
+  engine.max_sequences = 0;
+  EXPECT_THAT(Validate(engine).message(), testing::HasSubstr("max_sequences"));
+}
+
+TEST(AdmissionTest, RefusesBeyondTheLimitOfSequences) {
+  EXPECT_TRUE(Admit(15, 16, {}, milliseconds(80)).ok());
+  EXPECT_EQ(Admit(16, 16, {}, milliseconds(80)).code(), StatusCode::kResourceExhausted);
+}
+
+TEST(AdmissionTest, RefusesWhatTheMachineCannotKeepUpWith) {
+  StepCost cost;
+  for (const int units : {1, 2, 4, 1, 2, 4}) {
+    // Hearing takes 10 + 3n ms, speaking 10 + 10n.
+    const StepTimes hearing{.encode = milliseconds(2 * units), .forward = milliseconds(10 + units)};
+    const StepTimes speaking{.forward = milliseconds(10 + units), .speak = milliseconds(9 * units)};
+    cost.Learn({.rows = units, .heard = units}, hearing);
+    cost.Learn({.rows = units, .spoken = units}, speaking);
+  }
+  EXPECT_TRUE(Admit(6, 16, cost, milliseconds(80)).ok());
+  const Status refused = Admit(7, 16, cost, milliseconds(80));
+  EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message(), testing::HasSubstr("try again"));
+  EXPECT_TRUE(Admit(0, 16, cost, milliseconds(1)).ok()) << "the first one always gets in";
+}
+
+}  // namespace
+}  // namespace antiphon
