@@ -13,11 +13,13 @@ Shards appear in the folder one by one, complete, while training reads them:
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
         names the WAV files, for the end-to-end evaluation; <voices> is train or heldout
 
-The questions are decided by the seed and the shard's number. Several processes may share the work (--part 0/2, --part 1/2);
-an answer may then stand in two shards, with the same rendering.
+Texts, voices, pauses and augmentation are decided by the seed and the shard's number; the waves of the questions only
+nearly so, because espeak-ng keeps the state of its oscillators from one utterance to the next. Several processes may
+share the work (--part 0/2, --part 1/2); an answer may then stand in two shards.
 """
 
 import argparse
+import ctypes
 import glob
 import json
 import os
@@ -46,6 +48,9 @@ DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_ne
                     "train_texts_dev": 60}
 FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320}
 DEVELOPMENT_AFTER, FINAL_AFTER = 2, 14  # shards
+
+
+_C_LIBRARY = ctypes.CDLL(None)
 
 
 # --- waves
@@ -105,6 +110,7 @@ def speak_question(turn, voice, rng):
 def speak_answer(text):
     """The one rendering of an answer in the output voice, as int16 samples in whole frames."""
     letters = letter_positions(text)
+    _C_LIBRARY.srand(1)  # flite draws the noise in its voices from rand()
     tokens = [voices.letter(w) if i in letters else w for i, w in enumerate(text.split())]
     samples, _ = _trim(voices.synthesize(tokens, voices.OUTPUT_VOICE), 0.02, 0.06)
     padded = np.zeros((len(samples) + FRAME - 1) // FRAME * FRAME, np.float32)
