@@ -1,0 +1,232 @@
+// The client: conversations with an antiphond server. include/antiphon/ask.h adds "one question, one answer".
+//
+//   auto client = client::Client::Connect("127.0.0.1:50051", {});
+//   auto conversation = (*client)->Open({});
+//   (*conversation)->AppendText("what is two plus three");
+//   (*conversation)->Commit();
+//   while (true) {
+//     Result<client::Event> event = (*conversation)->NextEvent(std::chrono::seconds(10));
+//     if (!event.ok() || std::holds_alternative<client::ResponseDone>(event->body)) break;
+//   }
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "antiphon/status.h"
+#include "antiphon/types.h"
+
+namespace antiphon::client {
+
+enum class AudioEncoding { kPcm16, kOpus };
+
+// Mono. 16000 (PCM16 only), 24000 or 48000 Hz.
+struct AudioFormat {
+  AudioEncoding encoding = AudioEncoding::kPcm16;
+  int sample_rate = 24000;
+  friend bool operator==(const AudioFormat&, const AudioFormat&) = default;
+};
+
+// How the end of the user's turn is found.
+struct TurnDetection {
+  bool semantic = true;    // the model judges; false: only Commit ends a turn
+  float threshold = 0.0f;  // probability in (0, 1) from which it takes its turn; 0: the model's own
+  int max_silence_ms = 0;  // silence that ends a turn in any case, 200 to 10000; 0: the server's default
+};
+
+// Settings that may change during a conversation. What is unset stays as it is on the server.
+struct SessionSettings {
+  std::optional<bool> speak;  // false: written answers only
+  std::optional<TurnDetection> turn_detection;
+  std::optional<SamplingOptions> sampling;
+  std::optional<int> max_response_seconds;  // of speech, 1 to 60
+};
+
+// A session as the server accepted it.
+struct Session {
+  std::string id;
+  std::string model;
+  std::string model_version;
+  SessionSettings settings;  // in force at the start, complete
+  int max_seconds = 0;       // the server ends it then
+};
+
+// ---- What a conversation reports. Field meanings and limits: proto/antiphon/v1/conversation.proto.
+
+struct SessionUpdated {
+  SessionSettings settings;  // in force now, complete
+};
+struct SpeechStarted {
+  uint64_t audio_offset_samples = 0;
+};
+struct SpeechStopped {
+  uint64_t audio_offset_samples = 0;
+};
+struct TranscriptDelta {
+  std::string text;
+};
+struct TurnEnded {
+  TurnEndCause cause = TurnEndCause::kModel;
+  std::string transcript;
+};
+struct ResponseStarted {
+  std::string response_id;
+};
+struct TextDelta {
+  std::string response_id;
+  std::string text;
+};
+struct AudioDelta {
+  std::string response_id;
+  std::vector<float> samples;  // decoded, mono at output_audio.sample_rate, in [-1, 1]
+  uint64_t first_sample = 0;   // samples of the response before these
+};
+struct Usage {
+  int heard_frames = 0;
+  int input_text_pieces = 0;
+  int output_text_pieces = 0;
+  int spoken_frames = 0;
+  int context_positions = 0;
+};
+// A turn on the server's clock, microseconds since the session was created; 0 for what did not happen.
+struct LatencyLedger {
+  uint64_t last_speech_received_us = 0;
+  uint64_t endpoint_decided_us = 0;
+  uint64_t first_symbol_us = 0;
+  uint64_t first_frame_us = 0;
+  uint64_t first_packet_sent_us = 0;
+  int least_margin_ms = 0;
+  int underruns = 0;
+};
+struct ResponseDone {
+  std::string response_id;
+  ResponseEnd end = ResponseEnd::kCompleted;
+  std::string text;
+  Usage usage;
+  LatencyLedger ledger;
+};
+// A mistake that changed nothing on the server; the conversation goes on.
+struct ServerError {
+  Status status;
+  std::string field;  // a path such as "session_update.config.sampling.top_p"; may be empty
+};
+// Always the last event. OK after FinishInput or Close; otherwise why the conversation broke:
+// UNAVAILABLE (server gone or draining), RESOURCE_EXHAUSTED (refused or over a limit), DEADLINE_EXCEEDED
+// (session over its length), DATA_LOSS (the server sent what cannot be understood), and others gRPC knows.
+struct Closed {
+  Status status;
+  std::optional<std::chrono::milliseconds> retry_after;  // the server's hint, when it was full
+};
+
+struct Event {
+  TimePoint received;  // when it came off the socket, before decoding
+  std::variant<SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta, TurnEnded, ResponseStarted,
+               TextDelta, AudioDelta, ResponseDone, ServerError, Closed>
+      body;
+};
+
+// Called with each event, in order, one at a time, on a thread of the library's; must return soon, must not
+// throw and must not destroy the conversation. Every other call to the conversation is allowed.
+using Listener = std::function<void(const Event& event)>;
+
+struct ConversationOptions {
+  // Fixed for the conversation's life.
+  AudioFormat input_audio;
+  AudioFormat output_audio;
+  // At the start.
+  SessionSettings settings;
+  // Longest wait for the server to accept.
+  std::chrono::milliseconds open_timeout{10'000};
+  // What may wait to be sent before Append* refuses more. An hour of a stalled network must not fill the
+  // memory.
+  size_t max_queued_bytes = 8 << 20;
+  // If set, events go here and NextEvent is FAILED_PRECONDITION.
+  Listener listener;
+};
+
+// One session. Every method may be called from any thread and returns at once, except NextEvent, which blocks
+// and belongs to one thread at a time. A method that sends returns OK when the message is queued, not when it
+// has arrived; what the server makes of it comes back as an event. After the end all of them return
+// FAILED_PRECONDITION.
+class Conversation {
+ public:
+  // Closes if still open, waits for the listener to return, and frees everything.
+  virtual ~Conversation() = default;
+
+  // Speech at input_audio.sample_rate in pieces of any length. Opus is sent in packets of 20 ms; a rest is
+  // kept until more comes or Commit fills it up with silence. RESOURCE_EXHAUSTED when max_queued_bytes wait:
+  // nothing was taken.
+  virtual Status AppendAudio(std::span<const float> samples) = 0;
+  virtual Status AppendAudio(std::span<const int16_t> samples) = 0;
+  // UTF-8, 1 to 4000 bytes. RESOURCE_EXHAUSTED as above.
+  virtual Status AppendText(const std::string& text) = 0;
+  // Ends the user's turn and asks for the response.
+  virtual Status Commit() = 0;
+  // Stops the response under way.
+  virtual Status Cancel() = 0;
+  // Forgets the user's open turn.
+  virtual Status Clear() = 0;
+  // The loudspeaker has played this many samples of that response.
+  virtual Status ReportPlayback(const std::string& response_id, uint64_t played_samples) = 0;
+  virtual Status Update(const SessionSettings& settings) = 0;
+
+  // No more input: the server finishes the response under way and ends the conversation with Closed, OK.
+  virtual Status FinishInput() = 0;
+  // Ends the conversation now. Closed is the next event after those already received. Idempotent.
+  virtual void Close() = 0;
+
+  // The next event. DEADLINE_EXCEEDED when none came in time (the conversation goes on), FAILED_PRECONDITION
+  // after Closed was returned.
+  virtual Result<Event> NextEvent(std::chrono::nanoseconds timeout) = 0;
+
+  // Constant.
+  virtual const Session& session() const = 0;
+  virtual const AudioFormat& input_audio() const = 0;
+  virtual const AudioFormat& output_audio() const = 0;
+};
+
+struct ModelInfo {
+  std::string name;
+  std::string version;
+  uint64_t parameters = 0;
+  bool hears = false;   // audio in
+  bool speaks = false;  // audio out
+  int sample_rate = 0;  // of its codec, Hz
+  int frame_ms = 0;
+  int codebooks = 0;
+  int vocabulary_size = 0;
+  int max_positions = 0;
+};
+
+struct ClientOptions {
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds call_timeout{5'000};  // of ListModels
+};
+
+// A connection to one server, without transport security. Thread-safe. Conversations keep what they need of
+// it alive: it may be destroyed first.
+class Client {
+ public:
+  virtual ~Client() = default;
+
+  // `target` is HOST:PORT or any name gRPC resolves. UNAVAILABLE when nobody answers in time.
+  static Result<std::unique_ptr<Client>> Connect(const std::string& target, const ClientOptions& options);
+
+  virtual Result<std::vector<ModelInfo>> ListModels() = 0;
+
+  // Returns when the server has accepted the session. Otherwise the server's status: RESOURCE_EXHAUSTED when
+  // it is full (`retry_after`, if not null, then receives its hint), UNAVAILABLE, DEADLINE_EXCEEDED after
+  // open_timeout; INVALID_ARGUMENT for options that cannot be.
+  virtual Result<std::unique_ptr<Conversation>> Open(const ConversationOptions& options,
+                                                     std::chrono::milliseconds* retry_after = nullptr) = 0;
+};
+
+}  // namespace antiphon::client

@@ -1,0 +1,252 @@
+#include "antiphon/ask.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "client/loudspeaker.h"
+#include "client/speech_end.h"
+#include "media/resampler.h"
+
+namespace antiphon::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kPacket{20};
+// How much of the silence after the question is sent at once when not in real time: long enough for any
+// endpointer but the one of last resort, short enough to cost little.
+constexpr int kFastSilencePackets = 50;
+constexpr int kPacketsAPlaybackReport = 10;
+
+double MillisecondsBetween(TimePoint from, TimePoint to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+// One question and its answer on one conversation.
+class Exchange {
+ public:
+  Exchange(Conversation& conversation, const AskOptions& options, Answer* answer)
+      : conversation_(conversation),
+        options_(options),
+        answer_(answer),
+        loudspeaker_(conversation.output_audio().sample_rate) {
+    *answer_ = Answer{};
+    answer_->sample_rate = conversation.output_audio().sample_rate;
+  }
+
+  Status AskTyped(const std::string& text);
+  Status AskSpoken(const SpokenQuestion& question);
+
+ private:
+  enum class Stage { kAsking, kTurnEnded, kAnswering, kDone };
+
+  // Handles events until the answer is done or `until` has come.
+  Status ReceiveUntil(TimePoint until);
+  Status Handle(const Event& event);
+  Status HandleResponseDone(const ResponseDone& event, TimePoint received);
+  // Waits while too much is waiting to be sent.
+  Status SendAudio(std::span<const float> samples);
+  // Sends nothing more of the question; waits for the end of the answer.
+  Status AwaitEnd();
+  // Why a call that sends failed: the stream's own reason if it is over.
+  Status Explain(Status status);
+  void ReportPlayback();
+  void QuestionSent(TimePoint spoken);
+  void FillLatency();
+
+  Conversation& conversation_;
+  const AskOptions& options_;
+  Answer* const answer_;
+  Loudspeaker loudspeaker_;
+  Stage stage_ = Stage::kAsking;
+  std::string response_id_;
+  std::optional<TimePoint> sent_;    // the packet with the last speech sample, or the Commit
+  std::optional<TimePoint> spoken_;  // that sample itself
+  std::optional<TimePoint> turn_ended_, first_text_, done_;
+};
+
+Status Exchange::AskTyped(const std::string& text) {
+  if (text.empty()) return InvalidArgument("the question has no text");
+  if (Status status = conversation_.AppendText(text); !status.ok()) return Explain(std::move(status));
+  if (Status status = conversation_.Commit(); !status.ok()) return Explain(std::move(status));
+  QuestionSent(steady_clock::now());
+  return AwaitEnd();
+}
+
+Status Exchange::AskSpoken(const SpokenQuestion& question) {
+  if (question.samples.empty() || question.sample_rate <= 0)
+    return InvalidArgument("the question has no samples");
+  const size_t speech_end =
+      question.speech_end.value_or(FindSpeechEnd(question.samples, question.sample_rate));
+  if (speech_end == 0 || speech_end > question.samples.size()) {
+    return InvalidArgument("the question has no speech: nothing in it is louder than -60 dBFS");
+  }
+  answer_->speech_ms = 1e3 * static_cast<double>(speech_end) / question.sample_rate;
+
+  const int rate = conversation_.input_audio().sample_rate;
+  Result<std::vector<float>> speech = Resample(question.samples, question.sample_rate, rate);
+  if (!speech.ok()) return speech.status();
+  const size_t packet = static_cast<size_t>(rate * kPacket.count() / 1000);
+  speech->resize((speech->size() + packet - 1) / packet * packet);  // silence fills the last one up
+  const size_t packets = speech->size() / packet;
+  const double end_at_rate = answer_->speech_ms * rate / 1e3;  // ... samples
+  const size_t last_packet =
+      std::min(packets - 1, static_cast<size_t>(std::max(0.0, end_at_rate - 1)) / packet);
+  const std::vector<float> silence(packet);
+
+  const TimePoint start = steady_clock::now();
+  const size_t at_once = options_.real_time ? 0 : packets + kFastSilencePackets;
+  for (size_t i = 0;; ++i) {
+    // A microphone hands a packet over when its last sample has been heard.
+    const TimePoint due = start + kPacket * (i + 1 > at_once ? i + 1 - at_once : 0);
+    if (Status status = ReceiveUntil(due); !status.ok() || stage_ == Stage::kDone) return status;
+    // Once the server has ended the turn, the rest of the question would only be taken for a new one.
+    const bool talking = i < packets && stage_ == Stage::kAsking;
+    const auto samples = talking ? std::span<const float>(*speech).subspan(i * packet, packet) : silence;
+    if (Status status = SendAudio(samples); !status.ok()) return status;
+    if (i == last_packet) {
+      answer_->cut_in = stage_ != Stage::kAsking;
+      if (options_.commit && !answer_->cut_in) {
+        if (Status status = conversation_.Commit(); !status.ok()) return Explain(std::move(status));
+      }
+      const auto spoken = std::chrono::duration<double, std::milli>(answer_->speech_ms);
+      QuestionSent(start + std::chrono::duration_cast<std::chrono::nanoseconds>(spoken));
+      if (options_.commit) return AwaitEnd();
+    }
+    if (i % kPacketsAPlaybackReport == 0) ReportPlayback();
+  }
+}
+
+Status Exchange::SendAudio(std::span<const float> samples) {
+  const TimePoint give_up = steady_clock::now() + options_.timeout;
+  while (true) {
+    Status status = conversation_.AppendAudio(samples);
+    if (status.code() != StatusCode::kResourceExhausted)
+      return status.ok() ? status : Explain(std::move(status));
+    if (steady_clock::now() > give_up) return status;
+    if (status = ReceiveUntil(steady_clock::now() + kPacket); !status.ok() || stage_ == Stage::kDone)
+      return status;
+  }
+}
+
+void Exchange::QuestionSent(TimePoint spoken) {
+  sent_ = steady_clock::now();
+  spoken_ = spoken;
+}
+
+Status Exchange::AwaitEnd() {
+  while (true) {
+    const TimePoint next = steady_clock::now() + kPacket * kPacketsAPlaybackReport;
+    if (Status status = ReceiveUntil(next); !status.ok() || stage_ == Stage::kDone) return status;
+    ReportPlayback();
+  }
+}
+
+Status Exchange::ReceiveUntil(TimePoint until) {
+  while (stage_ != Stage::kDone) {
+    const auto left = std::max(until - steady_clock::now(), steady_clock::duration::zero());
+    const Result<Event> event = conversation_.NextEvent(left);
+    if (event.ok()) {
+      if (Status status = Handle(*event); !status.ok()) return status;
+    } else if (event.status().code() != StatusCode::kDeadlineExceeded) {
+      return event.status();
+    }
+    if (stage_ != Stage::kDone && sent_ && steady_clock::now() - *sent_ > options_.timeout) {
+      return DeadlineExceeded("the answer was not complete " + std::to_string(options_.timeout.count()) +
+                              " ms after the question");
+    }
+    if (steady_clock::now() >= until) break;
+  }
+  return OkStatus();
+}
+
+Status Exchange::Handle(const Event& event) {
+  if (const auto* delta = std::get_if<TranscriptDelta>(&event.body)) {
+    if (stage_ == Stage::kAsking) answer_->transcript += delta->text;
+  } else if (const auto* turn = std::get_if<TurnEnded>(&event.body)) {
+    stage_ = Stage::kTurnEnded;
+    turn_ended_ = event.received;
+    answer_->transcript = turn->transcript;
+    answer_->turn_end = turn->cause;
+  } else if (const auto* started = std::get_if<ResponseStarted>(&event.body)) {
+    stage_ = Stage::kAnswering;
+    response_id_ = started->response_id;
+  } else if (const auto* text = std::get_if<TextDelta>(&event.body)) {
+    if (text->response_id != response_id_) return OkStatus();
+    if (!first_text_) first_text_ = event.received;
+    answer_->text += text->text;
+  } else if (const auto* audio = std::get_if<AudioDelta>(&event.body)) {
+    if (audio->response_id != response_id_) return OkStatus();
+    if (audio->first_sample != answer_->audio.size()) {
+      return DataLoss("audio_delta.first_sample is " + std::to_string(audio->first_sample) + " after " +
+                      std::to_string(answer_->audio.size()) + " samples");
+    }
+    loudspeaker_.Receive(event.received, audio->samples);
+    answer_->audio.insert(answer_->audio.end(), audio->samples.begin(), audio->samples.end());
+  } else if (const auto* done = std::get_if<ResponseDone>(&event.body)) {
+    if (done->response_id == response_id_) return HandleResponseDone(*done, event.received);
+  } else if (const auto* error = std::get_if<ServerError>(&event.body)) {
+    return error->status;
+  } else if (const auto* closed = std::get_if<Closed>(&event.body)) {
+    if (!closed->status.ok()) return closed->status;
+    return Unavailable("the server ended the conversation before the answer was complete");
+  }
+  return OkStatus();
+}
+
+Status Exchange::HandleResponseDone(const ResponseDone& event, TimePoint received) {
+  stage_ = Stage::kDone;
+  done_ = received;
+  answer_->text = event.text;
+  answer_->end = event.end;
+  answer_->usage = event.usage;
+  answer_->ledger = event.ledger;
+  FillLatency();
+  if (event.end == ResponseEnd::kFailed) return Internal("the server failed to answer");
+  return OkStatus();
+}
+
+void Exchange::FillLatency() {
+  ClientLatency& latency = answer_->latency;
+  latency.underruns = loudspeaker_.underruns();
+  latency.least_margin_ms = loudspeaker_.least_margin_ms();
+  answer_->playback_end = loudspeaker_.first_packet() ? loudspeaker_.end() : *done_;
+  if (!sent_ || answer_->cut_in || !options_.real_time) return;
+  const auto since_sent = [this](const std::optional<TimePoint>& at) -> std::optional<double> {
+    if (!at) return std::nullopt;
+    return MillisecondsBetween(*sent_, *at);
+  };
+  latency.turn_ended_ms = since_sent(turn_ended_);
+  latency.first_text_ms = since_sent(first_text_);
+  latency.first_audio_ms = since_sent(loudspeaker_.first_packet());
+  latency.first_audible_ms = since_sent(loudspeaker_.first_audible_received());
+  latency.done_ms = since_sent(done_);
+  if (loudspeaker_.first_audible_played()) {
+    latency.mouth_to_ear_ms = MillisecondsBetween(*spoken_, *loudspeaker_.first_audible_played());
+  }
+}
+
+Status Exchange::Explain(Status status) {
+  if (status.code() != StatusCode::kFailedPrecondition) return status;
+  const Status reason = ReceiveUntil(steady_clock::now() + milliseconds(1000));
+  return reason.ok() ? status : reason;
+}
+
+void Exchange::ReportPlayback() {
+  if (stage_ != Stage::kAnswering || !loudspeaker_.first_packet()) return;
+  // A failure shows up with the next packet of audio or the next event.
+  (void)conversation_.ReportPlayback(response_id_, loudspeaker_.PlayedSamples(steady_clock::now()));
+}
+
+}  // namespace
+
+Status Ask(Conversation& conversation, const Question& question, const AskOptions& options, Answer* answer) {
+  Exchange exchange(conversation, options, answer);
+  if (const auto* typed = std::get_if<TypedQuestion>(&question)) return exchange.AskTyped(typed->text);
+  return exchange.AskSpoken(std::get<SpokenQuestion>(question));
+}
+
+}  // namespace antiphon::client

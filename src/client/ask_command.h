@@ -1,0 +1,34 @@
+// `antiphon ask`: one or more questions in one conversation.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace antiphon::client {
+
+struct AskCommand {
+  struct Item {
+    bool spoken = false;
+    std::string value;  // a file's path, or the text
+  };
+  std::string server;
+  std::vector<Item> questions;  // in the order given
+  std::string out_audio;        // empty: not written
+  bool fast = false;
+  bool write = false;
+  bool opus = false;
+  bool json = false;
+  int sample_rate = 0;  // 0: 24000 for Opus, else 16000
+  std::optional<uint64_t> seed;
+  std::optional<float> temperature;
+  std::chrono::milliseconds timeout{60'000};
+};
+
+// Prints to standard output, failures to standard error as well. The process's exit status: 0, or 1 after a
+// failure.
+int RunAsk(const AskCommand& command);
+
+}  // namespace antiphon::client

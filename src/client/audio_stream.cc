@@ -1,0 +1,67 @@
+#include "client/audio_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "media/pcm.h"
+
+namespace antiphon::client {
+
+Result<AudioSender> AudioSender::Create(const AudioFormat& format) {
+  if (format.encoding == AudioEncoding::kPcm16) return AudioSender(format.sample_rate, std::nullopt);
+  Result<OpusPacketEncoder> encoder = OpusPacketEncoder::Create({.sample_rate = format.sample_rate});
+  if (!encoder.ok()) return encoder.status();
+  return AudioSender(format.sample_rate, std::move(*encoder));
+}
+
+Result<std::vector<std::string>> AudioSender::Pack(std::span<const float> samples) {
+  std::vector<std::string> packets;
+  if (!encoder_) {
+    const auto second = static_cast<size_t>(sample_rate_);
+    for (size_t start = 0; start < samples.size(); start += second) {
+      packets.push_back(EncodePcm16(samples.subspan(start, std::min(second, samples.size() - start))));
+    }
+    return packets;
+  }
+  rest_.insert(rest_.end(), samples.begin(), samples.end());
+  const size_t frame = encoder_->packet_samples();
+  size_t taken = 0;
+  for (; rest_.size() - taken >= frame; taken += frame) {
+    Result<std::string> packet = encoder_->Encode(std::span<const float>(rest_).subspan(taken, frame));
+    if (!packet.ok()) return packet.status();
+    packets.push_back(std::move(*packet));
+  }
+  rest_.erase(rest_.begin(), rest_.begin() + static_cast<ptrdiff_t>(taken));
+  return packets;
+}
+
+Result<std::vector<std::string>> AudioSender::Flush() {
+  if (rest_.empty()) return std::vector<std::string>();
+  const std::vector<float> silence(encoder_->packet_samples() - rest_.size());
+  return Pack(silence);
+}
+
+Result<AudioReceiver> AudioReceiver::Create(const AudioFormat& format) {
+  if (format.encoding == AudioEncoding::kPcm16) return AudioReceiver(format, std::nullopt);
+  Result<OpusPacketDecoder> decoder = OpusPacketDecoder::Create(format.sample_rate);
+  if (!decoder.ok()) return decoder.status();
+  return AudioReceiver(format, std::move(*decoder));
+}
+
+Result<std::vector<float>> AudioReceiver::Unpack(const std::string& response_id, const std::string& bytes) {
+  if (!decoder_) {
+    std::vector<float> samples;
+    const Status status = AppendPcm16(bytes, &samples);
+    if (!status.ok()) return DataLoss("audio_delta.audio: " + status.message());
+    return samples;
+  }
+  if (response_id != response_id_) {
+    decoder_->Reset();
+    response_id_ = response_id;
+  }
+  Result<std::vector<float>> samples = decoder_->Decode(bytes);
+  if (!samples.ok()) return DataLoss("audio_delta.audio: " + samples.status().message());
+  return samples;
+}
+
+}  // namespace antiphon::client

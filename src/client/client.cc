@@ -1,0 +1,57 @@
+#include "antiphon/client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "antiphon/v1/model.grpc.pb.h"
+#include "client/conversation.h"
+#include "client/grpc_status.h"
+#include "client/wire.h"
+
+namespace antiphon::client {
+namespace {
+
+class GrpcClient final : public Client {
+ public:
+  GrpcClient(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options)
+      : options_(options), channel_(std::move(channel)), models_(v1::ModelService::NewStub(channel_)) {}
+
+  Result<std::vector<ModelInfo>> ListModels() override {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + options_.call_timeout);
+    v1::ListModelsResponse response;
+    const grpc::Status status = models_->ListModels(&context, {}, &response);
+    if (!status.ok()) return FromGrpc(status);
+    std::vector<ModelInfo> models;
+    for (const v1::ModelInfo& model : response.models()) models.push_back(FromWire(model));
+    return models;
+  }
+
+  Result<std::unique_ptr<Conversation>> Open(const ConversationOptions& options,
+                                             std::chrono::milliseconds* retry_after) override {
+    return StreamConversation::Open(channel_, options, retry_after);
+  }
+
+ private:
+  const ClientOptions options_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::ModelService::Stub> models_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Client::Connect(const std::string& target, const ClientOptions& options) {
+  grpc::ChannelArguments arguments;
+  // A connection for each client, as from different machines, instead of one shared by the whole process.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  const auto deadline = std::chrono::system_clock::now() + options.connect_timeout;
+  if (!channel->WaitForConnected(deadline)) {
+    return Unavailable("nobody answers at " + target + " within " +
+                       std::to_string(options.connect_timeout.count()) + " ms");
+  }
+  return std::unique_ptr<Client>(std::make_unique<GrpcClient>(std::move(channel), options));
+}
+
+}  // namespace antiphon::client

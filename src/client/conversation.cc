@@ -1,0 +1,269 @@
+#include "client/conversation.h"
+
+#include <algorithm>
+#include <charconv>
+#include <type_traits>
+#include <utility>
+
+#include "client/grpc_status.h"
+#include "client/wire.h"
+
+namespace antiphon::client {
+namespace {
+
+// Enough for every event of a long answer; more than that and the server is told to wait.
+constexpr size_t kEventCapacity = 4096;
+constexpr size_t kMaxTextBytes = 4000;
+
+std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context) {
+  const auto& metadata = context.GetServerTrailingMetadata();
+  const auto entry = metadata.find("retry-after-ms");
+  if (entry == metadata.end()) return std::nullopt;
+  int64_t ms = 0;
+  const auto [end, error] = std::from_chars(entry->second.begin(), entry->second.end(), ms);
+  if (error != std::errc() || end != entry->second.end() || ms < 0) return std::nullopt;
+  return std::chrono::milliseconds(ms);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Conversation>> StreamConversation::Open(std::shared_ptr<grpc::Channel> channel,
+                                                               const ConversationOptions& options,
+                                                               std::chrono::milliseconds* retry_after) {
+  if (Status status = CheckFormat(options.input_audio, "input_audio"); !status.ok()) return status;
+  if (Status status = CheckFormat(options.output_audio, "output_audio"); !status.ok()) return status;
+  Result<AudioSender> sender = AudioSender::Create(options.input_audio);
+  if (!sender.ok()) return sender.status();
+  Result<AudioReceiver> receiver = AudioReceiver::Create(options.output_audio);
+  if (!receiver.ok()) return receiver.status();
+  std::unique_ptr<StreamConversation> conversation(
+      new StreamConversation(std::move(channel), options, std::move(*sender), std::move(*receiver)));
+  conversation->stream_.Start();
+  // A call that is refused at once cannot be sent to; AwaitSession knows why.
+  (void)conversation->SendSettings(options.settings, /*with_formats=*/true);
+  if (Status status = conversation->AwaitSession(retry_after); !status.ok()) return status;
+  return std::unique_ptr<Conversation>(std::move(conversation));
+}
+
+StreamConversation::StreamConversation(std::shared_ptr<grpc::Channel> channel,
+                                       const ConversationOptions& options, AudioSender sender,
+                                       AudioReceiver receiver)
+    : options_(options),
+      events_(kEventCapacity),
+      receiver_(std::move(receiver)),
+      sender_(std::move(sender)),
+      stream_(std::move(channel), this, options.max_queued_bytes) {}
+
+StreamConversation::~StreamConversation() {
+  Close();
+  if (events_.Discard()) stream_.ReadOn();
+}
+
+Status StreamConversation::AwaitSession(std::chrono::milliseconds* retry_after) {
+  std::unique_lock lock(mutex_);
+  opened_.wait_for(lock, options_.open_timeout, [this] { return accepted_ || closed_; });
+  if (accepted_) return OkStatus();
+  if (!closed_) {
+    return DeadlineExceeded("the server did not accept the session within " +
+                            std::to_string(options_.open_timeout.count()) + " ms");
+  }
+  if (retry_after != nullptr && closed_->retry_after) *retry_after = *closed_->retry_after;
+  if (closed_->status.ok()) return Unavailable("the server ended the call without accepting the session");
+  return closed_->status;
+}
+
+// ---- Sending
+
+Status StreamConversation::SendSettings(const SessionSettings& settings, bool with_formats) {
+  v1::ClientEvent event;
+  v1::SessionConfig* config = event.mutable_session_update()->mutable_config();
+  ToWire(settings, config);
+  if (with_formats) {
+    ToWire(options_.input_audio, config->mutable_input_audio());
+    ToWire(options_.output_audio, config->mutable_output_audio());
+  }
+  return stream_.Send(std::move(event));
+}
+
+Status StreamConversation::SendPackets(Result<std::vector<std::string>> packets) {
+  if (!packets.ok()) return packets.status();
+  for (std::string& packet : *packets) {
+    v1::ClientEvent event;
+    *event.mutable_audio_append()->mutable_audio() = std::move(packet);
+    if (Status status = stream_.Send(std::move(event)); !status.ok()) return status;
+  }
+  return OkStatus();
+}
+
+Status StreamConversation::AppendAudio(std::span<const float> samples) {
+  const std::lock_guard lock(sender_mutex_);
+  if (Status status = stream_.Ready(); !status.ok()) return status;
+  return SendPackets(sender_.Pack(samples));
+}
+
+Status StreamConversation::AppendAudio(std::span<const int16_t> samples) {
+  std::vector<float> floats(samples.size());
+  std::ranges::transform(samples, floats.begin(), [](int16_t x) { return static_cast<float>(x) / 32768.0f; });
+  return AppendAudio(std::span<const float>(floats));
+}
+
+Status StreamConversation::AppendText(const std::string& text) {
+  if (text.empty() || text.size() > kMaxTextBytes) {
+    return InvalidArgument("the text has " + std::to_string(text.size()) + " bytes, must have 1 to " +
+                           std::to_string(kMaxTextBytes));
+  }
+  if (Status status = stream_.Ready(); !status.ok()) return status;
+  v1::ClientEvent event;
+  event.mutable_text_append()->set_text(text);
+  return stream_.Send(std::move(event));
+}
+
+Status StreamConversation::Commit() {
+  const std::lock_guard lock(sender_mutex_);
+  if (Status status = SendPackets(sender_.Flush()); !status.ok()) return status;
+  v1::ClientEvent event;
+  event.mutable_commit();
+  return stream_.Send(std::move(event));
+}
+
+Status StreamConversation::Cancel() {
+  v1::ClientEvent event;
+  event.mutable_cancel();
+  return stream_.Send(std::move(event));
+}
+
+Status StreamConversation::Clear() {
+  const std::lock_guard lock(sender_mutex_);
+  sender_.Drop();
+  v1::ClientEvent event;
+  event.mutable_clear();
+  return stream_.Send(std::move(event));
+}
+
+Status StreamConversation::ReportPlayback(const std::string& response_id, uint64_t played_samples) {
+  v1::ClientEvent event;
+  event.mutable_playback_position()->set_response_id(response_id);
+  event.mutable_playback_position()->set_played_samples(played_samples);
+  return stream_.Send(std::move(event));
+}
+
+Status StreamConversation::Update(const SessionSettings& settings) {
+  return SendSettings(settings, /*with_formats=*/false);
+}
+
+Status StreamConversation::FinishInput() {
+  const std::lock_guard lock(sender_mutex_);
+  if (Status status = SendPackets(sender_.Flush()); !status.ok()) return status;
+  stream_.FinishWriting();
+  return OkStatus();
+}
+
+void StreamConversation::Close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  stream_.Cancel();
+}
+
+// ---- Receiving
+
+Result<Event> StreamConversation::NextEvent(std::chrono::nanoseconds timeout) {
+  if (options_.listener) return FailedPrecondition("events go to the listener");
+  if (finished_) return FailedPrecondition("the conversation is over");
+  EventQueue::Popped popped = events_.Pop(timeout);
+  if (popped.resume) stream_.ReadOn();
+  if (!popped.event) return DeadlineExceeded("no event came in time");
+  finished_ = std::holds_alternative<Closed>(popped.event->body);
+  return std::move(*popped.event);
+}
+
+bool StreamConversation::OnEvent(TimePoint received, v1::ServerEvent&& wire) {
+  if (broken_) return true;  // read on, so that the call can end
+  Result<bool> more = Receive(received, std::move(wire));
+  if (more.ok()) return *more;
+  broken_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = more.status();
+  }
+  stream_.Cancel();
+  return true;
+}
+
+Result<bool> StreamConversation::Receive(TimePoint received, v1::ServerEvent&& wire) {
+  if (wire.sequence_number() != ++received_) {
+    return DataLoss("event " + std::to_string(wire.sequence_number()) + " came as number " +
+                    std::to_string(received_));
+  }
+  std::string audio;
+  Result<WireBody> body = FromWire(std::move(wire), &audio);
+  if (!body.ok()) return body.status();
+  if (!accepted_) {
+    Result<bool> opening = TakeOpening(*body);
+    if (!opening.ok()) return opening.status();
+    if (*opening) return true;
+  } else if (std::holds_alternative<Session>(*body)) {
+    return DataLoss("the server created the session twice");
+  }
+  if (auto* delta = std::get_if<AudioDelta>(&*body)) {
+    Result<std::vector<float>> samples = receiver_.Unpack(delta->response_id, audio);
+    if (!samples.ok()) return samples.status();
+    delta->samples = std::move(*samples);
+  }
+  return std::visit(
+      [&](auto&& event) -> bool {
+        if constexpr (std::is_same_v<std::decay_t<decltype(event)>, std::monostate> ||
+                      std::is_same_v<std::decay_t<decltype(event)>, Session>) {
+          return true;
+        } else {
+          return Deliver(Event{received, std::forward<decltype(event)>(event)});
+        }
+      },
+      std::move(*body));
+}
+
+Result<bool> StreamConversation::TakeOpening(WireBody& body) {
+  if (const auto* error = std::get_if<ServerError>(&body)) return error->status;
+  const std::lock_guard lock(mutex_);
+  if (auto* session = std::get_if<Session>(&body)) {
+    if (created_) return DataLoss("the server created the session twice");
+    created_ = true;
+    session_ = std::move(*session);
+    return true;
+  }
+  if (!created_) return DataLoss("the server sent an event before session_created");
+  auto* updated = std::get_if<SessionUpdated>(&body);
+  if (updated == nullptr) return false;
+  session_.settings = std::move(updated->settings);
+  accepted_ = true;
+  opened_.notify_all();
+  return true;
+}
+
+bool StreamConversation::Deliver(Event event) {
+  if (!options_.listener) return events_.Push(std::move(event));
+  options_.listener(event);
+  return true;
+}
+
+void StreamConversation::OnEnd(const grpc::Status& status, const grpc::ClientContext& context) {
+  Closed closed;
+  bool accepted = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_.ok()) {
+      closed.status = failure_;
+    } else if (!closing_) {
+      closed.status = FromGrpc(status);
+      closed.retry_after = RetryAfter(context);
+    }
+    closed_ = closed;
+    accepted = accepted_;
+    opened_.notify_all();
+  }
+  // A refusal is Open's result; nobody has the conversation to be told.
+  if (accepted) (void)Deliver({std::chrono::steady_clock::now(), std::move(closed)});
+}
+
+}  // namespace antiphon::client

@@ -1,0 +1,54 @@
+// A loudspeaker that exists on paper: it starts to play with the first packet of an answer and never waits on
+// purpose. What it would have done is how the client counts underruns and margins.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "antiphon/types.h"
+
+namespace antiphon::client {
+
+// For one answer. Not thread-safe.
+class Loudspeaker {
+ public:
+  // A sample this large or larger is audible: -50 dBFS.
+  static constexpr float kAudible = 0.00316f;
+
+  // REQUIRES: sample_rate > 0.
+  explicit Loudspeaker(int sample_rate) : sample_rate_(sample_rate) {}
+
+  // The next piece of the answer.
+  void Receive(TimePoint received, std::span<const float> samples);
+
+  // How many samples it has played by `now`, at most those received.
+  uint64_t PlayedSamples(TimePoint now) const;
+
+  std::optional<TimePoint> first_packet() const { return first_packet_; }
+  // Arrival of the packet that held the first audible sample, and when that sample was played.
+  std::optional<TimePoint> first_audible_received() const { return first_audible_received_; }
+  std::optional<TimePoint> first_audible_played() const { return first_audible_played_; }
+  // When the last sample received has been played. REQUIRES: first_packet().
+  TimePoint end() const { return DueTime(samples_); }
+  int underruns() const { return underruns_; }
+  // Least audio left to play when a packet came, in ms; 0 before the second packet.
+  double least_margin_ms() const { return least_margin_ms_.value_or(0); }
+
+ private:
+  // When the sample of this index is played, gaps so far included.
+  TimePoint DueTime(uint64_t sample) const;
+
+  const int sample_rate_;
+  TimePoint start_{};  // of playing, moved later by each gap
+  uint64_t samples_ = 0;
+  std::optional<TimePoint> first_packet_;
+  std::optional<TimePoint> first_audible_received_;
+  std::optional<TimePoint> first_audible_played_;
+  int underruns_ = 0;
+  std::optional<double> least_margin_ms_;
+};
+
+}  // namespace antiphon::client

@@ -1,0 +1,153 @@
+#include "client/report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+namespace antiphon::client {
+namespace {
+
+using nlohmann::json;
+
+// Microseconds would be noise.
+double Rounded(double ms) { return std::round(ms * 10) / 10; }
+
+json MillisecondsJson(const std::optional<double>& ms) { return ms ? json(Rounded(*ms)) : json(nullptr); }
+
+json LatencyJson(const ClientLatency& latency) {
+  return {{"turn", MillisecondsJson(latency.first_audible_ms)},
+          {"turn_ended", MillisecondsJson(latency.turn_ended_ms)},
+          {"first_text", MillisecondsJson(latency.first_text_ms)},
+          {"first_audio", MillisecondsJson(latency.first_audio_ms)},
+          {"mouth_to_ear", MillisecondsJson(latency.mouth_to_ear_ms)},
+          {"done", MillisecondsJson(latency.done_ms)},
+          {"least_margin", Rounded(latency.least_margin_ms)},
+          {"underruns", latency.underruns}};
+}
+
+// The server's times as ms after the last speech it received.
+json LedgerJson(const LatencyLedger& ledger) {
+  const auto since = [&](uint64_t us) -> json {
+    if (us == 0 || ledger.last_speech_received_us == 0) return nullptr;
+    return Rounded((static_cast<double>(us) - static_cast<double>(ledger.last_speech_received_us)) / 1e3);
+  };
+  return {{"endpoint_decided", since(ledger.endpoint_decided_us)},
+          {"first_symbol", since(ledger.first_symbol_us)},
+          {"first_frame", since(ledger.first_frame_us)},
+          {"first_packet_sent", since(ledger.first_packet_sent_us)},
+          {"least_margin", ledger.least_margin_ms},
+          {"underruns", ledger.underruns}};
+}
+
+const char* Name(TurnEndCause cause) {
+  switch (cause) {
+    case TurnEndCause::kModel:
+      return "model";
+    case TurnEndCause::kCommit:
+      return "commit";
+    case TurnEndCause::kSilence:
+      return "silence";
+    case TurnEndCause::kLength:
+      return "length";
+  }
+  return "unknown";
+}
+
+const char* Name(ResponseEnd end) {
+  switch (end) {
+    case ResponseEnd::kCompleted:
+      return "completed";
+    case ResponseEnd::kCancelled:
+      return "cancelled";
+    case ResponseEnd::kIncomplete:
+      return "incomplete";
+    case ResponseEnd::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+double AudioSeconds(const Answer& answer) {
+  return answer.sample_rate > 0 ? static_cast<double>(answer.audio.size()) / answer.sample_rate : 0;
+}
+
+std::string LatencyText(const Answer& answer) {
+  const ClientLatency& latency = answer.latency;
+  if (answer.cut_in) return "none to measure: the model answered before the question was over";
+  if (!latency.turn_ended_ms) return "not measured (no real-time pacing)";
+  std::string text;
+  if (latency.first_audible_ms) {
+    text = fmt::format("{:.0f} ms from the last speech sample to the first audible one: ",
+                       *latency.first_audible_ms);
+  }
+  text += fmt::format("turn over {:.0f} ms", *latency.turn_ended_ms);
+  if (latency.first_text_ms) text += fmt::format(", text {:.0f} ms", *latency.first_text_ms);
+  if (latency.first_audio_ms) text += fmt::format(", speech {:.0f} ms", *latency.first_audio_ms);
+  if (latency.done_ms) text += fmt::format(", done {:.0f} ms", *latency.done_ms);
+  return text;
+}
+
+}  // namespace
+
+json TurnJson(const Answer& answer) {
+  const Usage& usage = answer.usage;
+  return {{"transcript", answer.transcript},
+          {"answer", answer.text},
+          {"audio_seconds", AudioSeconds(answer)},
+          {"turn_end", Name(answer.turn_end)},
+          {"end", Name(answer.end)},
+          {"cut_in", answer.cut_in},
+          {"latency_ms", LatencyJson(answer.latency)},
+          {"ledger_ms", LedgerJson(answer.ledger)},
+          {"usage",
+           {{"heard_frames", usage.heard_frames},
+            {"input_text_pieces", usage.input_text_pieces},
+            {"output_text_pieces", usage.output_text_pieces},
+            {"spoken_frames", usage.spoken_frames},
+            {"context_positions", usage.context_positions}}}};
+}
+
+json ModelJson(const ModelInfo& model) {
+  return {{"name", model.name},
+          {"version", model.version},
+          {"parameters", model.parameters},
+          {"hears", model.hears},
+          {"speaks", model.speaks},
+          {"sample_rate", model.sample_rate},
+          {"frame_ms", model.frame_ms},
+          {"codebooks", model.codebooks},
+          {"vocabulary_size", model.vocabulary_size},
+          {"max_positions", model.max_positions}};
+}
+
+json ErrorJson(const Status& status) {
+  if (status.ok()) return nullptr;
+  return {{"code", StatusCodeName(status.code())}, {"message", status.message()}};
+}
+
+std::string TurnText(const Answer& answer, const std::string& model) {
+  std::string text = fmt::format("{:<9}{}\n{:<9}{}\n", "heard", answer.transcript, model, answer.text);
+  if (!answer.audio.empty()) {
+    text += fmt::format(
+        "{:<9}{:.1f} s, {}\n", "speech", AudioSeconds(answer),
+        answer.latency.underruns == 0 ? "no gaps" : fmt::format("{} gaps", answer.latency.underruns));
+  }
+  text += fmt::format("{:<9}{}\n", "latency", LatencyText(answer));
+  if (answer.end != ResponseEnd::kCompleted) text += fmt::format("{:<9}{}\n", "ended", Name(answer.end));
+  return text;
+}
+
+std::string ModelTable(const std::vector<ModelInfo>& models) {
+  std::string table = fmt::format("{:<12}{:<10}{:>11}{:>8}{:>8}{:>9}{:>7}{:>11}{:>12}\n", "model", "version",
+                                  "parameters", "hears", "speaks", "rate", "frame", "codebooks", "positions");
+  for (const ModelInfo& model : models) {
+    table += fmt::format("{:<12}{:<10}{:>10.1f}M{:>8}{:>8}{:>6} Hz{:>4} ms{:>11}{:>12}\n", model.name,
+                         model.version, static_cast<double>(model.parameters) / 1e6,
+                         model.hears ? "yes" : "no", model.speaks ? "yes" : "no", model.sample_rate,
+                         model.frame_ms, model.codebooks, model.max_positions);
+  }
+  return table;
+}
+
+}  // namespace antiphon::client

@@ -1,0 +1,199 @@
+#include "client/wire.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "client/grpc_status.h"
+
+namespace antiphon::client {
+namespace {
+
+Session FromWire(v1::SessionCreated&& wire) {
+  return {std::move(*wire.mutable_session_id()), std::move(*wire.mutable_model()),
+          std::move(*wire.mutable_model_version()), client::FromWire(wire.config()),
+          static_cast<int>(wire.max_session_seconds())};
+}
+
+Result<WireBody> FromWire(v1::TurnEnded&& wire) {
+  TurnEnded event;
+  switch (wire.cause()) {
+    case v1::TurnEnded::CAUSE_MODEL:
+      event.cause = TurnEndCause::kModel;
+      break;
+    case v1::TurnEnded::CAUSE_COMMIT:
+      event.cause = TurnEndCause::kCommit;
+      break;
+    case v1::TurnEnded::CAUSE_SILENCE:
+      event.cause = TurnEndCause::kSilence;
+      break;
+    case v1::TurnEnded::CAUSE_LENGTH:
+      event.cause = TurnEndCause::kLength;
+      break;
+    default:
+      return DataLoss("turn_ended.cause is " + std::to_string(wire.cause()) +
+                      ", which is none of its values");
+  }
+  event.transcript = std::move(*wire.mutable_transcript());
+  return WireBody(std::move(event));
+}
+
+Usage FromWire(const v1::Usage& wire) {
+  return {static_cast<int>(wire.heard_frames()), static_cast<int>(wire.input_text_pieces()),
+          static_cast<int>(wire.output_text_pieces()), static_cast<int>(wire.spoken_frames()),
+          static_cast<int>(wire.context_positions())};
+}
+
+LatencyLedger FromWire(const v1::LatencyLedger& wire) {
+  return {wire.last_speech_received_us(),
+          wire.endpoint_decided_us(),
+          wire.first_symbol_us(),
+          wire.first_frame_us(),
+          wire.first_packet_sent_us(),
+          static_cast<int>(wire.least_margin_ms()),
+          static_cast<int>(wire.underruns())};
+}
+
+Result<WireBody> FromWire(v1::ResponseDone&& wire) {
+  ResponseDone event;
+  switch (wire.status()) {
+    case v1::ResponseDone::STATUS_COMPLETED:
+      event.end = ResponseEnd::kCompleted;
+      break;
+    case v1::ResponseDone::STATUS_CANCELLED:
+      event.end = ResponseEnd::kCancelled;
+      break;
+    case v1::ResponseDone::STATUS_INCOMPLETE:
+      event.end = ResponseEnd::kIncomplete;
+      break;
+    case v1::ResponseDone::STATUS_FAILED:
+      event.end = ResponseEnd::kFailed;
+      break;
+    default:
+      return DataLoss("response_done.status is " + std::to_string(wire.status()) +
+                      ", which is none of its values");
+  }
+  event.response_id = std::move(*wire.mutable_response_id());
+  event.text = std::move(*wire.mutable_text());
+  event.usage = FromWire(wire.usage());
+  event.ledger = FromWire(wire.ledger());
+  return WireBody(std::move(event));
+}
+
+Result<WireBody> FromWire(v1::Error&& wire) {
+  const StatusCode code = FromCanonicalCode(wire.code());
+  if (code == StatusCode::kOk) return DataLoss("error.code is 0, which is no error");
+  return WireBody(ServerError{{code, std::move(*wire.mutable_message())}, std::move(*wire.mutable_field())});
+}
+
+}  // namespace
+
+Status CheckFormat(const AudioFormat& format, const char* field) {
+  const bool opus = format.encoding == AudioEncoding::kOpus;
+  if (format.sample_rate == 24000 || format.sample_rate == 48000 || (format.sample_rate == 16000 && !opus)) {
+    return OkStatus();
+  }
+  return InvalidArgument(std::string(field) + ".sample_rate is " + std::to_string(format.sample_rate) +
+                         (opus ? ", must be 24000 or 48000 for Opus" : ", must be 16000, 24000 or 48000"));
+}
+
+void ToWire(const AudioFormat& format, v1::AudioFormat* wire) {
+  wire->set_encoding(format.encoding == AudioEncoding::kOpus ? v1::AUDIO_ENCODING_OPUS
+                                                             : v1::AUDIO_ENCODING_PCM16);
+  wire->set_sample_rate(static_cast<uint32_t>(format.sample_rate));
+}
+
+void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
+  if (settings.speak) {
+    wire->add_output_modalities(v1::MODALITY_TEXT);
+    if (*settings.speak) wire->add_output_modalities(v1::MODALITY_AUDIO);
+  }
+  if (settings.turn_detection) {
+    const TurnDetection& from = *settings.turn_detection;
+    v1::TurnDetection* to = wire->mutable_turn_detection();
+    to->set_mode(from.semantic ? v1::TurnDetection::MODE_SEMANTIC : v1::TurnDetection::MODE_NONE);
+    to->set_threshold(from.threshold);
+    to->set_max_silence_ms(static_cast<uint32_t>(from.max_silence_ms));
+  }
+  if (settings.sampling) {
+    const SamplingOptions& from = *settings.sampling;
+    v1::Sampling* to = wire->mutable_sampling();
+    to->set_temperature(from.temperature);
+    to->set_top_k(static_cast<uint32_t>(from.top_k));
+    to->set_top_p(from.top_p);
+    to->set_repetition_penalty(from.repetition_penalty);
+    to->set_seed(from.seed);
+  }
+  if (settings.max_response_seconds) {
+    wire->set_max_response_seconds(static_cast<uint32_t>(*settings.max_response_seconds));
+  }
+}
+
+SessionSettings FromWire(const v1::SessionConfig& wire) {
+  SessionSettings settings;
+  settings.speak =
+      std::ranges::find(wire.output_modalities(), v1::MODALITY_AUDIO) != wire.output_modalities().end();
+  settings.turn_detection = TurnDetection{wire.turn_detection().mode() != v1::TurnDetection::MODE_NONE,
+                                          wire.turn_detection().threshold(),
+                                          static_cast<int>(wire.turn_detection().max_silence_ms())};
+  const v1::Sampling& sampling = wire.sampling();
+  settings.sampling = SamplingOptions{sampling.temperature(), static_cast<int>(sampling.top_k()),
+                                      sampling.top_p(), sampling.repetition_penalty(), sampling.seed()};
+  settings.max_response_seconds = static_cast<int>(wire.max_response_seconds());
+  return settings;
+}
+
+ModelInfo FromWire(const v1::ModelInfo& wire) {
+  ModelInfo info;
+  info.name = wire.name();
+  info.version = wire.version();
+  info.parameters = wire.parameters();
+  const auto has_audio = [](const auto& modalities) {
+    return std::ranges::find(modalities, v1::MODALITY_AUDIO) != modalities.end();
+  };
+  info.hears = has_audio(wire.input_modalities());
+  info.speaks = has_audio(wire.output_modalities());
+  info.sample_rate = static_cast<int>(wire.sample_rate());
+  info.frame_ms = static_cast<int>(wire.frame_ms());
+  info.codebooks = static_cast<int>(wire.codebooks());
+  info.vocabulary_size = static_cast<int>(wire.vocabulary_size());
+  info.max_positions = static_cast<int>(wire.max_positions());
+  return info;
+}
+
+Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio) {
+  switch (wire.event_case()) {
+    case v1::ServerEvent::kSessionCreated:
+      return WireBody(FromWire(std::move(*wire.mutable_session_created())));
+    case v1::ServerEvent::kSessionUpdated:
+      return WireBody(SessionUpdated{FromWire(wire.session_updated().config())});
+    case v1::ServerEvent::kSpeechStarted:
+      return WireBody(SpeechStarted{wire.speech_started().audio_offset_samples()});
+    case v1::ServerEvent::kSpeechStopped:
+      return WireBody(SpeechStopped{wire.speech_stopped().audio_offset_samples()});
+    case v1::ServerEvent::kTranscriptDelta:
+      return WireBody(TranscriptDelta{std::move(*wire.mutable_transcript_delta()->mutable_text())});
+    case v1::ServerEvent::kTurnEnded:
+      return FromWire(std::move(*wire.mutable_turn_ended()));
+    case v1::ServerEvent::kResponseStarted:
+      return WireBody(ResponseStarted{std::move(*wire.mutable_response_started()->mutable_response_id())});
+    case v1::ServerEvent::kTextDelta: {
+      v1::TextDelta& delta = *wire.mutable_text_delta();
+      return WireBody(TextDelta{std::move(*delta.mutable_response_id()), std::move(*delta.mutable_text())});
+    }
+    case v1::ServerEvent::kAudioDelta: {
+      v1::AudioDelta& delta = *wire.mutable_audio_delta();
+      *audio = std::move(*delta.mutable_audio());
+      return WireBody(AudioDelta{std::move(*delta.mutable_response_id()), {}, delta.first_sample()});
+    }
+    case v1::ServerEvent::kResponseDone:
+      return FromWire(std::move(*wire.mutable_response_done()));
+    case v1::ServerEvent::kError:
+      return FromWire(std::move(*wire.mutable_error()));
+    case v1::ServerEvent::EVENT_NOT_SET:
+      break;
+  }
+  return WireBody(std::monostate{});
+}
+
+}  // namespace antiphon::client
