@@ -93,7 +93,7 @@ class Conversation {
   void Hear(const Packet& packet);
   void On(const VoiceStarted& started);
   void On(const VoiceStopped& stopped);
-  void On(const HeardFrame& frame);
+  void On(const GatedFrame& frame);
   void On(const TranscriptDelta& delta);
   void On(const InputRefused& refused);
   void CheckSilence();

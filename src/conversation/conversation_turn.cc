@@ -26,7 +26,7 @@ void Conversation::On(const VoiceStopped& stopped) {
   sink_.Send(server_event::SpeechStopped{stopped.offset});
 }
 
-void Conversation::On(const HeardFrame& frame) {
+void Conversation::On(const GatedFrame& frame) {
   if (state_ != ConversationState::kHearing) return;  // the turn was lost in this very packet
   if (Status status = sequence_->AppendFrame(frame.samples, frame.received); !status.ok()) {
     LoseTurn({status, "audio_append.audio"});
@@ -73,7 +73,8 @@ void Conversation::CheckSilence() {
 
 void Conversation::EndTurn(TurnEndCause cause) {
   if (state_ == ConversationState::kHearing) {
-    if (auto frame = ear_.Flush()) {
+    // A turn at its greatest length has no room for the frame begun.
+    if (auto frame = cause == TurnEndCause::kLength ? std::nullopt : ear_.Flush()) {
       if (Status status = sequence_->AppendFrame(frame->samples, frame->received); !status.ok()) {
         LoseTurn({status, "audio_append.audio"});
         return;

@@ -75,7 +75,7 @@ void Ear::Process(std::span<const float> samples, TimePoint received, std::vecto
   std::vector<VoiceEvent> events;
   voice_.Process(samples, &events);
   NoteLastVoice();
-  for (HeardFrame& frame : gate_.Push(samples, received)) heard->push_back(std::move(frame));
+  for (GatedFrame& frame : gate_.Push(samples, received)) heard->push_back(std::move(frame));
   for (const VoiceEvent& event : events) {
     if (event.kind == VoiceEvent::Kind::kStopped) {
       heard->push_back(VoiceStopped{Offset(event.offset)});
@@ -84,7 +84,7 @@ void Ear::Process(std::span<const float> samples, TimePoint received, std::vecto
     heard->push_back(VoiceStarted{Offset(event.offset)});
     if (gate_.is_open()) continue;
     const int64_t from = std::max<int64_t>(event.offset - kLeadSamples, 0);
-    for (HeardFrame& frame : gate_.Open(static_cast<uint64_t>(from))) heard->push_back(std::move(frame));
+    for (GatedFrame& frame : gate_.Open(static_cast<uint64_t>(from))) heard->push_back(std::move(frame));
   }
 }
 

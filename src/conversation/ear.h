@@ -23,7 +23,7 @@ struct VoiceStarted {
 struct VoiceStopped {
   uint64_t offset = 0;
 };
-using Heard = std::variant<VoiceStarted, VoiceStopped, HeardFrame>;
+using Heard = std::variant<VoiceStarted, VoiceStopped, GatedFrame>;
 
 // Listens to one user. The gate opens by itself when a voice sets in, from 300 ms before it; closing it is
 // its owner's business. Not thread-safe.
@@ -38,7 +38,7 @@ class Ear {
   // Stops passing frames until a voice sets in anew.
   void CloseGate() { gate_.Close(); }
   // The frame begun, completed with silence; nullopt when none is begun or none passes.
-  std::optional<HeardFrame> Flush() { return gate_.Flush(); }
+  std::optional<GatedFrame> Flush() { return gate_.Flush(); }
   // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 16, 24 or
   // 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);

@@ -10,8 +10,8 @@ FrameGate::FrameGate(int frame_samples, int ring_frames)
   partial_.samples.reserve(frame_samples_);
 }
 
-std::vector<HeardFrame> FrameGate::Push(std::span<const float> samples, TimePoint received) {
-  std::vector<HeardFrame> passed;
+std::vector<GatedFrame> FrameGate::Push(std::span<const float> samples, TimePoint received) {
+  std::vector<GatedFrame> passed;
   while (!samples.empty()) {
     const size_t taken = std::min(samples.size(), frame_samples_ - partial_.samples.size());
     partial_.samples.insert(partial_.samples.end(), samples.begin(), samples.begin() + taken);
@@ -32,20 +32,20 @@ std::vector<HeardFrame> FrameGate::Push(std::span<const float> samples, TimePoin
   return passed;
 }
 
-std::vector<HeardFrame> FrameGate::Open(uint64_t sample) {
+std::vector<GatedFrame> FrameGate::Open(uint64_t sample) {
   open_ = true;
-  std::vector<HeardFrame> passed;
-  for (HeardFrame& frame : ring_) {
+  std::vector<GatedFrame> passed;
+  for (GatedFrame& frame : ring_) {
     if (frame.first_sample + frame_samples_ > sample) passed.push_back(std::move(frame));
   }
   ring_.clear();
   return passed;
 }
 
-std::optional<HeardFrame> FrameGate::Flush() {
+std::optional<GatedFrame> FrameGate::Flush() {
   if (!open_ || partial_.samples.empty()) return std::nullopt;
   partial_.samples.resize(frame_samples_, 0.0f);
-  HeardFrame frame = std::exchange(partial_, {});
+  GatedFrame frame = std::exchange(partial_, {});
   partial_.first_sample = frame.first_sample + frame_samples_;
   return frame;
 }

@@ -12,7 +12,7 @@
 
 namespace antiphon {
 
-struct HeardFrame {
+struct GatedFrame {
   std::vector<float> samples;
   uint64_t first_sample = 0;  // counted from the start of the stream
   TimePoint received;         // when its last sample arrived
@@ -28,17 +28,17 @@ class FrameGate {
   FrameGate(int frame_samples, int ring_frames);
 
   // Takes more of the stream, and returns the frames that pass.
-  std::vector<HeardFrame> Push(std::span<const float> samples, TimePoint received);
+  std::vector<GatedFrame> Push(std::span<const float> samples, TimePoint received);
 
   // Lets pass what is in the ring from the frame that holds `sample` on, and all that follows.
-  std::vector<HeardFrame> Open(uint64_t sample);
+  std::vector<GatedFrame> Open(uint64_t sample);
 
   // Stops passing frames.
   void Close() { open_ = false; }
 
   // The frame begun, completed with silence; nullopt when none is begun or the gate is closed. The grid goes
   // on as if the silence had been input.
-  std::optional<HeardFrame> Flush();
+  std::optional<GatedFrame> Flush();
 
   // Forgets everything; the next sample pushed is number `first_sample` and begins a frame.
   void Reset(uint64_t first_sample);
@@ -49,8 +49,8 @@ class FrameGate {
   const size_t frame_samples_;
   const size_t ring_frames_;
   bool open_ = false;
-  HeardFrame partial_;
-  std::deque<HeardFrame> ring_;
+  GatedFrame partial_;
+  std::deque<GatedFrame> ring_;
 };
 
 }  // namespace antiphon

@@ -1,0 +1,54 @@
+// A Sequence that does nothing but remember what it was asked.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "antiphon/engine.h"
+
+namespace antiphon {
+
+struct SequenceRecord {
+  struct Frame {
+    std::vector<float> samples;
+    TimePoint received;
+  };
+  std::vector<SequenceOptions> options;
+  std::vector<Frame> frames;
+  std::vector<std::string> texts;
+  std::vector<TurnEndCause> ends;
+  int clears = 0;
+  int cancels = 0;
+  bool freed = false;
+  // What the next appends return.
+  Status append_result;
+};
+
+class RecordingSequence final : public Sequence {
+ public:
+  explicit RecordingSequence(std::shared_ptr<SequenceRecord> record) : record_(std::move(record)) {}
+  ~RecordingSequence() override { record_->freed = true; }
+
+  void Configure(const SequenceOptions& options) override { record_->options.push_back(options); }
+  Status AppendFrame(std::span<const float> samples, TimePoint received) override {
+    if (record_->append_result.ok()) {
+      record_->frames.push_back({{samples.begin(), samples.end()}, received});
+    }
+    return record_->append_result;
+  }
+  Status AppendText(const std::string& text) override {
+    if (record_->append_result.ok()) record_->texts.push_back(text);
+    return record_->append_result;
+  }
+  void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }
+  void ClearTurn() override { ++record_->clears; }
+  void Cancel() override { ++record_->cancels; }
+
+ private:
+  const std::shared_ptr<SequenceRecord> record_;
+};
+
+}  // namespace antiphon

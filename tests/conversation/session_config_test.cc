@@ -1,0 +1,124 @@
+#include "conversation/session_config.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace antiphon {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+struct Mistake {
+  const char* what;
+  ConfigUpdate update;
+  const char* field;
+  const char* limit;  // must be in the message
+};
+
+const Mistake kMistakes[] = {
+    {"unknown modality", {.output_modalities = {3}}, "output_modalities", "MODALITY_TEXT"},
+    {"unspecified modality", {.output_modalities = {0}}, "output_modalities", "MODALITY_TEXT"},
+    {"negative modality", {.output_modalities = {-1}}, "output_modalities", "MODALITY_TEXT"},
+    {"three modalities", {.output_modalities = {1, 2, 1}}, "output_modalities", "at most 2"},
+    {"unknown input encoding", {.input_audio = {{7, 24000}}}, "input_audio.encoding", "PCM16"},
+    {"negative input encoding", {.input_audio = {{-7, 24000}}}, "input_audio.encoding", "PCM16"},
+    {"input rate", {.input_audio = {{1, 44100}}}, "input_audio.sample_rate", "16000, 24000 or 48000"},
+    {"huge input rate", {.input_audio = {{1, UINT32_MAX}}}, "input_audio.sample_rate", "48000"},
+    {"Opus at 16 kHz", {.input_audio = {{2, 16000}}}, "input_audio.sample_rate", "24000 or 48000 for Opus"},
+    {"unknown output encoding", {.output_audio = {{3, 24000}}}, "output_audio.encoding", "OPUS"},
+    {"output rate", {.output_audio = {{1, 8000}}}, "output_audio.sample_rate", "16000"},
+    {"Opus out at 44.1", {.output_audio = {{2, 44100}}}, "output_audio.sample_rate", "24000 or 48000"},
+    {"unknown mode", {.turn_detection = {{3, 0, 0}}}, "turn_detection.mode", "MODE_SEMANTIC"},
+    {"threshold 1", {.turn_detection = {{2, 1.0f, 0}}}, "turn_detection.threshold", "below 1"},
+    {"threshold below 0", {.turn_detection = {{2, -0.1f, 0}}}, "turn_detection.threshold", "above 0"},
+    {"threshold NaN", {.turn_detection = {{2, kNan, 0}}}, "turn_detection.threshold", "above 0"},
+    {"short silence", {.turn_detection = {{2, 0, 199}}}, "turn_detection.max_silence_ms", "200 to 10000"},
+    {"long silence", {.turn_detection = {{2, 0, 10001}}}, "turn_detection.max_silence_ms", "200 to 10000"},
+    {"temperature", {.sampling = {{.temperature = 2.01f}}}, "sampling.temperature", "0 to 2"},
+    {"temperature NaN", {.sampling = {{.temperature = kNan}}}, "sampling.temperature", "0 to 2"},
+    {"temperature -inf", {.sampling = {{.temperature = -kInfinity}}}, "sampling.temperature", "0 to 2"},
+    {"top_k", {.sampling = {{.top_k = 10001}}}, "sampling.top_k", "at most 10000"},
+    {"top_p", {.sampling = {{.top_p = 1.5f}}}, "sampling.top_p", "at most 1"},
+    {"top_p below 0", {.sampling = {{.top_p = -0.5f}}}, "sampling.top_p", "above 0"},
+    {"top_p inf", {.sampling = {{.top_p = kInfinity}}}, "sampling.top_p", "at most 1"},
+    {"penalty below 1",
+     {.sampling = {{.repetition_penalty = 0.5f}}},
+     "sampling.repetition_penalty",
+     "1 to 2"},
+    {"penalty NaN", {.sampling = {{.repetition_penalty = kNan}}}, "sampling.repetition_penalty", "1 to 2"},
+    {"response length", {.max_response_seconds = 61}, "max_response_seconds", "1 to 60"},
+};
+
+TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
+  for (const Mistake& mistake : kMistakes) {
+    SCOPED_TRACE(mistake.what);
+    const auto applied = ApplyUpdate(SessionConfig{}, mistake.update);
+    const auto* refusal = std::get_if<Refusal>(&applied);
+    ASSERT_NE(refusal, nullptr);
+    EXPECT_EQ(refusal->status.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(refusal->field, std::string("session_update.config.") + mistake.field);
+    EXPECT_NE(refusal->status.message().find(mistake.limit), std::string::npos) << refusal->status.message();
+  }
+}
+
+SessionConfig Applied(const SessionConfig& current, const ConfigUpdate& update) {
+  const auto applied = ApplyUpdate(current, update);
+  EXPECT_TRUE(std::holds_alternative<SessionConfig>(applied));
+  return std::get<SessionConfig>(applied);
+}
+
+TEST(SessionConfigTest, AnEmptyUpdateChangesNothing) {
+  SessionConfig current;
+  current.speak = false;
+  current.input = {AudioEncoding::kOpus, 48000};
+  current.turn_detection = {TurnDetectionMode::kNone, 0.5f, 700};
+  current.sampling = {1.0f, 5, 0.5f, 1.5f, 42};
+  current.max_response_seconds = 12;
+  const SessionConfig same = Applied(current, {});
+  EXPECT_FALSE(same.speak);
+  EXPECT_EQ(same.input, current.input);
+  EXPECT_EQ(same.output, current.output);
+  EXPECT_EQ(same.turn_detection.mode, TurnDetectionMode::kNone);
+  EXPECT_EQ(same.turn_detection.max_silence_ms, 700);
+  EXPECT_EQ(same.sampling.seed, 42u);
+  EXPECT_EQ(same.max_response_seconds, 12);
+}
+
+TEST(SessionConfigTest, ZeroMeansTheDefaultInsideAMessageThatIsSet) {
+  SessionConfig current;
+  current.input = {AudioEncoding::kOpus, 48000};
+  current.turn_detection = {TurnDetectionMode::kNone, 0.5f, 700};
+  current.sampling = {1.0f, 5, 0.5f, 1.5f, 42};
+  const SessionConfig config = Applied(current, {.input_audio = AudioFormatUpdate{},
+                                                 .turn_detection = TurnDetectionUpdate{},
+                                                 .sampling = SamplingUpdate{}});
+  EXPECT_EQ(config.input, AudioFormat{});
+  EXPECT_EQ(config.turn_detection.mode, TurnDetectionMode::kSemantic);
+  EXPECT_EQ(config.turn_detection.max_silence_ms, 1500);
+  EXPECT_EQ(config.sampling.top_p, 1.0f);
+  EXPECT_EQ(config.sampling.repetition_penalty, 1.0f);
+  EXPECT_EQ(config.sampling.temperature, 0.0f);
+}
+
+TEST(SessionConfigTest, TakesTheLimitsThemselves) {
+  const SessionConfig config = Applied({}, {.output_modalities = {1},
+                                            .input_audio = {{1, 16000}},
+                                            .output_audio = {{2, 48000}},
+                                            .turn_detection = {{1, 0.999f, 10000}},
+                                            .sampling = {{2.0f, 10000, 1.0f, 2.0f, UINT64_MAX}},
+                                            .max_response_seconds = 60});
+  EXPECT_FALSE(config.speak);
+  EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kPcm16, 16000}));
+  EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000}));
+  EXPECT_EQ(config.turn_detection.max_silence_ms, 10000);
+  EXPECT_EQ(config.sampling.top_k, 10000);
+  EXPECT_EQ(config.sampling.seed, UINT64_MAX);
+  EXPECT_EQ(config.max_response_seconds, 60);
+  EXPECT_TRUE(Applied(config, {.output_modalities = {2}}).speak) << "speech always comes with its text";
+}
+
+}  // namespace
+}  // namespace antiphon
