@@ -84,8 +84,9 @@ using SequenceEvent =
     std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseDone, InputRefused>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
-// after the sequence's destructor has returned. `turn` counts user turns from 1 and tags late results of a
-// cancelled turn.
+// after the sequence's destructor has returned; the destructor waits for a call that is running, so never
+// destroy a sequence from its own listener. `turn` counts user turns from 1 and tags late results of a
+// cancelled turn; the number of a cleared turn is not used again.
 using SequenceListener = std::function<void(uint64_t turn, SequenceEvent event)>;
 
 // One conversation's sequence. Calls are requests to the engine's thread: they return at once and are carried
@@ -97,7 +98,7 @@ class Sequence {
  public:
   virtual ~Sequence() = default;
 
-  // Takes effect at the next turn or response.
+  // Takes effect at the next turn or response. A value out of its range is moved to the nearest limit.
   virtual void Configure(const SequenceOptions& options) = 0;
 
   // One frame of the user's speech: exactly frame_samples samples. `received` is when its last sample
