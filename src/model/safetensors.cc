@@ -115,7 +115,7 @@ Result<Safetensors> Safetensors::Open(const std::string& path) {
   if (!mapping.ok()) return mapping.status();
   Safetensors file;
   file.path_ = path;
-  file.mapping_ = *std::move(mapping);
+  file.mapping_ = std::move(mapping).value();
 
   uint64_t header_bytes = 0;  // little-endian, as is every machine libtorch runs on
   std::memcpy(&header_bytes, file.mapping_->data(), kLengthBytes);

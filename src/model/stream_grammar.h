@@ -1,5 +1,5 @@
 // The position grammar of Wren's token stream: what each position reads, which symbols it may write, and when
-// turns, text and speech are over. Pure logic, no tensors. docs/model_format.md states the grammar itself.
+// turns, text and speech are over. Pure logic, no tensors. docs/token_stream.md states the grammar itself.
 #pragma once
 
 #include <cstdint>

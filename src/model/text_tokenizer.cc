@@ -61,7 +61,7 @@ Result<TextTokenizer> TextTokenizer::Load(const std::string& path, const SymbolI
   }
   Result<TextNormalizer> normalizer = TextNormalizer::Create(*file);
   if (!normalizer.ok()) return DataLoss(path + ": " + normalizer.status().message());
-  return TextTokenizer(*std::move(normalizer), BytePairEncoder(file->pieces), std::move(texts));
+  return TextTokenizer(std::move(normalizer).value(), BytePairEncoder(file->pieces), std::move(texts));
 }
 
 bool TextTokenizer::is_text(int64_t symbol) const {

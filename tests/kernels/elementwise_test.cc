@@ -11,10 +11,6 @@
 namespace antiphon {
 namespace {
 
-double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
-
 TEST(RmsNorm, EveryFormAgreesWithAten) {
   for (const int64_t width : {1, 16, 37, 256}) {
     const torch::Tensor x = Noise({5, width}, 1) * 3;

@@ -24,4 +24,8 @@ inline torch::Tensor Noise(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::detail::createCPUGenerator(seed), torch::TensorOptions().dtype(torch::kFloat));
 }
 
+inline double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
 }  // namespace antiphon

@@ -11,10 +11,6 @@ namespace {
 const std::vector<std::pair<int64_t, int64_t>> kShapes = {{768, 256}, {256, 768}, {41, 16},
                                                           {13, 37},   {1, 1},     {8, 3}};
 
-double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
-  return (a - b).abs().max().item<double>();
-}
-
 TEST(Linear, EveryFormAgreesWithAten) {
   for (const auto& [out, in] : kShapes) {
     for (const torch::ScalarType type : {torch::kFloat, torch::kBFloat16}) {
