@@ -10,6 +10,7 @@ are right when every word is. Without --codec and --decoder the rows that listen
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ import recogniser
 import scoring
 import tokenizer as tokenizers
 from safetensors_file import read_safetensors
-from skills.words import all_words
+from skills import repeating
 
 _WREN = os.path.join(_HERE, "..", "..", "wren")
 
@@ -77,12 +78,6 @@ class Voice:
             subprocess.run(command + ["--codec", self.codec, "--decoder", self.decoder], check=True)
             with open(os.path.join(work, "heard.json")) as source:
                 return json.load(source)
-
-
-def word_grammar(words):
-    """One to three words in any order."""
-    choices = " | ".join(sorted(set(words)))
-    return f"#JSGF V1.0;\ngrammar heard;\npublic <heard> = <word> [<word> [<word>]];\n<word> = {choices};\n"
 
 
 def spoken_rows(model, tokenizer, data, limit):
@@ -138,16 +133,21 @@ def listened_rows(model, tokenizer, data, voice, limit):
 
 
 def _say_rows(model, tokenizer, data, voice, limit, dictionary, answers):
+    """One to three words: the listener chooses among all texts of the set and 2,000 others of that kind."""
     conversations = dataset.load_questions(os.path.join(data, "eval", "say_new_orders.train.npz"))[:limit]
     scored = scoring.run_spoken(model, tokenizer, conversations, speak=True)
-    scored = [s for s in scored if len(s.answer.split()) <= 3 and all(w in dictionary for w in s.answer.split())]
-    words = {w for s in scored for w in s.answer.split()} | {w for w in all_words() if w in dictionary}
-    spoken = [s.result.codes if len(s.result.codes) > 2 else [[0] * model.codebooks] * 3 for s in scored]
-    heard = voice.heard(spoken, word_grammar(words))
-    rows = {"say one to three words in a new order, heard by pocketsphinx": _agreement([s.answer for s in scored], heard)}
-    short = [t for t in answers if len(t.split()) <= 3 and all(w in words for w in t.split())][:300]
+    possible = lambda text: len(text.split()) <= 3 and all(word in dictionary for word in text.split())
+    scored = [s for s in scored if possible(s.answer)]
+    rng = random.Random(11)
+    others = {t for t in (repeating.random_words(rng) for _ in range(6000)) if possible(t)}
+    texts = [s.answer for s in scored]
+    short = [t for t in answers if possible(t) and t not in texts][:300]
+    listening = recogniser.sentence_grammar(sorted(others)[:2000] + texts + short)
+    silence = [[0] * model.codebooks] * 3
+    heard = voice.heard([s.result.codes if len(s.result.codes) > 2 else silence for s in scored], listening)
+    rows = {"say one to three words in a new order, heard by pocketsphinx": _agreement(texts, heard)}
     if short:
-        reference = voice.heard([answers[t] for t in short], word_grammar(words))
+        reference = voice.heard([answers[t] for t in short], listening)
         rows["ceiling: reference codes of such words"] = _agreement(short, reference)
     return rows
 
