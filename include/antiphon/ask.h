@@ -58,11 +58,11 @@ struct ClientLatency {
 struct Answer {
   std::string transcript;  // of the question, as the model heard or read it
   std::string text;
-  std::vector<float> audio;  // at the conversation's output rate; empty for written answers
-  int sample_rate = 0;       // of audio
-  TurnEndCause turn_end = TurnEndCause::kModel;
-  ResponseEnd end = ResponseEnd::kCompleted;
-  bool cut_in = false;   // the turn was judged over before its last speech sample was sent
+  std::vector<float> audio;              // at the conversation's output rate; empty for written answers
+  int sample_rate = 0;                   // of audio
+  std::optional<TurnEndCause> turn_end;  // unset: the turn did not end
+  std::optional<ResponseEnd> end;        // unset: nor did the answer
+  bool cut_in = false;                   // the turn was judged over before its last speech sample was sent
   double speech_ms = 0;  // of the question, from its first sample to its last speech sample; 0 if typed
   Usage usage;
   LatencyLedger ledger;  // the server's

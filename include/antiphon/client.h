@@ -44,10 +44,10 @@ struct TurnDetection {
 
 // Settings that may change during a conversation. What is unset stays as it is on the server.
 struct SessionSettings {
-  std::optional<bool> speak;  // false: written answers only
-  std::optional<TurnDetection> turn_detection;
-  std::optional<SamplingOptions> sampling;
-  std::optional<int> max_response_seconds;  // of speech, 1 to 60
+  std::optional<bool> speak{};  // false: written answers only
+  std::optional<TurnDetection> turn_detection{};
+  std::optional<SamplingOptions> sampling{};
+  std::optional<int> max_response_seconds{};  // of speech, 1 to 60
 };
 
 // A session as the server accepted it.
@@ -139,17 +139,17 @@ using Listener = std::function<void(const Event& event)>;
 
 struct ConversationOptions {
   // Fixed for the conversation's life.
-  AudioFormat input_audio;
-  AudioFormat output_audio;
+  AudioFormat input_audio{};
+  AudioFormat output_audio{};
   // At the start.
-  SessionSettings settings;
+  SessionSettings settings{};
   // Longest wait for the server to accept.
   std::chrono::milliseconds open_timeout{10'000};
   // What may wait to be sent before Append* refuses more. An hour of a stalled network must not fill the
   // memory.
   size_t max_queued_bytes = 8 << 20;
   // If set, events go here and NextEvent is FAILED_PRECONDITION.
-  Listener listener;
+  Listener listener{};
 };
 
 // One session. Every method may be called from any thread and returns at once, except NextEvent, which blocks

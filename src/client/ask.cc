@@ -43,6 +43,20 @@ class Exchange {
  private:
   enum class Stage { kAsking, kTurnEnded, kAnswering, kDone };
 
+  // A question at the rate that travels, in whole packets; silence fills the last one up.
+  struct Speech {
+    std::vector<float> samples;
+    size_t packet = 0;       // samples of one
+    size_t last_packet = 0;  // the one that holds the last speech sample
+
+    size_t packets() const { return samples.size() / packet; }
+    std::span<const float> operator[](size_t i) const {
+      return std::span(samples).subspan(i * packet, packet);
+    }
+  };
+  // Also notes the length of the speech in the answer.
+  Result<Speech> Prepare(const SpokenQuestion& question);
+
   // Handles events until the answer is done or `until` has come.
   Status ReceiveUntil(TimePoint until);
   Status Handle(const Event& event);
@@ -54,7 +68,6 @@ class Exchange {
   // Why a call that sends failed: the stream's own reason if it is over.
   Status Explain(Status status);
   void ReportPlayback();
-  void QuestionSent(TimePoint spoken);
   void FillLatency();
 
   Conversation& conversation_;
@@ -71,53 +84,59 @@ class Exchange {
 Status Exchange::AskTyped(const std::string& text) {
   if (text.empty()) return InvalidArgument("the question has no text");
   if (Status status = conversation_.AppendText(text); !status.ok()) return Explain(std::move(status));
+  sent_ = spoken_ = steady_clock::now();
   if (Status status = conversation_.Commit(); !status.ok()) return Explain(std::move(status));
-  QuestionSent(steady_clock::now());
   return AwaitEnd();
 }
 
 Status Exchange::AskSpoken(const SpokenQuestion& question) {
-  if (question.samples.empty() || question.sample_rate <= 0)
-    return InvalidArgument("the question has no samples");
-  const size_t speech_end =
-      question.speech_end.value_or(FindSpeechEnd(question.samples, question.sample_rate));
-  if (speech_end == 0 || speech_end > question.samples.size()) {
-    return InvalidArgument("the question has no speech: nothing in it is louder than -60 dBFS");
-  }
-  answer_->speech_ms = 1e3 * static_cast<double>(speech_end) / question.sample_rate;
-
-  const int rate = conversation_.input_audio().sample_rate;
-  Result<std::vector<float>> speech = Resample(question.samples, question.sample_rate, rate);
-  if (!speech.ok()) return speech.status();
-  const size_t packet = static_cast<size_t>(rate * kPacket.count() / 1000);
-  speech->resize((speech->size() + packet - 1) / packet * packet);  // silence fills the last one up
-  const size_t packets = speech->size() / packet;
-  const double end_at_rate = answer_->speech_ms * rate / 1e3;  // ... samples
-  const size_t last_packet =
-      std::min(packets - 1, static_cast<size_t>(std::max(0.0, end_at_rate - 1)) / packet);
-  const std::vector<float> silence(packet);
-
+  const Result<Speech> prepared = Prepare(question);
+  if (!prepared.ok()) return prepared.status();
+  const Speech& speech = *prepared;
+  const std::vector<float> silence(speech.packet);
+  const size_t at_once = options_.real_time ? 0 : speech.packets() + kFastSilencePackets;
   const TimePoint start = steady_clock::now();
-  const size_t at_once = options_.real_time ? 0 : packets + kFastSilencePackets;
   for (size_t i = 0;; ++i) {
     // A microphone hands a packet over when its last sample has been heard.
     const TimePoint due = start + kPacket * (i + 1 > at_once ? i + 1 - at_once : 0);
     if (Status status = ReceiveUntil(due); !status.ok() || stage_ == Stage::kDone) return status;
     // Once the server has ended the turn, the rest of the question would only be taken for a new one.
-    const bool talking = i < packets && stage_ == Stage::kAsking;
-    const auto samples = talking ? std::span<const float>(*speech).subspan(i * packet, packet) : silence;
-    if (Status status = SendAudio(samples); !status.ok()) return status;
-    if (i == last_packet) {
-      answer_->cut_in = stage_ != Stage::kAsking;
-      if (options_.commit && !answer_->cut_in) {
-        if (Status status = conversation_.Commit(); !status.ok()) return Explain(std::move(status));
-      }
-      const auto spoken = std::chrono::duration<double, std::milli>(answer_->speech_ms);
-      QuestionSent(start + std::chrono::duration_cast<std::chrono::nanoseconds>(spoken));
-      if (options_.commit) return AwaitEnd();
+    const bool talking = i < speech.packets() && stage_ == Stage::kAsking;
+    if (i == speech.last_packet) {
+      // Before the call, not after it: on a busy machine the answer may be here when it returns.
+      sent_ = steady_clock::now();
+      const std::chrono::duration<double, std::milli> spoken(answer_->speech_ms);
+      spoken_ = start + std::chrono::duration_cast<std::chrono::nanoseconds>(spoken);
+    }
+    if (Status status = SendAudio(talking ? speech[i] : silence); !status.ok()) return status;
+    if (i == speech.last_packet && options_.commit && talking) {
+      if (Status status = conversation_.Commit(); !status.ok()) return Explain(std::move(status));
+      return AwaitEnd();
     }
     if (i % kPacketsAPlaybackReport == 0) ReportPlayback();
   }
+}
+
+Result<Exchange::Speech> Exchange::Prepare(const SpokenQuestion& question) {
+  if (question.samples.empty() || question.sample_rate <= 0) {
+    return InvalidArgument("the question has no samples");
+  }
+  const size_t end = question.speech_end.value_or(FindSpeechEnd(question.samples, question.sample_rate));
+  if (end == 0 || end > question.samples.size()) {
+    return InvalidArgument("the question has no speech: nothing in it is louder than -60 dBFS");
+  }
+  answer_->speech_ms = 1e3 * static_cast<double>(end) / question.sample_rate;
+  const int rate = conversation_.input_audio().sample_rate;
+  Result<std::vector<float>> resampled = Resample(question.samples, question.sample_rate, rate);
+  if (!resampled.ok()) return resampled.status();
+  Speech speech;
+  speech.packet = static_cast<size_t>(rate * kPacket.count() / 1000);
+  speech.samples = std::move(*resampled);
+  speech.samples.resize((speech.samples.size() + speech.packet - 1) / speech.packet * speech.packet);
+  const size_t last_sample =
+      (end - 1) * static_cast<size_t>(rate) / static_cast<size_t>(question.sample_rate);
+  speech.last_packet = std::min(speech.packets() - 1, last_sample / speech.packet);
+  return speech;
 }
 
 Status Exchange::SendAudio(std::span<const float> samples) {
@@ -130,11 +149,6 @@ Status Exchange::SendAudio(std::span<const float> samples) {
     if (status = ReceiveUntil(steady_clock::now() + kPacket); !status.ok() || stage_ == Stage::kDone)
       return status;
   }
-}
-
-void Exchange::QuestionSent(TimePoint spoken) {
-  sent_ = steady_clock::now();
-  spoken_ = spoken;
 }
 
 Status Exchange::AwaitEnd() {
@@ -169,6 +183,7 @@ Status Exchange::Handle(const Event& event) {
   } else if (const auto* turn = std::get_if<TurnEnded>(&event.body)) {
     stage_ = Stage::kTurnEnded;
     turn_ended_ = event.received;
+    answer_->cut_in = !sent_ || event.received < *sent_;
     answer_->transcript = turn->transcript;
     answer_->turn_end = turn->cause;
   } else if (const auto* started = std::get_if<ResponseStarted>(&event.body)) {

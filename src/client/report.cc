@@ -95,8 +95,8 @@ json TurnJson(const Answer& answer) {
   return {{"transcript", answer.transcript},
           {"answer", answer.text},
           {"audio_seconds", AudioSeconds(answer)},
-          {"turn_end", Name(answer.turn_end)},
-          {"end", Name(answer.end)},
+          {"turn_end", answer.turn_end ? json(Name(*answer.turn_end)) : json(nullptr)},
+          {"end", answer.end ? json(Name(*answer.end)) : json(nullptr)},
           {"cut_in", answer.cut_in},
           {"latency_ms", LatencyJson(answer.latency)},
           {"ledger_ms", LedgerJson(answer.ledger)},
@@ -134,7 +134,9 @@ std::string TurnText(const Answer& answer, const std::string& model) {
         answer.latency.underruns == 0 ? "no gaps" : fmt::format("{} gaps", answer.latency.underruns));
   }
   text += fmt::format("{:<9}{}\n", "latency", LatencyText(answer));
-  if (answer.end != ResponseEnd::kCompleted) text += fmt::format("{:<9}{}\n", "ended", Name(answer.end));
+  if (answer.end && *answer.end != ResponseEnd::kCompleted) {
+    text += fmt::format("{:<9}{}\n", "ended", Name(*answer.end));
+  }
   return text;
 }
 
