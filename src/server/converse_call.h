@@ -1,0 +1,77 @@
+// One Converse call: gRPC's side of a session.
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+
+#include "antiphon/status.h"
+#include "conversation/server_event.h"
+#include "server/session_inbox.h"
+
+namespace antiphon {
+
+// Reads into the inbox and writes what it is told to send. Messages are read as bytes: a generated reader
+// cannot tell one that is no ClientEvent from a half-close.
+//
+// Thread rule: gRPC calls the reactions from its threads; Send, ResumeReading and FinishAndWait belong to the
+// session's thread, which also deletes the call, after FinishAndWait.
+class ConverseCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                           public EventSink {
+ public:
+  // `context` and `inbox` outlive the call. More than `max_unread_bytes` waiting to be written set
+  // overflowed().
+  ConverseCall(grpc::CallbackServerContext* context, SessionInbox* inbox, size_t max_unread_bytes);
+
+  // Begins to read.
+  void Start() { ReadNext(); }
+
+  void Send(ServerEvent event) override;
+  // The client has not read what it was sent. Nothing more is queued from then on.
+  bool overflowed() const;
+
+  // After a batch with resume_reading.
+  void ResumeReading() { ReadNext(); }
+
+  // Ends the call: writes what is queued, sends `status` and returns when gRPC is done with the call. A
+  // client that takes longer than `linger` to read is cut off.
+  void FinishAndWait(const Status& status, std::chrono::milliseconds linger);
+
+ private:
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  void ReadNext();
+  // Moves the next queued message to writing_; false when there is none. Caller holds mutex_.
+  bool TakeNext();
+  void FinishNow();
+
+  grpc::CallbackServerContext* const context_;
+  SessionInbox* const inbox_;
+  const size_t max_unread_bytes_;
+  grpc::ByteBuffer reading_;      // owned by gRPC between StartRead and OnReadDone
+  uint64_t sequence_number_ = 0;  // the session's thread's
+
+  mutable std::mutex mutex_;
+  std::condition_variable done_changed_;
+  // Guarded by mutex_.
+  grpc::ByteBuffer writing_;  // owned by gRPC while write_under_way_
+  bool write_under_way_ = false;
+  bool broken_ = false;  // no write will succeed any more
+  bool overflowed_ = false;
+  std::deque<grpc::ByteBuffer> queue_;
+  size_t queued_bytes_ = 0;
+  std::optional<Status> end_;  // FinishAndWait was called
+  bool done_ = false;
+};
+
+}  // namespace antiphon

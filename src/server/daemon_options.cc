@@ -1,0 +1,55 @@
+#include "server/daemon_options.h"
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <functional>
+
+namespace antiphon {
+namespace {
+
+// An option in whole seconds for a time that is kept in ms.
+void AddSeconds(CLI::App* app, const std::string& name, std::chrono::milliseconds* time,
+                const std::string& description, int least) {
+  app->add_option_function<int>(
+         name, [time](int seconds) { *time = std::chrono::seconds(seconds); }, description)
+      ->check(CLI::Range(least, 24 * 60 * 60))
+      ->default_str(std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*time).count()));
+}
+
+}  // namespace
+
+void AddOptions(CLI::App* app, DaemonOptions* options) {
+  ServerOptions& server = options->server;
+  app->add_option("--model", options->model, "Folder of the model")->capture_default_str();
+  app->add_option("--listen", server.listen, "HOST:PORT to listen on; port 0 lets the system choose")
+      ->capture_default_str();
+  app->add_option_function<int>(
+         "--max-sessions",
+         [options](int sessions) {
+           options->server.max_sessions = sessions;
+           options->engine.max_sequences = sessions;
+         },
+         "Conversations at once")
+      ->check(CLI::Range(1, 1024))
+      ->default_str(std::to_string(server.max_sessions));
+  AddSeconds(app, "--max-session-seconds", &server.max_session, "The longest conversation", 1);
+  AddSeconds(app, "--idle-seconds", &server.idle_timeout, "How long a client may say nothing", 1);
+  app->add_option("--max-message-bytes", server.max_message_bytes, "The longest message a client may send")
+      ->check(CLI::Range(1024, 64 * 1024 * 1024))
+      ->capture_default_str();
+  AddSeconds(app, "--drain-seconds", &server.drain, "How long responses may go on after SIGTERM", 0);
+  app->add_option("--threads", options->engine.threads, "Threads of the model; 0: one a core, at most 4")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  app->add_option_function<std::string>(
+         "--log-level",
+         [options](const std::string& name) {
+           auto level = ParseLogLevel(name);
+           if (!level.ok()) throw CLI::ValidationError("--log-level", level.status().message());
+           options->log_level = *level;
+         },
+         "debug, info, warning, error or off")
+      ->default_str("info");
+}
+
+}  // namespace antiphon

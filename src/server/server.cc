@@ -1,0 +1,116 @@
+#include "server/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <array>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "common/logging.h"
+#include "server/conversation_service.h"
+#include "server/model_service.h"
+#include "server/session_host.h"
+
+namespace antiphon {
+namespace {
+
+// A client that vanished without a word is noticed within half a minute.
+constexpr int kKeepaliveMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr int kMinPingIntervalMs = 5'000;
+constexpr int kMaxStreamsPerConnection = 64;
+constexpr std::chrono::seconds kShutdownPatience{2};
+
+Status Check(const ServerOptions& options) {
+  using std::chrono::milliseconds;
+  if (options.max_sessions < 1) return InvalidArgument("max_sessions must be at least 1");
+  if (options.max_message_bytes < 1024 || options.max_message_bytes > 64u * 1024 * 1024) {
+    return InvalidArgument("max_message_bytes must be 1024 to 67108864");
+  }
+  for (const milliseconds time : {options.max_session, options.idle_timeout, options.longest_turn}) {
+    if (time < milliseconds(1) || time > std::chrono::hours(24)) {
+      return InvalidArgument("times of a session must be above 0 and at most 24 hours");
+    }
+  }
+  if (options.drain < milliseconds(0) || options.linger < milliseconds(0)) {
+    return InvalidArgument("drain and linger must not be negative");
+  }
+  return OkStatus();
+}
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(Engine& engine, const ServerOptions& options)
+      : options_(options),
+        host_(engine, options),
+        conversation_service_(host_, options),
+        model_service_(engine.model()) {}
+  ~GrpcServer() override { StopWithin(std::chrono::milliseconds(0)); }
+
+  Status Listen();
+
+  const std::string& address() const override { return address_; }
+  int open_sessions() const override { return host_.open_sessions(); }
+  void Stop() override { StopWithin(options_.drain); }
+
+ private:
+  void StopWithin(std::chrono::milliseconds patience);
+
+  const ServerOptions options_;
+  SessionHost host_;
+  ConversationService conversation_service_;
+  ModelService model_service_;
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+  std::once_flag stopped_;
+};
+
+Status GrpcServer::Listen() {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two servers on one port are a mistake
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.RegisterService(&conversation_service_);
+  builder.RegisterService(&model_service_);
+  server_ = builder.BuildAndStart();
+  if (!server_ || port == 0) return Unavailable("cannot listen on " + options_.listen);
+  address_ = options_.listen.substr(0, options_.listen.rfind(':')) + ":" + std::to_string(port);
+  // gRPC knows the whole server as "" and marks that itself.
+  for (const char* service :
+       {v1::ConversationService::service_full_name(), v1::ModelService::service_full_name()}) {
+    server_->GetHealthCheckService()->SetServingStatus(service, true);
+  }
+  return OkStatus();
+}
+
+void GrpcServer::StopWithin(std::chrono::milliseconds patience) {
+  std::call_once(stopped_, [&] {
+    if (!server_) return;
+    server_->GetHealthCheckService()->SetServingStatus(false);
+    LogInfo("stopping: {} sessions are open", host_.open_sessions());
+    host_.Drain(patience);
+    server_->Shutdown(std::chrono::system_clock::now() + kShutdownPatience);
+    server_->Wait();
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(Engine& engine, const ServerOptions& options) {
+  if (Status status = Check(options); !status.ok()) return status;
+  auto server = std::make_unique<GrpcServer>(engine, options);
+  if (Status status = server->Listen(); !status.ok()) return status;
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace antiphon

@@ -1,0 +1,38 @@
+// What can be set about a server.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace antiphon {
+
+struct ServerOptions {
+  // HOST:PORT; port 0 lets the system choose.
+  std::string listen = "127.0.0.1:50051";
+  // Conversations at once; one more is refused with RESOURCE_EXHAUSTED. The engine may refuse earlier.
+  int max_sessions = 8;
+  // A conversation is ended with DEADLINE_EXCEEDED after this long, and after this long without an event from
+  // its client.
+  std::chrono::milliseconds max_session{30 * 60 * 1000};
+  std::chrono::milliseconds idle_timeout{2 * 60 * 1000};
+  // The longest message a client may send. 2 s of PCM16 at 48 kHz are 192,000 bytes.
+  size_t max_message_bytes = 256 * 1024;
+  // Client events of one conversation that may wait to be handled; beyond it reading pauses.
+  size_t max_waiting_events = 64;
+  // Engine events of one conversation that may wait; beyond it the conversation is ended.
+  size_t max_waiting_results = 4096;
+  // Bytes of events a client has not read yet; beyond it the conversation is ended with RESOURCE_EXHAUSTED.
+  // The default holds the longest response, 60 s at 48 kHz.
+  size_t max_unread_bytes = 8 * 1024 * 1024;
+  // What a refused client is told to wait before it tries again.
+  std::chrono::milliseconds retry_after{1000};
+  // How long a response under way may go on when the server is told to stop.
+  std::chrono::milliseconds drain{10'000};
+  // How long the end of a call waits for a client that does not read.
+  std::chrono::milliseconds linger{5'000};
+  // The longest turn of a user's speech.
+  std::chrono::milliseconds longest_turn{30'000};
+};
+
+}  // namespace antiphon

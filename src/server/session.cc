@@ -1,0 +1,115 @@
+#include "server/session.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <random>
+#include <utility>
+
+#include "common/logging.h"
+
+namespace antiphon {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{50};
+
+std::string NewSessionId() {
+  std::random_device random;
+  const uint64_t number = (static_cast<uint64_t>(random()) << 32) | random();
+  return fmt::format("session-{:016x}", number);
+}
+
+std::string Seconds(std::chrono::milliseconds duration) {
+  return fmt::format("{} s", static_cast<double>(duration.count()) / 1000.0);
+}
+
+}  // namespace
+
+Session::Session(const ServerOptions& options, grpc::CallbackServerContext* context)
+    : id_(NewSessionId()),
+      options_(options),
+      opened_(SystemClock::Get().Now()),
+      last_client_event_(opened_),
+      inbox_(options.max_waiting_events, options.max_waiting_results),
+      call_(std::make_unique<ConverseCall>(context, &inbox_, options.max_unread_bytes)) {}
+
+Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptions& options,
+                                               grpc::CallbackServerContext* context) {
+  std::unique_ptr<Session> session(new Session(options, context));
+  SessionInbox* inbox = &session->inbox_;
+  auto sequence = engine.Open(
+      {}, [inbox](uint64_t turn, SequenceEvent event) { inbox->PushEngine(turn, std::move(event)); });
+  if (!sequence.ok()) return sequence.status();
+  ConversationOptions conversation;
+  conversation.session_id = session->id_;
+  conversation.longest_turn = options.longest_turn;
+  conversation.max_session_seconds = static_cast<int>(options.max_session.count() / 1000);
+  auto made = Conversation::Create(std::move(conversation), engine.model(), std::move(*sequence),
+                                   SystemClock::Get(), *session->call_);
+  if (!made.ok()) return made.status();
+  session->conversation_ = std::move(*made);
+  return session;
+}
+
+void Session::Run(const std::function<void()>& freed) {
+  LogInfo("{} begins", id_);
+  Status end;
+  try {
+    call_->Start();
+    end = Converse();
+  } catch (const std::exception& error) {
+    LogError("{}: {}", id_, error.what());
+    end = Internal("a fault of the server ended the session");
+  }
+  conversation_.reset();
+  freed();
+  call_->FinishAndWait(end, options_.linger);
+  LogInfo("{} ended: {}", id_, end.ToString());
+}
+
+Status Session::Converse() {
+  conversation_->Start();
+  while (true) {
+    SessionInbox::Batch batch = inbox_.Wait(NextWake(SystemClock::Get().Now()));
+    if (batch.abort) return *batch.abort;
+    for (SessionInput& input : batch.inputs) Handle(std::move(input));
+    if (batch.resume_reading) call_->ResumeReading();
+    if (conversation_->wants_ticks()) conversation_->Tick();
+    if (conversation_->finished()) return OkStatus();
+    if (batch.draining && !conversation_->response_due()) return Unavailable("the server is stopping");
+    if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
+  }
+}
+
+void Session::Handle(SessionInput input) {
+  if (auto* event = std::get_if<ClientEvent>(&input)) {
+    last_client_event_ = event->received;
+    conversation_->OnClientEvent(*event);
+  } else if (auto* result = std::get_if<EngineInput>(&input)) {
+    conversation_->OnEngineEvent(result->turn, std::move(result->event));
+  } else {
+    conversation_->OnHalfClose();
+  }
+}
+
+Status Session::CheckLimits(TimePoint now) const {
+  if (call_->overflowed()) {
+    return ResourceExhausted("the client does not read what it is sent: over " +
+                             std::to_string(options_.max_unread_bytes) + " bytes wait");
+  }
+  if (now - opened_ >= options_.max_session) {
+    return DeadlineExceeded("the session has reached its greatest length, " + Seconds(options_.max_session));
+  }
+  if (now - last_client_event_ >= options_.idle_timeout) {
+    return DeadlineExceeded("the client has sent nothing for " + Seconds(options_.idle_timeout));
+  }
+  return OkStatus();
+}
+
+TimePoint Session::NextWake(TimePoint now) const {
+  const TimePoint limit =
+      std::min(opened_ + options_.max_session, last_client_event_ + options_.idle_timeout);
+  return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;
+}
+
+}  // namespace antiphon

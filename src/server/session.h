@@ -1,0 +1,56 @@
+// One session: a conversation on a thread of its own, between a call and a sequence of the engine.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "antiphon/engine.h"
+#include "common/clock.h"
+#include "conversation/conversation.h"
+#include "server/converse_call.h"
+#include "server/server_options.h"
+#include "server/session_inbox.h"
+
+namespace antiphon {
+
+// Thread rule: Open on any thread; then Run, once, on the session's own thread; Drain and Stop on any thread
+// until Run has returned.
+class Session {
+ public:
+  // Opens a sequence for the call. The engine's refusal, RESOURCE_EXHAUSTED for instance, is passed on.
+  static Result<std::unique_ptr<Session>> Open(Engine& engine, const ServerOptions& options,
+                                               grpc::CallbackServerContext* context);
+
+  // What gRPC's handler returns to gRPC.
+  ConverseCall* call() { return call_.get(); }
+
+  // Leads the conversation to its end, frees the sequence, calls `freed` and ends the call.
+  void Run(const std::function<void()>& freed);
+
+  // Ends as soon as no response is due.
+  void Drain() { inbox_.Drain(); }
+  // Ends now.
+  void Stop(Status status) { inbox_.Abort(std::move(status)); }
+
+  const std::string& id() const { return id_; }
+
+ private:
+  Session(const ServerOptions& options, grpc::CallbackServerContext* context);
+
+  Status Converse();
+  // Everything the session must be ended for, but its client's wish.
+  Status CheckLimits(TimePoint now) const;
+  void Handle(SessionInput input);
+  TimePoint NextWake(TimePoint now) const;
+
+  const std::string id_;
+  const ServerOptions options_;
+  const TimePoint opened_;
+  TimePoint last_client_event_;
+  SessionInbox inbox_;
+  std::unique_ptr<ConverseCall> call_;
+  std::unique_ptr<Conversation> conversation_;  // freed before the call and the inbox it speaks to
+};
+
+}  // namespace antiphon

@@ -1,0 +1,95 @@
+#include "server/session_host.h"
+
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "common/logging.h"
+
+namespace antiphon {
+
+SessionHost::SessionHost(Engine& engine, const ServerOptions& options) : engine_(engine), options_(options) {}
+
+SessionHost::~SessionHost() {
+  Drain(std::chrono::milliseconds(0));
+  Reap();
+}
+
+Result<ConverseCall*> SessionHost::Admit(grpc::CallbackServerContext* context) {
+  Reap();
+  {
+    const std::lock_guard lock(mutex_);
+    if (draining_) return Unavailable("the server is stopping");
+    // Calls that linger hold no sequence, but a thread each: they are bounded as well.
+    const bool lingering = entries_.size() >= 2 * static_cast<size_t>(options_.max_sessions);
+    if (open_ >= options_.max_sessions || lingering) {
+      return ResourceExhausted("the server is full: " + std::to_string(options_.max_sessions) + " sessions");
+    }
+    ++open_;  // the place is taken while the engine is asked, without the lock
+  }
+  auto session = Session::Open(engine_, options_, context);
+  const std::lock_guard lock(mutex_);
+  if (!session.ok() || draining_) {
+    --open_;
+    changed_.notify_all();
+    return session.ok() ? Unavailable("the server is stopping") : session.status();
+  }
+  Entry& entry = entries_.emplace_back();
+  entry.session = std::move(*session);
+  ConverseCall* call = entry.session->call();
+  try {
+    entry.thread = std::thread(&SessionHost::Run, this, &entry);
+  } catch (const std::system_error& error) {
+    entries_.pop_back();
+    --open_;
+    return ResourceExhausted(std::string("no thread for a session: ") + error.what());
+  }
+  return call;
+}
+
+void SessionHost::Run(Entry* entry) {
+  entry->session->Run([this] {
+    const std::lock_guard lock(mutex_);
+    --open_;
+  });
+  const std::lock_guard lock(mutex_);
+  entry->ended = true;
+  changed_.notify_all();
+}
+
+void SessionHost::Reap() {
+  std::list<Entry> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const auto next = std::next(entry);
+      if (entry->ended) ended.splice(ended.end(), entries_, entry);
+      entry = next;
+    }
+  }
+  for (Entry& entry : ended) entry.thread.join();
+}
+
+void SessionHost::Drain(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  const auto all_ended = [this] {
+    for (const Entry& entry : entries_) {
+      if (!entry.ended) return false;
+    }
+    return true;
+  };
+  for (Entry& entry : entries_) entry.session->Drain();
+  if (changed_.wait_for(lock, patience, all_ended)) return;
+  if (patience > std::chrono::milliseconds(0))
+    LogWarning("the drain time is over: the last sessions are ended");
+  for (Entry& entry : entries_) entry.session->Stop(Unavailable("the server has stopped"));
+  changed_.wait(lock, all_ended);
+}
+
+int SessionHost::open_sessions() const {
+  const std::lock_guard lock(mutex_);
+  return open_;
+}
+
+}  // namespace antiphon

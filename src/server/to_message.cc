@@ -1,0 +1,159 @@
+#include <utility>
+
+#include "server/grpc_status.h"
+#include "server/messages.h"
+
+namespace antiphon {
+namespace {
+
+void Fill(const AudioFormat& format, v1::AudioFormat* message) {
+  const bool opus = format.encoding == AudioEncoding::kOpus;
+  message->set_encoding(opus ? v1::AUDIO_ENCODING_OPUS : v1::AUDIO_ENCODING_PCM16);
+  message->set_sample_rate(static_cast<uint32_t>(format.sample_rate));
+}
+
+void Fill(const SessionConfig& config, v1::SessionConfig* message) {
+  message->add_output_modalities(v1::MODALITY_TEXT);
+  if (config.speak) message->add_output_modalities(v1::MODALITY_AUDIO);
+  Fill(config.input, message->mutable_input_audio());
+  Fill(config.output, message->mutable_output_audio());
+  v1::TurnDetection* detection = message->mutable_turn_detection();
+  detection->set_mode(config.turn_detection.mode == TurnDetectionMode::kNone
+                          ? v1::TurnDetection::MODE_NONE
+                          : v1::TurnDetection::MODE_SEMANTIC);
+  detection->set_threshold(config.turn_detection.threshold);
+  detection->set_max_silence_ms(static_cast<uint32_t>(config.turn_detection.max_silence_ms));
+  v1::Sampling* sampling = message->mutable_sampling();
+  sampling->set_temperature(config.sampling.temperature);
+  sampling->set_top_k(static_cast<uint32_t>(config.sampling.top_k));
+  sampling->set_top_p(config.sampling.top_p);
+  sampling->set_repetition_penalty(config.sampling.repetition_penalty);
+  sampling->set_seed(config.sampling.seed);
+  message->set_max_response_seconds(static_cast<uint32_t>(config.max_response_seconds));
+}
+
+v1::TurnEnded::Cause ToMessage(TurnEndCause cause) {
+  switch (cause) {
+    case TurnEndCause::kModel:
+      return v1::TurnEnded::CAUSE_MODEL;
+    case TurnEndCause::kCommit:
+      return v1::TurnEnded::CAUSE_COMMIT;
+    case TurnEndCause::kSilence:
+      return v1::TurnEnded::CAUSE_SILENCE;
+    case TurnEndCause::kLength:
+      return v1::TurnEnded::CAUSE_LENGTH;
+  }
+  return v1::TurnEnded::CAUSE_UNSPECIFIED;
+}
+
+v1::ResponseDone::Status ToMessage(ResponseEnd end) {
+  switch (end) {
+    case ResponseEnd::kCompleted:
+      return v1::ResponseDone::STATUS_COMPLETED;
+    case ResponseEnd::kCancelled:
+      return v1::ResponseDone::STATUS_CANCELLED;
+    case ResponseEnd::kIncomplete:
+      return v1::ResponseDone::STATUS_INCOMPLETE;
+    case ResponseEnd::kFailed:
+      return v1::ResponseDone::STATUS_FAILED;
+  }
+  return v1::ResponseDone::STATUS_UNSPECIFIED;
+}
+
+// Writes one alternative of a ServerEvent into the message's oneof.
+struct Filler {
+  v1::ServerEvent* message;
+
+  void operator()(server_event::SessionCreated& event) {
+    v1::SessionCreated* created = message->mutable_session_created();
+    created->set_session_id(std::move(event.session_id));
+    created->set_model(std::move(event.model));
+    created->set_model_version(std::move(event.model_version));
+    Fill(event.config, created->mutable_config());
+    created->set_max_session_seconds(static_cast<uint32_t>(event.max_session_seconds));
+  }
+  void operator()(server_event::SessionUpdated& event) {
+    Fill(event.config, message->mutable_session_updated()->mutable_config());
+  }
+  void operator()(server_event::SpeechStarted& event) {
+    message->mutable_speech_started()->set_audio_offset_samples(event.audio_offset_samples);
+  }
+  void operator()(server_event::SpeechStopped& event) {
+    message->mutable_speech_stopped()->set_audio_offset_samples(event.audio_offset_samples);
+  }
+  void operator()(server_event::TranscriptDelta& event) {
+    message->mutable_transcript_delta()->set_text(std::move(event.text));
+  }
+  void operator()(server_event::TurnEnded& event) {
+    message->mutable_turn_ended()->set_cause(ToMessage(event.cause));
+    message->mutable_turn_ended()->set_transcript(std::move(event.transcript));
+  }
+  void operator()(server_event::ResponseStarted& event) {
+    message->mutable_response_started()->set_response_id(std::move(event.response_id));
+  }
+  void operator()(server_event::TextDelta& event) {
+    message->mutable_text_delta()->set_response_id(std::move(event.response_id));
+    message->mutable_text_delta()->set_text(std::move(event.text));
+  }
+  void operator()(server_event::AudioDelta& event) {
+    v1::AudioDelta* delta = message->mutable_audio_delta();
+    delta->set_response_id(std::move(event.response_id));
+    delta->set_audio(std::move(event.audio));
+    delta->set_first_sample(event.first_sample);
+  }
+  void operator()(server_event::ResponseDone& event) {
+    v1::ResponseDone* done = message->mutable_response_done();
+    done->set_response_id(std::move(event.response_id));
+    done->set_status(ToMessage(event.end));
+    done->set_text(std::move(event.text));
+    v1::Usage* usage = done->mutable_usage();
+    usage->set_heard_frames(static_cast<uint32_t>(event.usage.heard_frames));
+    usage->set_input_text_pieces(static_cast<uint32_t>(event.usage.input_text_pieces));
+    usage->set_output_text_pieces(static_cast<uint32_t>(event.usage.output_text_pieces));
+    usage->set_spoken_frames(static_cast<uint32_t>(event.usage.spoken_frames));
+    usage->set_context_positions(static_cast<uint32_t>(event.usage.context_positions));
+    v1::LatencyLedger* ledger = done->mutable_ledger();
+    ledger->set_last_speech_received_us(event.ledger.last_speech_received_us);
+    ledger->set_endpoint_decided_us(event.ledger.endpoint_decided_us);
+    ledger->set_first_symbol_us(event.ledger.first_symbol_us);
+    ledger->set_first_frame_us(event.ledger.first_frame_us);
+    ledger->set_first_packet_sent_us(event.ledger.first_packet_sent_us);
+    ledger->set_least_margin_ms(static_cast<uint32_t>(event.ledger.least_margin_ms));
+    ledger->set_underruns(static_cast<uint32_t>(event.ledger.underruns));
+  }
+  void operator()(server_event::Error& event) {
+    v1::Error* error = message->mutable_error();
+    error->set_code(static_cast<uint32_t>(ToGrpc(event.refusal.status.code())));
+    error->set_field(std::move(event.refusal.field));
+    error->set_message(event.refusal.status.message());
+    error->set_event_id(std::move(event.event_id));
+  }
+};
+
+}  // namespace
+
+v1::ServerEvent ToMessage(ServerEvent event, uint64_t sequence_number) {
+  v1::ServerEvent message;
+  message.set_sequence_number(sequence_number);
+  std::visit(Filler{&message}, event);
+  return message;
+}
+
+v1::ModelInfo ToMessage(const ModelDescription& model) {
+  v1::ModelInfo info;
+  info.set_name(model.name);
+  info.set_version(model.version);
+  info.set_parameters(model.parameters);
+  for (const v1::Modality modality : {v1::MODALITY_TEXT, v1::MODALITY_AUDIO}) {
+    info.add_input_modalities(modality);
+    info.add_output_modalities(modality);
+  }
+  info.set_sample_rate(static_cast<uint32_t>(model.sample_rate));
+  info.set_frame_ms(static_cast<uint32_t>(int64_t{1000} * model.frame_samples / model.sample_rate));
+  info.set_codebooks(static_cast<uint32_t>(model.codebook_sizes.size()));
+  info.set_vocabulary_size(static_cast<uint32_t>(model.vocabulary_size));
+  info.set_max_positions(static_cast<uint32_t>(model.max_positions));
+  return info;
+}
+
+}  // namespace antiphon

@@ -1,0 +1,116 @@
+// The whole path: a question is spoken to a running antiphond in real time, and its spoken answer is heard by
+// an independent recogniser.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "antiphon/ask.h"
+#include "antiphon/client.h"
+#include "media/wav.h"
+#include "tests/end_to_end/daemon.h"
+#include "tests/end_to_end/recogniser.h"
+
+namespace antiphon {
+namespace {
+
+struct Turn {
+  const char* question;
+  const char* answer;
+};
+
+// What any version of Wren must know.
+const Turn kTurns[] = {
+    {"what is seven plus five", "seven plus five is twelve"},
+    {"what is the capital of france", "paris is the capital of france"},
+    {"what is the opposite of hot", "the opposite of hot is cold"},
+};
+
+Audio Speak(const std::string& voice, const std::string& text) {
+  const std::string path = testing::TempDir() + "antiphon_end_to_end_question.wav";
+  const std::string command = "espeak-ng -s 150 -v " + voice + " -w " + path + " '" + text + "'";
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  const Result<Audio> audio = ReadWav(path);
+  std::filesystem::remove(path);
+  EXPECT_TRUE(audio.ok()) << audio.status().ToString();
+  return audio.ok() ? *audio : Audio{};
+}
+
+class SpokenTurnTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto address = daemon_.WaitUntilListening();
+    ASSERT_TRUE(address) << daemon_.StandardError();
+    auto client = client::Client::Connect(*address, {});
+    ASSERT_TRUE(client.ok()) << client.status().ToString();
+    client_ = std::move(*client);
+  }
+
+  client::Answer Ask(client::Conversation& conversation, const client::Question& question) {
+    client::Answer answer;
+    const Status status = client::Ask(conversation, question, {}, &answer);
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    return answer;
+  }
+  client::Answer AskAloud(client::Conversation& conversation, const Turn& turn) {
+    const Audio question = Speak("en-us", turn.question);
+    return Ask(conversation, client::SpokenQuestion{question.samples, question.sample_rate, {}});
+  }
+  std::unique_ptr<client::Conversation> Open(const client::ConversationOptions& options = {}) {
+    auto conversation = client_->Open(options);
+    EXPECT_TRUE(conversation.ok()) << conversation.status().ToString();
+    return conversation.ok() ? std::move(*conversation) : nullptr;
+  }
+
+  static std::vector<std::string> Answers() {
+    std::vector<std::string> answers;
+    for (const Turn& turn : kTurns) answers.push_back(turn.answer);
+    return answers;
+  }
+
+  Daemon daemon_{{"--model", "models/wren", "--listen", "127.0.0.1:0"}};
+  std::unique_ptr<client::Client> client_;
+};
+
+TEST_F(SpokenTurnTest, SpokenQuestionsGetSpokenAnswersThatAnyoneCanHear) {
+  auto conversation = Open();
+  ASSERT_TRUE(conversation);
+  for (const Turn& turn : kTurns) {
+    SCOPED_TRACE(turn.question);
+    const client::Answer answer = AskAloud(*conversation, turn);
+    EXPECT_EQ(answer.transcript, turn.question);
+    EXPECT_EQ(answer.text, turn.answer);
+    EXPECT_EQ(answer.turn_end, TurnEndCause::kModel) << "the model judges by itself that the turn is over";
+    EXPECT_EQ(answer.end, ResponseEnd::kCompleted);
+    EXPECT_EQ(Recognise(answer.audio, answer.sample_rate, Answers()), turn.answer);
+    // One clock, one order of events.
+    const client::LatencyLedger& ledger = answer.ledger;
+    EXPECT_GT(ledger.last_speech_received_us, 0u);
+    EXPECT_GE(ledger.first_symbol_us, ledger.endpoint_decided_us);
+    EXPECT_GE(ledger.first_frame_us, ledger.endpoint_decided_us);
+    EXPECT_GE(ledger.first_packet_sent_us, ledger.first_frame_us);
+  }
+}
+
+TEST_F(SpokenTurnTest, OpusBothWaysSaysTheSame) {
+  client::ConversationOptions options;
+  options.input_audio = {client::AudioEncoding::kOpus, 48000};
+  options.output_audio = {client::AudioEncoding::kOpus, 48000};
+  auto conversation = Open(options);
+  ASSERT_TRUE(conversation);
+  const client::Answer answer = AskAloud(*conversation, kTurns[0]);
+  EXPECT_EQ(answer.text, kTurns[0].answer);
+  EXPECT_EQ(Recognise(answer.audio, answer.sample_rate, Answers()), kTurns[0].answer);
+}
+
+TEST_F(SpokenTurnTest, ATypedQuestionGetsTheSameAnswer) {
+  auto conversation = Open();
+  ASSERT_TRUE(conversation);
+  for (const Turn& turn : kTurns) {
+    SCOPED_TRACE(turn.question);
+    EXPECT_EQ(Ask(*conversation, client::TypedQuestion{turn.question}).text, turn.answer);
+  }
+}
+
+}  // namespace
+}  // namespace antiphon

@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""A typed and a spoken turn from outside C++: stubs generated from proto/ as any client author would.
+
+Usage: test_protocol.py ANTIPHOND MODEL_FOLDER [--question "what is two plus three"]
+Needs Debian's python3-grpcio, python3-grpc-tools (or protoc with its Python plug-in) and espeak-ng.
+"""
+
+import argparse
+import array
+import importlib
+import pathlib
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import wave
+
+import grpc
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+PACKET_MS = 20
+TIMEOUT_S = 60
+
+
+def generate_stubs(folder):
+    """Runs protoc over proto/ and imports what it wrote."""
+    protos = sorted(str(p.relative_to(REPOSITORY / "proto")) for p in (REPOSITORY / "proto").rglob("*.proto"))
+    plugin = "/usr/bin/grpc_python_plugin"
+    if pathlib.Path(plugin).exists():
+        command = ["protoc", f"--plugin=protoc-gen-grpc={plugin}", f"--grpc_out={folder}"]
+    else:
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"--grpc_python_out={folder}"]
+    subprocess.run([*command, f"--proto_path={REPOSITORY / 'proto'}", f"--python_out={folder}", *protos], check=True)
+    sys.path.insert(0, str(folder))
+    names = ["conversation_pb2", "conversation_pb2_grpc", "model_pb2", "model_pb2_grpc"]
+    return [importlib.import_module(f"antiphon.v1.{name}") for name in names]
+
+
+class Server:
+    """An antiphond of our own on a free port."""
+
+    def __init__(self, antiphond, model):
+        self.process = subprocess.Popen(
+            [antiphond, "--model", model, "--listen", "127.0.0.1:0", "--log-level", "warning"],
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on "), f"antiphond said {line!r}"
+        self.address = line.split()[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=TIMEOUT_S)
+        assert code == 0, f"antiphond ended with {code}"
+
+
+class Call:
+    """One Converse call: what is put is sent, until end() half-closes."""
+
+    def __init__(self, pb, stub):
+        self.pb = pb
+        self.requests = queue.SimpleQueue()
+        self.events = stub.Converse(iter(self.requests.get, None), timeout=TIMEOUT_S)
+        self.expected_number = 1
+
+    def put(self, **event):
+        self.requests.put(self.pb.ClientEvent(**event))
+
+    def end(self):
+        self.requests.put(None)
+
+    def read(self):
+        event = next(self.events)
+        assert event.sequence_number == self.expected_number, event
+        self.expected_number += 1
+        return event
+
+    def read_until(self, kind):
+        while True:
+            event = self.read()
+            assert event.WhichOneof("event") != "error" or kind == "error", event
+            if event.WhichOneof("event") == kind:
+                return getattr(event, kind)
+
+    def read_answer(self):
+        text, audio = "", b""
+        while True:
+            event = self.read()
+            kind = event.WhichOneof("event")
+            if kind == "text_delta":
+                text += event.text_delta.text
+            elif kind == "audio_delta":
+                assert event.audio_delta.first_sample * 2 == len(audio), "speech is numbered without a gap"
+                audio += event.audio_delta.audio
+            elif kind == "response_done":
+                return text, audio, event.response_done
+
+
+def check_model(model_pb, model_grpc, channel):
+    models = model_grpc.ModelServiceStub(channel).ListModels(model_pb.ListModelsRequest(), timeout=TIMEOUT_S).models
+    assert len(models) == 1 and models[0].name and models[0].parameters > 0, models
+    assert models[0].sample_rate * models[0].frame_ms % 1000 == 0
+    print(f"model: {models[0].name} {models[0].version}, {models[0].parameters / 1e6:.1f} M parameters")
+
+
+def check_typed_turn(pb, stub, question):
+    call = Call(pb, stub)
+    created = call.read_until("session_created")
+    assert created.session_id and created.config.output_audio.sample_rate == 24000
+    call.put(text_append=pb.TextAppend(text=question))
+    call.put(commit=pb.Commit())
+    ended = call.read_until("turn_ended")
+    assert ended.cause == pb.TurnEnded.CAUSE_COMMIT
+    text, audio, done = call.read_answer()
+    assert done.text == text
+    assert done.status in (pb.ResponseDone.STATUS_COMPLETED, pb.ResponseDone.STATUS_INCOMPLETE), done
+    assert len(audio) // 2 == done.usage.spoken_frames * 1920, "80 ms a frame at 24 kHz"
+    ledger = done.ledger
+    assert 0 < ledger.last_speech_received_us <= ledger.endpoint_decided_us <= ledger.first_symbol_us, ledger
+    assert ledger.first_frame_us <= ledger.first_packet_sent_us, ledger
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    print(f"typed: {question!r} -> {text!r}, {len(audio) / 48000:.2f} s of speech")
+
+
+def check_mistake(pb, stub):
+    call = Call(pb, stub)
+    call.put(event_id="mine", session_update=pb.SessionUpdate(
+        config=pb.SessionConfig(sampling=pb.Sampling(top_p=3))))
+    error = call.read_until("error")
+    assert error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0], error
+    assert error.field == "session_update.config.sampling.top_p" and error.event_id == "mine", error
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    print(f"mistake: {error.message}")
+
+
+def speak(text):
+    """16 kHz PCM16 of espeak-ng."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", file.name, text], check=True)
+        with wave.open(file.name) as reader:
+            samples = array.array("h", reader.readframes(reader.getnframes()))
+            rate = reader.getframerate()
+    # Linear interpolation is good enough for a test of the protocol.
+    count = len(samples) * 16000 // rate
+    positions = (i * rate / 16000 for i in range(count - 2))
+    return array.array("h", (int(samples[int(p)] * (1 - p % 1) + samples[int(p) + 1] * (p % 1)) for p in positions))
+
+
+def check_spoken_turn(pb, stub, question):
+    call = Call(pb, stub)
+    call.put(session_update=pb.SessionUpdate(config=pb.SessionConfig(
+        input_audio=pb.AudioFormat(encoding=pb.AUDIO_ENCODING_PCM16, sample_rate=16000))))
+    call.read_until("session_updated")
+    speech = array.array("h", [0] * 8000) + speak(question)
+    answered = threading.Event()
+
+    def microphone():
+        packet = 16 * PACKET_MS
+        due = time.monotonic()
+        sent = 0
+        while not answered.is_set():
+            piece = speech[sent:sent + packet]
+            piece.extend([0] * (packet - len(piece)))
+            call.put(audio_append=pb.AudioAppend(audio=piece.tobytes()))
+            sent += packet
+            due += PACKET_MS / 1000
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    thread = threading.Thread(target=microphone)
+    thread.start()
+    try:
+        started = call.read_until("speech_started")
+        assert 6000 < started.audio_offset_samples < 12000, started
+        ended = call.read_until("turn_ended")
+        text, audio, done = call.read_answer()
+    finally:
+        answered.set()
+        thread.join()
+    assert done.usage.heard_frames > 0 and done.text == text, done
+    assert len(audio) // 2 == done.usage.spoken_frames * 1920
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    latency = (done.ledger.first_packet_sent_us - done.ledger.last_speech_received_us) / 1000
+    print(f"spoken: heard {ended.transcript!r} ({pb.TurnEnded.Cause.Name(ended.cause)}) -> {text!r}, {latency:.0f} ms")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("antiphond")
+    parser.add_argument("model")
+    parser.add_argument("--question", default="what is two plus three")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        pb, pb_grpc, model_pb, model_grpc = generate_stubs(folder)
+        with Server(arguments.antiphond, arguments.model) as server:
+            with grpc.insecure_channel(server.address) as channel:
+                stub = pb_grpc.ConversationServiceStub(channel)
+                check_model(model_pb, model_grpc, channel)
+                check_typed_turn(pb, stub, arguments.question)
+                check_mistake(pb, stub)
+                check_spoken_turn(pb, stub, arguments.question)
+    print("passed")
+
+
+if __name__ == "__main__":
+    main()

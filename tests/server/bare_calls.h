@@ -1,0 +1,20 @@
+// Calls of services whose messages are not part of this repository: bytes in, bytes out.
+#pragma once
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+namespace antiphon {
+
+// Sends one message and half-closes; the bytes of the first answer, or "" when there is none.
+std::string CallOnce(grpc::GenericStub* stub, const std::string& method, const std::string& message);
+
+enum class HealthStatus { kUnknown, kServing, kNotServing };
+
+// What grpc.health.v1.Health says of a service; kUnknown when the call fails or the service is none.
+HealthStatus CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service);
+
+}  // namespace antiphon

@@ -1,0 +1,195 @@
+#include "tests/server/fake_engine.h"
+
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+namespace antiphon {
+
+using Clock = std::chrono::steady_clock;
+
+// One sequence, as the engine's thread knows it.
+struct FakeEngine::State {
+  std::mutex listener_mutex;
+  SequenceListener listener;  // guarded by listener_mutex; empty once the sequence is gone
+
+  SequenceOptions options;
+  uint64_t turn = 1;
+  std::string text;
+  int frames = 0;
+
+  bool responding = false;
+  bool cancelled = false;
+  std::vector<std::string> pieces;
+  size_t pieces_said = 0;
+  int frames_said = 0;
+  float level = 0.0f;
+
+  void Say(SequenceEvent event) {
+    const std::lock_guard lock(listener_mutex);
+    if (listener) listener(turn, std::move(event));
+  }
+
+  void EndTurn(TurnEndCause cause) {
+    if (responding || (text.empty() && frames == 0)) return;
+    const std::string transcript = text.empty() ? "some words" : text;
+    pieces = text.empty() ? std::vector<std::string>{"i ", "heard ", "you"}
+                          : std::vector<std::string>{"you ", "said ", text};
+    level = static_cast<float>(std::atoi(transcript.c_str() + transcript.rfind(' ') + 1)) / 100.0f;
+    responding = true;
+    cancelled = false;
+    pieces_said = 0;
+    frames_said = 0;
+    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), Clock::now()});
+  }
+
+  void Forget() {
+    text.clear();
+    frames = 0;
+  }
+
+  // The next piece or frame of the answer.
+  void Answer(const FakeEngineOptions& fake, int frame_samples) {
+    if (cancelled) return Done(ResponseEnd::kCancelled);
+    if (pieces_said < pieces.size()) {
+      Say(ResponseText{pieces[pieces_said++], Clock::now()});
+    } else if (options.speak && (fake.endless || frames_said < fake.answer_frames)) {
+      ++frames_said;
+      Say(ResponseAudio{std::vector<float>(static_cast<size_t>(frame_samples), level), Clock::now()});
+    } else if (!fake.endless) {
+      Done(ResponseEnd::kCompleted);
+    }
+  }
+
+  void Done(ResponseEnd end) {
+    responding = false;
+    Forget();
+    Say(ResponseDone{end, {}, static_cast<int>(pieces_said), frames_said, 40});
+    ++turn;
+  }
+};
+
+class FakeEngine::FakeSequence final : public Sequence {
+ public:
+  FakeSequence(FakeEngine* engine, std::shared_ptr<State> state)
+      : engine_(engine), state_(std::move(state)) {}
+
+  ~FakeSequence() override {
+    {
+      const std::lock_guard lock(state_->listener_mutex);
+      state_->listener = nullptr;
+    }
+    engine_->Post([engine = engine_, state = state_] { engine->states_.remove(state); });
+    const std::lock_guard lock(engine_->mutex_);
+    --engine_->open_;
+    engine_->changed_.notify_all();
+  }
+
+  void Configure(const SequenceOptions& options) override {
+    engine_->Post([state = state_, options] { state->options = options; });
+  }
+  Status AppendFrame(std::span<const float> samples, TimePoint) override {
+    if (samples.size() != static_cast<size_t>(engine_->model_.frame_samples)) return InvalidArgument("size");
+    engine_->Post([state = state_, most = engine_->options_.frames_of_turn] {
+      if (state->responding) return;
+      if (++state->frames == 3) state->Say(TranscriptDelta{"some words"});
+      if (state->options.semantic_turns && state->frames >= most) state->EndTurn(TurnEndCause::kModel);
+    });
+    return OkStatus();
+  }
+  Status AppendText(const std::string& text) override {
+    engine_->Post([state = state_, text] {
+      if (!state->responding) state->text += text;
+    });
+    return OkStatus();
+  }
+  void EndTurn(TurnEndCause cause) override {
+    engine_->Post([state = state_, cause] { state->EndTurn(cause); });
+  }
+  void ClearTurn() override {
+    engine_->Post([state = state_] {
+      if (!state->responding) state->Forget();
+    });
+  }
+  void Cancel() override {
+    engine_->Post([state = state_] { state->cancelled = true; });
+  }
+
+ private:
+  FakeEngine* const engine_;
+  const std::shared_ptr<State> state_;
+};
+
+FakeEngine::FakeEngine(const FakeEngineOptions& options) : options_(options) {
+  model_.name = "fake";
+  model_.version = "v1";
+  model_.parameters = 1234;
+  model_.sample_rate = 16000;
+  model_.frame_samples = 1280;
+  model_.codebook_sizes = {1024, 512, 512, 512};
+  model_.vocabulary_size = 600;
+  model_.max_positions = 4096;
+  thread_ = std::thread(&FakeEngine::Run, this);
+}
+
+FakeEngine::~FakeEngine() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+Result<std::unique_ptr<Sequence>> FakeEngine::Open(const SequenceOptions& options,
+                                                   SequenceListener listener) {
+  auto state = std::make_shared<State>();
+  state->options = options;
+  state->listener = std::move(listener);
+  {
+    const std::lock_guard lock(mutex_);
+    if (open_ == options_.max_sequences) return ResourceExhausted("the engine is full");
+    ++open_;
+    changed_.notify_all();
+  }
+  Post([this, state] { states_.push_back(state); });
+  return std::unique_ptr<Sequence>(std::make_unique<FakeSequence>(this, std::move(state)));
+}
+
+EngineStatistics FakeEngine::statistics() const {
+  const std::lock_guard lock(mutex_);
+  EngineStatistics statistics;
+  statistics.open_sequences = open_;
+  return statistics;
+}
+
+bool FakeEngine::WaitForSequences(int count) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::seconds(5), [&] { return open_ == count; });
+}
+
+void FakeEngine::Post(std::function<void()> command) {
+  const std::lock_guard lock(mutex_);
+  commands_.push_back(std::move(command));
+  changed_.notify_all();
+}
+
+void FakeEngine::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    changed_.wait_for(lock, options_.step, [this] { return stopping_ || !commands_.empty(); });
+    std::deque<std::function<void()>> commands = std::exchange(commands_, {});
+    lock.unlock();
+    for (const auto& command : commands) command();
+    Step();
+    lock.lock();
+  }
+}
+
+void FakeEngine::Step() {
+  for (const auto& state : states_) {
+    if (state->responding) state->Answer(options_, model_.frame_samples);
+  }
+}
+
+}  // namespace antiphon

@@ -1,0 +1,63 @@
+// An engine without a model: a real thread, real queues, and answers that tell whose they are.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "antiphon/engine.h"
+
+namespace antiphon {
+
+struct FakeEngineOptions {
+  int max_sequences = 16;
+  std::chrono::microseconds step{500};  // from one piece or frame of an answer to the next
+  int answer_frames = 5;                // of speech
+  bool endless = false;                 // answers go on until they are cancelled
+  int frames_of_turn = 12;              // heard frames after which the model takes its turn
+};
+
+// A typed turn "blue 7" is answered "you said blue 7", word by word, and with frames of the constant level
+// 0.07 (the number that ends the text, in hundredths). In a spoken turn the third frame brings the words
+// "some words" to light, and frames_of_turn of them end it; it is answered "i heard you".
+class FakeEngine final : public Engine {
+ public:
+  explicit FakeEngine(const FakeEngineOptions& options = {});
+  ~FakeEngine() override;
+
+  Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options, SequenceListener listener) override;
+  const ModelDescription& model() const override { return model_; }
+  EngineStatistics statistics() const override;
+
+  // Waits until that many sequences are open; false after five seconds.
+  bool WaitForSequences(int count) const;
+
+ private:
+  class FakeSequence;
+  struct State;
+
+  void Run();
+  void Post(std::function<void()> command);
+  void Step();
+
+  const FakeEngineOptions options_;
+  ModelDescription model_;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  // Guarded by mutex_.
+  std::deque<std::function<void()>> commands_;
+  int open_ = 0;
+  bool stopping_ = false;
+
+  std::list<std::shared_ptr<State>> states_;  // the engine thread's
+  std::thread thread_;
+};
+
+}  // namespace antiphon

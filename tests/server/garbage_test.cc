@@ -1,0 +1,157 @@
+// Garbage in every field: each mistake is named, changes nothing, and the session goes on.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+#include "antiphon/v1/conversation.pb.h"
+#include "server/grpc_status.h"
+#include "server/messages.h"
+#include "tests/server/server_fixture.h"
+
+namespace antiphon {
+namespace {
+
+struct Garbage {
+  const char* what;
+  std::function<void(v1::ClientEvent*)> fill;
+  StatusCode code;
+  const char* field;
+};
+
+v1::SessionConfig* Config(v1::ClientEvent* event) {
+  return event->mutable_session_update()->mutable_config();
+}
+
+constexpr StatusCode kInvalid = StatusCode::kInvalidArgument;
+constexpr StatusCode kMoment = StatusCode::kFailedPrecondition;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+const Garbage kGarbage[] = {
+    {"no event", [](auto*) {}, kInvalid, "event"},
+    {"long event id", [](auto* e) { e->set_event_id(std::string(65, 'x')), e->mutable_clear(); }, kInvalid,
+     "event_id"},
+    {"modality", [](auto* e) { Config(e)->add_output_modalities(static_cast<v1::Modality>(77)); }, kInvalid,
+     "session_update.config.output_modalities"},
+    {"many modalities",
+     [](auto* e) {
+       for (int i = 0; i < 1000; ++i) Config(e)->add_output_modalities(v1::MODALITY_TEXT);
+     },
+     kInvalid, "session_update.config.output_modalities"},
+    {"input encoding",
+     [](auto* e) { Config(e)->mutable_input_audio()->set_encoding(static_cast<v1::AudioEncoding>(-3)); },
+     kInvalid, "session_update.config.input_audio.encoding"},
+    {"input rate", [](auto* e) { Config(e)->mutable_input_audio()->set_sample_rate(1); }, kInvalid,
+     "session_update.config.input_audio.sample_rate"},
+    {"output encoding",
+     [](auto* e) { Config(e)->mutable_output_audio()->set_encoding(static_cast<v1::AudioEncoding>(99)); },
+     kInvalid, "session_update.config.output_audio.encoding"},
+    {"output rate", [](auto* e) { Config(e)->mutable_output_audio()->set_sample_rate(UINT32_MAX); }, kInvalid,
+     "session_update.config.output_audio.sample_rate"},
+    {"turn detection mode",
+     [](auto* e) {
+       Config(e)->mutable_turn_detection()->set_mode(static_cast<v1::TurnDetection::Mode>(1 << 30));
+     },
+     kInvalid, "session_update.config.turn_detection.mode"},
+    {"threshold", [](auto* e) { Config(e)->mutable_turn_detection()->set_threshold(kNan); }, kInvalid,
+     "session_update.config.turn_detection.threshold"},
+    {"silence", [](auto* e) { Config(e)->mutable_turn_detection()->set_max_silence_ms(1); }, kInvalid,
+     "session_update.config.turn_detection.max_silence_ms"},
+    {"temperature", [](auto* e) { Config(e)->mutable_sampling()->set_temperature(-1); }, kInvalid,
+     "session_update.config.sampling.temperature"},
+    {"top_k", [](auto* e) { Config(e)->mutable_sampling()->set_top_k(UINT32_MAX); }, kInvalid,
+     "session_update.config.sampling.top_k"},
+    {"top_p", [](auto* e) { Config(e)->mutable_sampling()->set_top_p(1e30f); }, kInvalid,
+     "session_update.config.sampling.top_p"},
+    {"penalty", [](auto* e) { Config(e)->mutable_sampling()->set_repetition_penalty(0.1f); }, kInvalid,
+     "session_update.config.sampling.repetition_penalty"},
+    {"response length", [](auto* e) { Config(e)->set_max_response_seconds(UINT32_MAX); }, kInvalid,
+     "session_update.config.max_response_seconds"},
+    {"no audio", [](auto* e) { e->mutable_audio_append(); }, kInvalid, "audio_append.audio"},
+    {"odd audio", [](auto* e) { e->mutable_audio_append()->set_audio("abc"); }, kInvalid,
+     "audio_append.audio"},
+    {"long audio", [](auto* e) { e->mutable_audio_append()->set_audio(std::string(96002, 'x')); }, kInvalid,
+     "audio_append.audio"},
+    {"no text", [](auto* e) { e->mutable_text_append(); }, kInvalid, "text_append.text"},
+    {"long text", [](auto* e) { e->mutable_text_append()->set_text(std::string(4001, 'x')); }, kInvalid,
+     "text_append.text"},
+    {"commit of nothing", [](auto* e) { e->mutable_commit(); }, kMoment, ""},
+    {"cancel of nothing", [](auto* e) { e->mutable_cancel(); }, kMoment, ""},
+};
+
+class GarbageTest : public ServerFixture {};
+
+TEST_F(GarbageTest, EveryMistakeIsNamedAndTheSessionGoesOn) {
+  StartServer();
+  TestCall call(channel_);
+  call.ReadUntil(v1::ServerEvent::kSessionCreated);
+  for (const Garbage& garbage : kGarbage) {
+    SCOPED_TRACE(garbage.what);
+    v1::ClientEvent event;
+    event.set_event_id(garbage.what);
+    garbage.fill(&event);
+    ASSERT_TRUE(call.Send(event));
+    const auto answer = call.Read();
+    ASSERT_TRUE(answer && answer->has_error()) << (answer ? answer->ShortDebugString() : "the call ended");
+    EXPECT_EQ(answer->error().code(), static_cast<uint32_t>(ToGrpc(garbage.code)));
+    EXPECT_EQ(answer->error().field(), garbage.field);
+    EXPECT_FALSE(answer->error().message().empty());
+    if (event.event_id().size() <= 64) {
+      EXPECT_EQ(answer->error().event_id(), garbage.what);
+    }
+  }
+  // Nothing was changed by all that.
+  v1::ClientEvent update;
+  update.mutable_session_update();
+  ASSERT_TRUE(call.Send(update));
+  const auto config = call.ReadUntil(v1::ServerEvent::kSessionUpdated).session_updated().config();
+  EXPECT_EQ(config.ShortDebugString(), [] {
+    const ServerEvent created = server_event::SessionUpdated{};
+    return ToMessage(created, 1).session_updated().config().ShortDebugString();
+  }());
+  ASSERT_TRUE(call.Ask("blue 7"));
+  EXPECT_EQ(call.ReadAnswer().text, "you said blue 7");
+}
+
+TEST_F(GarbageTest, BytesThatAreNoOpusPacketAreRefused) {
+  StartServer();
+  TestCall call(channel_);
+  v1::ClientEvent update;
+  update.mutable_session_update()->mutable_config()->mutable_input_audio()->set_encoding(
+      v1::AUDIO_ENCODING_OPUS);
+  ASSERT_TRUE(call.Send(update));
+  for (const std::string& packet : {std::string(), std::string(3, '\xff'), std::string(100'000, '\x03')}) {
+    ASSERT_TRUE(call.SendAudio(packet));
+    EXPECT_EQ(call.ReadUntil(v1::ServerEvent::kError).error().field(), "audio_append.audio");
+  }
+}
+
+TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
+  v1::ClientEvent event;
+  v1::SessionConfig* config = Config(&event);
+  config->add_output_modalities(v1::MODALITY_TEXT);
+  config->mutable_input_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
+  config->mutable_input_audio()->set_sample_rate(48000);
+  config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_PCM16);
+  config->mutable_output_audio()->set_sample_rate(16000);
+  config->mutable_turn_detection()->set_mode(v1::TurnDetection::MODE_NONE);
+  config->mutable_turn_detection()->set_threshold(0.5f);
+  config->mutable_turn_detection()->set_max_silence_ms(900);
+  config->mutable_sampling()->set_temperature(0.75f);
+  config->mutable_sampling()->set_top_k(20);
+  config->mutable_sampling()->set_top_p(0.5f);
+  config->mutable_sampling()->set_repetition_penalty(1.25f);
+  config->mutable_sampling()->set_seed(UINT64_MAX);
+  config->set_max_response_seconds(9);
+  const std::string sent = config->ShortDebugString();
+
+  const ClientEvent plain = FromMessage(event, {});
+  const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config);
+  ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
+  const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)}, 3);
+  EXPECT_EQ(back.session_updated().config().ShortDebugString(), sent);
+  EXPECT_EQ(back.sequence_number(), 3u);
+}
+
+}  // namespace
+}  // namespace antiphon
