@@ -1,0 +1,34 @@
+// antiphon-bench: what the server, the codec and the model cost, measured. Exit status: 0, 1 when the
+// benchmark failed, 2 when it was called wrongly.
+#include <CLI/CLI.hpp>
+#include <utility>
+#include <vector>
+
+#include "bench/commands.h"
+
+int main(int argc, char** argv) {
+  using antiphon::bench::Command;
+  CLI::App app("Measures Antiphon.", "antiphon-bench");
+  app.require_subcommand(1);
+
+  std::vector<std::pair<CLI::App*, Command>> commands;
+  const auto add = [&](const char* name, const char* description, Command (*adder)(CLI::App&)) {
+    CLI::App* command = app.add_subcommand(name, description);
+    commands.emplace_back(command, adder(*command));
+  };
+  add("turns", "Simulated users ask questions over the network: latency, gaps, right answers",
+      antiphon::bench::AddTurnsCommand);
+  add("codec", "The audio codec: speed on one core, delay", antiphon::bench::AddCodecCommand);
+  add("engine", "One step of the model against the floor that memory sets",
+      antiphon::bench::AddEngineCommand);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  for (const auto& [command, run] : commands) {
+    if (command->parsed()) return run();
+  }
+  return 2;
+}

@@ -1,0 +1,282 @@
+// The program `antiphon`, run as a user would, against a scripted server: exit status, JSON, files.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "media/wav.h"
+#include "tests/client/scripted_server.h"
+
+namespace antiphon::client {
+namespace {
+
+using nlohmann::json;
+using testing::AnsweringScript;
+using testing::Call;
+using ::testing::HasSubstr;
+using testing::ScriptedServer;
+
+constexpr int kRate = 16000;
+
+struct Outcome {
+  int exit_status = -1;
+  std::string out;
+  std::string err;
+};
+
+class CommandLineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/antiphon_command_line_XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+
+  // `arguments` as a shell reads them.
+  Outcome Antiphon(const std::string& arguments) const {
+    Outcome run;
+    const std::string command = std::string(ANTIPHON_PROGRAM) + " " + arguments + " 2>" + Path("stderr");
+    FILE* pipe = popen(command.c_str(), "r");
+    char buffer[4096];
+    while (const size_t got = fread(buffer, 1, sizeof buffer, pipe)) run.out.append(buffer, got);
+    const int status = pclose(pipe);
+    run.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    std::stringstream err;
+    err << std::ifstream(Path("stderr")).rdbuf();
+    run.err = err.str();
+    return run;
+  }
+
+  // 300 ms of a tone as WAV. `format`: 1 for integers of `bits`, 3 for 32-bit floats.
+  std::string ToneFile(const std::string& name, int rate, int channels, int format, int bits) const {
+    const int frames = rate * 3 / 10;
+    std::string data;
+    for (int i = 0; i < frames; ++i) {
+      const double x = 0.3 * std::sin(2 * M_PI * 300 * i / rate);
+      for (int c = 0; c < channels; ++c) {
+        if (format == 3) {
+          const auto value = static_cast<float>(x);
+          data.append(reinterpret_cast<const char*>(&value), 4);
+        } else {
+          const auto value = static_cast<int32_t>(std::lround(x * std::pow(2, bits - 1)));
+          data.append(reinterpret_cast<const char*>(&value), static_cast<size_t>(bits / 8));
+        }
+      }
+    }
+    std::string file = "RIFF";
+    const auto number = [&file](uint32_t value, size_t bytes) {
+      file.append(reinterpret_cast<const char*>(&value), bytes);
+    };
+    const auto block = static_cast<uint32_t>(channels * bits / 8);
+    number(static_cast<uint32_t>(36 + data.size()), 4);
+    file += "WAVEfmt ";
+    number(16, 4);
+    number(static_cast<uint32_t>(format), 2);
+    number(static_cast<uint32_t>(channels), 2);
+    number(static_cast<uint32_t>(rate), 4);
+    number(static_cast<uint32_t>(rate) * block, 4);
+    number(block, 2);
+    number(static_cast<uint32_t>(bits), 2);
+    file += "data";
+    number(static_cast<uint32_t>(data.size()), 4);
+    file += data;
+    std::ofstream(Path(name), std::ios::binary) << file;
+    return Path(name);
+  }
+
+  std::string folder_;
+};
+
+TEST_F(CommandLineTest, TypedQuestionForPeople) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const Outcome run = Antiphon("ask --text 'what is two plus three' --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("heard    what is two plus three\n"));
+  EXPECT_THAT(run.out, HasSubstr("scripted answer 1\n"));
+  EXPECT_THAT(run.out, HasSubstr("0.4 s, no gaps"));
+  EXPECT_EQ(run.err, "");
+}
+
+TEST_F(CommandLineTest, TypedQuestionAsJson) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const Outcome run = Antiphon("ask --json --write --text hello --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  const json output = json::parse(run.out);
+  EXPECT_EQ(output["transcript"], "hello");
+  EXPECT_EQ(output["answer"], "answer 1");
+  EXPECT_EQ(output["model"], "scripted");
+  EXPECT_EQ(output["audio_seconds"], 0.0);
+  EXPECT_EQ(output["error"], nullptr);
+  EXPECT_EQ(output["turns"].size(), 1u);
+  EXPECT_EQ(output["ledger_ms"]["endpoint_decided"], 100.0);
+  EXPECT_EQ(output["ledger_ms"]["first_packet_sent"], 150.0);
+  EXPECT_EQ(output["ledger_ms"]["first_frame"], nullptr);
+  EXPECT_TRUE(output["latency_ms"]["first_text"].is_number());
+  EXPECT_EQ(output["latency_ms"]["turn"], nullptr);
+}
+
+TEST_F(CommandLineTest, EveryKindOfWav) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const std::string files[] = {
+      ToneFile("telephone.wav", 8000, 1, 1, 16),
+      ToneFile("studio.wav", 44100, 2, 3, 32),
+      ToneFile("recorder.wav", 48000, 1, 1, 24),
+      ToneFile("native.wav", 16000, 1, 1, 16),
+  };
+  for (const std::string& file : files) {
+    const Outcome run = Antiphon("ask --fast --json --audio " + file + " --server " + server.target());
+    ASSERT_EQ(run.exit_status, 0) << file << ": " << run.err;
+    const json output = json::parse(run.out);
+    EXPECT_THAT(output["transcript"].get<std::string>(), ::testing::StartsWith("heard 3")) << file;
+    EXPECT_EQ(output["latency_ms"]["turn"], nullptr);
+  }
+}
+
+TEST_F(CommandLineTest, SpokenQuestionInRealTime) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const Outcome run = Antiphon("ask --json --audio " + ToneFile("q.wav", 16000, 1, 1, 16) + " --out-audio " +
+                               Path("answer.wav") + " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  const json output = json::parse(run.out);
+  // The server waits for 100 ms of silence; a busy machine may add to it.
+  EXPECT_GE(output["latency_ms"]["turn"], 90.0);
+  EXPECT_LE(output["latency_ms"]["turn"], 1000.0);
+  EXPECT_EQ(output["audio_seconds"], 0.4);
+  const auto audio = ReadWav(Path("answer.wav"));
+  ASSERT_TRUE(audio.ok());
+  EXPECT_EQ(audio->sample_rate, kRate);
+  EXPECT_DOUBLE_EQ(audio->seconds(), 0.4);
+}
+
+TEST_F(CommandLineTest, QuestionsKeepTheirOrder) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const std::string file = ToneFile("q.wav", 16000, 1, 1, 16);
+  const Outcome run = Antiphon("ask --fast --json --text 'my name is ann' --audio " + file +
+                               " --text 'what is my name' --text bye --out-audio " + Path("all.wav") +
+                               " --server " + server.target());
+  ASSERT_EQ(run.exit_status, 0) << run.err;
+  const json output = json::parse(run.out);
+  ASSERT_EQ(output["turns"].size(), 4u);
+  EXPECT_EQ(output["turns"][0]["transcript"], "my name is ann");
+  EXPECT_EQ(output["turns"][1]["transcript"], "heard 300 ms");
+  EXPECT_EQ(output["turns"][2]["transcript"], "what is my name");
+  EXPECT_EQ(output["transcript"], "bye");
+  EXPECT_EQ(output["answer"], "answer 4");
+  const auto audio = ReadWav(Path("all.wav"));
+  ASSERT_TRUE(audio.ok());
+  EXPECT_NEAR(audio->seconds(), 4 * 0.4 + 3 * 0.5, 1e-3);
+}
+
+TEST_F(CommandLineTest, SettingsReachTheServer) {
+  const ScriptedServer server(AnsweringScript(24000));
+  const Outcome run = Antiphon(
+      "ask --text x --seed 7 --temperature 0.8 --write --sample-rate 48000 --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  ASSERT_TRUE(server.WaitForCalls(1));
+  const v1::SessionConfig config = server.received().at(0).event.session_update().config();
+  EXPECT_EQ(config.sampling().seed(), 7u);
+  EXPECT_FLOAT_EQ(config.sampling().temperature(), 0.8f);
+  EXPECT_EQ(config.output_modalities_size(), 1);
+  EXPECT_EQ(config.input_audio().sample_rate(), 48000u);
+}
+
+TEST_F(CommandLineTest, OpusBothWays) {
+  const ScriptedServer server([](Call& call) {
+    call.CreateSession();
+    v1::ClientEvent event;
+    call.ReadUntil(v1::ClientEvent::kAudioAppend, &event);
+    EXPECT_LT(event.audio_append().audio().size(), 400u);
+    call.Answer("opus", "yes", 0, 24000);
+    while (call.Read(&event)) {
+    }
+    return grpc::Status::OK;
+  });
+  const Outcome run = Antiphon("ask --opus --fast --json --audio " + ToneFile("q.wav", 16000, 1, 1, 16) +
+                               " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  ASSERT_TRUE(server.WaitForCalls(1));
+  const v1::SessionConfig config = server.received().at(0).event.session_update().config();
+  EXPECT_EQ(config.input_audio().encoding(), v1::AUDIO_ENCODING_OPUS);
+  EXPECT_EQ(config.output_audio().encoding(), v1::AUDIO_ENCODING_OPUS);
+  EXPECT_EQ(config.input_audio().sample_rate(), 24000u);
+}
+
+TEST_F(CommandLineTest, FailuresAreJsonToo) {
+  const ScriptedServer full([](Call& call) {
+    call.context().AddTrailingMetadata("retry-after-ms", "250");
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+  });
+  Outcome run = Antiphon("ask --json --text x --server " + full.target());
+  EXPECT_EQ(run.exit_status, 1);
+  json output = json::parse(run.out);
+  EXPECT_EQ(output["error"]["code"], "RESOURCE_EXHAUSTED");
+  EXPECT_EQ(output["error"]["message"], "full (try again in 250 ms)");
+  EXPECT_EQ(output["transcript"], "");
+  EXPECT_EQ(output["end"], nullptr);
+
+  const ScriptedServer silent([](Call& call) {
+    call.CreateSession();
+    call.ReadUntil(v1::ClientEvent::kClear);
+    return grpc::Status::OK;
+  });
+  run = Antiphon("ask --json --text x --timeout 0.2 --server " + silent.target());
+  EXPECT_EQ(run.exit_status, 1);
+  output = json::parse(run.out);
+  EXPECT_EQ(output["error"]["code"], "DEADLINE_EXCEEDED");
+  EXPECT_THAT(run.err, HasSubstr("antiphon: DEADLINE_EXCEEDED"));
+
+  run = Antiphon("ask --json --audio " + Path("none.wav") + " --server " + silent.target());
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_EQ(json::parse(run.out)["error"]["code"], "NOT_FOUND");
+
+  std::ofstream(Path("text.wav")) << "these are words, not samples";
+  run = Antiphon("ask --audio " + Path("text.wav") + " --server " + silent.target());
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.err, HasSubstr("text.wav"));
+}
+
+TEST_F(CommandLineTest, NoSpeechToWriteIsAFailure) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const Outcome run =
+      Antiphon("ask --write --text x --out-audio " + Path("a.wav") + " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.err, HasSubstr("no speech"));
+}
+
+TEST_F(CommandLineTest, WrongUsage) {
+  EXPECT_EQ(Antiphon("").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --text x --sample-rate 44100").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --text x --temperature 3").exit_status, 2);
+  EXPECT_EQ(Antiphon("sing").exit_status, 2);
+  const Outcome help = Antiphon("ask --help");
+  EXPECT_EQ(help.exit_status, 0);
+  EXPECT_THAT(help.out, HasSubstr("--out-audio"));
+}
+
+TEST_F(CommandLineTest, Models) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  Outcome run = Antiphon("models --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("scripted"));
+  EXPECT_THAT(run.out, HasSubstr("12.3M"));
+  run = Antiphon("models --json --server " + server.target());
+  EXPECT_EQ(json::parse(run.out)["models"][0]["name"], "scripted");
+  run = Antiphon("models --json --server 127.0.0.1:1");
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_EQ(json::parse(run.out)["error"]["code"], "UNAVAILABLE");
+}
+
+}  // namespace
+}  // namespace antiphon::client

@@ -1,0 +1,98 @@
+// A real gRPC server on a real socket that does what the test's script says, so that the client can be shown
+// every behaviour a server might have, the bad ones included.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "antiphon/v1/conversation.grpc.pb.h"
+#include "antiphon/v1/model.grpc.pb.h"
+
+namespace antiphon::testing {
+
+struct ReceivedMessage {
+  std::chrono::steady_clock::time_point at;
+  v1::ClientEvent event;
+};
+
+// One Converse call, as a script sees it. Writes number themselves.
+class Call {
+ public:
+  Call(grpc::ServerContext* context, grpc::ServerReaderWriter<v1::ServerEvent, v1::ClientEvent>* stream)
+      : context_(context), stream_(stream) {}
+
+  grpc::ServerContext& context() { return *context_; }
+
+  // The next message; false when the client has half-closed or is gone. Everything read is kept in `log`.
+  bool Read(v1::ClientEvent* event);
+  bool Write(v1::ServerEvent event);
+  // As Write, with a sequence number of the script's choice.
+  bool WriteNumbered(v1::ServerEvent event, uint64_t sequence_number);
+
+  // Reads the first message, which has to be a SessionUpdate, and answers with SessionCreated and
+  // SessionUpdated.
+  bool CreateSession();
+  // Reads on until a message of this kind came.
+  bool ReadUntil(v1::ClientEvent::EventCase kind, v1::ClientEvent* event = nullptr);
+
+  // Pieces of an answer.
+  void EndTurn(const std::string& transcript, v1::TurnEnded::Cause cause = v1::TurnEnded::CAUSE_MODEL);
+  void StartResponse();
+  void SendText(const std::string& text);
+  void SendPcm(const std::vector<int16_t>& samples);
+  void SendDone(v1::ResponseDone::Status status = v1::ResponseDone::STATUS_COMPLETED);
+  // All of them: `audio_ms` of a tone, or nothing when 0.
+  void Answer(const std::string& transcript, const std::string& text, int audio_ms, int sample_rate);
+
+  std::vector<ReceivedMessage> log;
+
+ private:
+  grpc::ServerContext* const context_;
+  grpc::ServerReaderWriter<v1::ServerEvent, v1::ClientEvent>* const stream_;
+  uint64_t sequence_number_ = 0;
+  int responses_ = 0;
+  std::string text_;
+  uint64_t samples_sent_ = 0;
+};
+
+using Script = std::function<grpc::Status(Call& call)>;
+
+class ScriptedServer {
+ public:
+  // Serves until destroyed; each Converse call runs `script` on a thread of its own.
+  explicit ScriptedServer(Script script);
+  ~ScriptedServer();
+
+  // "127.0.0.1:PORT".
+  const std::string& target() const { return target_; }
+  // Cuts every connection without ceremony, as a crash would.
+  void Kill();
+
+  // Everything the calls that have ended had received, call after call.
+  std::vector<ReceivedMessage> received() const;
+  // Waits until that many calls have ended; false after five seconds.
+  bool WaitForCalls(int count) const;
+
+ private:
+  class Conversations;
+  class Models;
+
+  std::unique_ptr<Conversations> conversations_;
+  std::unique_ptr<Models> models_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string target_;
+};
+
+// A server with some sense: it answers every turn, ending a spoken one after `silence_ms` of quiet behind
+// sound (the input is PCM16 at `rate`, the output too), a typed one at its commit. The transcript is "heard N
+// ms" or the text; the answer is "answer K" for the turn K, with 400 ms of tone unless only text is wanted.
+Script AnsweringScript(int rate, int silence_ms = 100);
+
+}  // namespace antiphon::testing
