@@ -9,7 +9,7 @@
 namespace antiphon {
 namespace {
 
-constexpr int kMostSteps = 5000;
+constexpr int kEndless = 5000;
 
 std::string Name(TurnEndCause cause) {
   constexpr const char* kNames[] = {"model", "commit", "silence", "length"};
@@ -125,7 +125,7 @@ std::unique_ptr<Owner> EngineBench::Open(const SequenceOptions& options, PortLim
 int EngineBench::RunAll() {
   int steps = 0;
   while (loop.RunOnce()) {
-    if (++steps > kMostSteps) {
+    if (++steps > kEndless) {
       ADD_FAILURE() << "the engine never comes to rest";
       break;
     }
