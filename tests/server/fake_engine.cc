@@ -165,7 +165,7 @@ EngineStatistics FakeEngine::statistics() const {
 
 bool FakeEngine::WaitForSequences(int count) const {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(5), [&] { return open_ == count; });
+  return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return open_ == count; });
 }
 
 void FakeEngine::Post(std::function<void()> command) {

@@ -35,7 +35,7 @@ class FakeEngine final : public Engine {
   const ModelDescription& model() const override { return model_; }
   EngineStatistics statistics() const override;
 
-  // Waits until that many sequences are open; false after five seconds.
+  // Waits until that many sequences are open; false after 20 seconds.
   bool WaitForSequences(int count) const;
 
  private:

@@ -14,6 +14,14 @@ using std::chrono::milliseconds;
 
 class LimitsTest : public ServerFixture {
  protected:
+  // A connection whose client end holds little that was not read.
+  std::shared_ptr<grpc::Channel> NarrowChannel() {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 * 1024);
+    return NewChannel(arguments);
+  }
+
   // The refusal a new session meets.
   grpc::Status Refusal(std::string* retry_after) {
     TestCall call(channel_);
@@ -164,7 +172,7 @@ TEST_F(LimitsTest, ASilentClientIsLetGo) {
 
 TEST_F(LimitsTest, AClientThatDoesNotReadIsCutOff) {
   StartServer({.max_unread_bytes = 128 * 1024, .linger = milliseconds(10'000)}, {.endless = true});
-  TestCall call(channel_);
+  TestCall call(NarrowChannel());
   ASSERT_TRUE(call.Ask("blue 7"));
   // gRPC's own buffers fill first, then the queue; then the sequence is freed although the client reads
   // nothing.
@@ -177,7 +185,7 @@ TEST_F(LimitsTest, AClientThatDoesNotReadIsCutOff) {
 
 TEST_F(LimitsTest, AClientThatNeverReadsHoldsNothing) {
   StartServer({.max_unread_bytes = 128 * 1024, .linger = milliseconds(100)}, {.endless = true});
-  TestCall call(channel_);
+  TestCall call(NarrowChannel());
   ASSERT_TRUE(call.Ask("blue 7"));
   EXPECT_TRUE(engine_->WaitForSequences(1));
   EXPECT_TRUE(engine_->WaitForSequences(0));
