@@ -9,7 +9,6 @@
 #   nlohmann_json::nlohmann_json  configuration, --json
 #   CLI11::CLI11                  command lines
 #   GTest::gmock_main             tests
-#   benchmark::benchmark          bench
 #
 # Not here: Debian's libsentencepiece. It carries its own protobuf 3.14 with exported symbols, and a process that also
 # loads libprotobuf 3.21 (which libtorch and gRPC both do) crashes before main() in one link order and is stopped by
@@ -26,9 +25,6 @@ pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(webrtc_audio REQUIRED IMPORTED_TARGET webrtc-audio-processing)
 if(ANTIPHON_BUILD_TESTS)
   find_package(GTest CONFIG REQUIRED)
-endif()
-if(ANTIPHON_BUILD_BENCH)
-  find_package(benchmark CONFIG REQUIRED)
 endif()
 
 find_package(Torch REQUIRED)
