@@ -1,4 +1,5 @@
 // `antiphon-bench codec`: how fast the audio codec is on one core, and what delay it adds.
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 #include <torch/types.h>
@@ -120,7 +121,7 @@ Status Run(const Arguments& arguments) {
   const auto codec = AudioCodec::Load(*weights, *config, torch::kCPU);
   if (!codec.ok()) return codec.status();
   const c10::InferenceMode inference;
-  torch::set_num_threads(1);
+  at::set_num_threads(1);
   const Result<torch::Tensor> input = Input(arguments, **codec);
   if (!input.ok()) return input.status();
   (void)RunPass(**codec, *input, arguments.streams);  // warms up

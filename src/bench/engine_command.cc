@@ -1,5 +1,6 @@
 // `antiphon-bench engine`: one step of the model for one speaking sequence, against the time it takes to read
 // the weights once. What lies between the two is what better code could win.
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 #include <torch/types.h>
@@ -123,7 +124,7 @@ Status Run(const Arguments& arguments) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = arguments.threads > 0 ? arguments.threads : std::min(cores, 4);
   const c10::InferenceMode inference;
-  torch::set_num_threads(threads);
+  at::set_num_threads(threads);
 
   Speaker speaker(**model, positions);
   speaker.Prefill(arguments.context);

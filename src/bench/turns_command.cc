@@ -60,8 +60,9 @@ Status Run(const Arguments& arguments) {
   const nlohmann::json report = TurnsJson(*questions, *turns, options, seconds);
   std::fputs(TurnsText(report).c_str(), stdout);
   if (Status status = WriteReport(report, arguments.json); !status.ok()) return status;
-  if (report.at("failures") == options.turns)
+  if (report.at("failures") == options.turns) {
     return Internal("every turn failed; the last: " + turns->back().status.ToString());
+  }
   return OkStatus();
 }
 

@@ -143,11 +143,11 @@ Status Exchange::SendAudio(std::span<const float> samples) {
   const TimePoint give_up = steady_clock::now() + options_.timeout;
   while (true) {
     Status status = conversation_.AppendAudio(samples);
-    if (status.code() != StatusCode::kResourceExhausted)
-      return status.ok() ? status : Explain(std::move(status));
+    if (status.ok()) return status;
+    if (status.code() != StatusCode::kResourceExhausted) return Explain(std::move(status));
     if (steady_clock::now() > give_up) return status;
-    if (status = ReceiveUntil(steady_clock::now() + kPacket); !status.ok() || stage_ == Stage::kDone)
-      return status;
+    if (status = ReceiveUntil(steady_clock::now() + kPacket); !status.ok()) return status;
+    if (stage_ == Stage::kDone) return OkStatus();
   }
 }
 

@@ -27,8 +27,7 @@ class StreamSink {
 
 // Thread-safe. Its state:
 //
-//   Start ──> open ──(read fails: the server ended the call, or it was cancelled)──> ending ──(OnDone)──>
-//   done
+//   idle ──(Start)──> open ──(read fails: ended by the server or cancelled)──> ending ──(OnDone)──> done
 //
 // gRPC's hold, taken in Start, lets writes begin outside of gRPC's callbacks; it is dropped with the state
 // `open`.
