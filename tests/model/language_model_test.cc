@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <random>
 
 #include "kernels/dispatch.h"
@@ -189,6 +190,33 @@ TEST_F(LanguageModelTest, AWrongShapeIsDataLossNamingTheTensor) {
   const Status missing = LanguageModel::Load(*weights, wrong, torch::kCPU).status();
   EXPECT_EQ(missing.code(), StatusCode::kDataLoss);
   EXPECT_THAT(missing.message(), HasSubstr("depth.layers.2.attn_norm"));
+}
+
+// The tiny model's file with every bfloat16 tensor called something else of the same size.
+Result<Safetensors> Relabelled(const ScratchFolder& folder, const std::string& dtype) {
+  std::ifstream in(kTinyModel + "/backbone.safetensors", std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  const std::string before = "\"BF16\"";
+  for (size_t at = bytes.find(before); at != std::string::npos; at = bytes.find(before, at)) {
+    bytes.replace(at, before.size(), dtype);
+  }
+  return Safetensors::Open(folder.Write("backbone.safetensors", bytes));
+}
+
+TEST_F(LanguageModelTest, WeightsMayBeAnyFloatingPointType) {
+  const ScratchFolder folder;
+  const Result<Safetensors> halves = Relabelled(folder, "\"F16\" ");
+  ASSERT_TRUE(halves.ok()) << halves.status().ToString();
+  const auto loaded = LanguageModel::Load(*halves, config(), torch::kCPU);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  const auto positions = RandomPositions(config(), 3, 7);
+  EXPECT_EQ(SoloSequence(**loaded, 1, 64).Run(positions).scalar_type(), torch::kFloat);
+
+  const Result<Safetensors> integers = Relabelled(folder, "\"I16\" ");
+  ASSERT_TRUE(integers.ok()) << integers.status().ToString();
+  const Status status = LanguageModel::Load(*integers, config(), torch::kCPU).status();
+  EXPECT_EQ(status.code(), StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("embed.symbol"));
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ TEST(Safetensors, OneWrongByteNeverReadsOutsideTheFile) {
   const ScratchFolder folder;
   const std::string good = File("{\"a\":" + Entry("BF16", "[2,3]", "[0,12]") + "}", std::string(12, 'x'));
   for (size_t at = 0; at < good.size() - 12; ++at) {
-    for (const char replacement : {'\0', '0', '9', '-', '"', '[', '}', '\xff'}) {
+    for (const char replacement : {'\0', '9', '"', '}'}) {
       std::string bytes = good;
       bytes[at] = replacement;
       const Result<Safetensors> file = Safetensors::Open(folder.Write("x.safetensors", bytes));
