@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/linear.h"
 #include "model/codec_parameters.h"
 
 namespace antiphon {
@@ -29,7 +30,7 @@ CausalConv::CausalConv(const std::string& name, const ConvShape& shape, CodecPar
   const torch::Tensor weight =
       parameters->Tensor(name + ".weight", {shape.outputs, shape.inputs, shape.kernel});
   if (!parameters->ok()) return;
-  weight_ = weight.permute({2, 1, 0}).reshape({shape.kernel * shape.inputs, shape.outputs}).contiguous();
+  weight_ = weight.permute({0, 2, 1}).reshape({shape.outputs, shape.kernel * shape.inputs}).contiguous();
   bias_ = parameters->Tensor(name + ".bias", {shape.outputs});
 }
 
@@ -46,12 +47,11 @@ torch::Tensor CausalConv::Forward(const torch::Tensor& x, const torch::Tensor& h
     rows = joined
                .as_strided({batch, frames, shape_.kernel, step},
                            {stream, shape_.stride * step, shape_.dilation * step, 1})
-               .reshape({batch * frames, shape_.kernel * step});
+               .reshape({batch * frames, shape_.kernel * step})
+               .contiguous();
   }
-  // For a single row a matrix product would spend most of its time packing the weights.
-  const torch::Tensor made =
-      rows.size(0) == 1 ? at::addmv(bias_, weight_.t(), rows[0]) : at::addmm(bias_, rows, weight_);
-  return made.view({batch, frames, shape_.outputs});
+  // The same to the bit whatever else is in the batch, which no general matrix product promises.
+  return Linear(rows, weight_).add_(bias_).view({batch, frames, shape_.outputs});
 }
 
 }  // namespace antiphon

@@ -61,7 +61,7 @@ class CausalConv {
  private:
   ConvShape shape_;
   HistorySlice past_;     // the last inputs, (kernel - 1) * dilation - (stride - 1) rows
-  torch::Tensor weight_;  // [kernel * inputs, outputs]
+  torch::Tensor weight_;  // [outputs, kernel * inputs]
   torch::Tensor bias_;    // [outputs]
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/linear.h"
 #include "model/codec_parameters.h"
 
 namespace antiphon {
@@ -19,7 +20,7 @@ MelSpectrogram::MelSpectrogram(CodecParameters* parameters, HistoryLayout* layou
   past_ = {.offset = 0, .rows = std::max<int64_t>(fft_ - hop_, 0), .channels = 1};
   past_.offset = layout->Reserve(past_.size());
   window_ = parameters->Tensor("mel.window", {fft_});
-  filters_ = parameters->Tensor("mel.filters", {fft_ / 2 + 1, bands_});
+  filters_ = parameters->Tensor("mel.filters", {fft_ / 2 + 1, bands_}).t().contiguous();
 }
 
 torch::Tensor MelSpectrogram::Forward(const torch::Tensor& samples, const torch::Tensor& histories) const {
@@ -28,7 +29,7 @@ torch::Tensor MelSpectrogram::Forward(const torch::Tensor& samples, const torch:
   const torch::Tensor joined = JoinHistory(past_, samples.unsqueeze(2), histories);  // [B, past + samples, 1]
   const torch::Tensor frames = joined.as_strided({batch, rows, fft_}, {joined.size(1), hop_, 1}) * window_;
   const torch::Tensor magnitudes = at::abs(at::fft_rfft(frames)).view({batch * rows, fft_ / 2 + 1});
-  torch::Tensor mel = at::mm(magnitudes, filters_).add_(floor_).log_();
+  torch::Tensor mel = Linear(magnitudes, filters_).add_(floor_).log_();
   return mel.add_(offset_).div_(scale_).view({batch, rows, bands_});
 }
 

@@ -28,7 +28,7 @@ class MelSpectrogram {
   double scale_;
   HistorySlice past_;      // fft - hop samples
   torch::Tensor window_;   // [fft]
-  torch::Tensor filters_;  // [fft / 2 + 1, bands]
+  torch::Tensor filters_;  // [bands, fft / 2 + 1]
 };
 
 }  // namespace antiphon

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "kernels/linear.h"
 #include "model/codec_parameters.h"
 
 namespace antiphon {
@@ -14,9 +15,8 @@ ResidualQuantizer::ResidualQuantizer(const std::vector<int64_t>& sizes, CodecPar
     const torch::Tensor vectors =
         parameters->Tensor("quantizer." + std::to_string(k) + ".vectors", {sizes[k], width_});
     if (!parameters->ok()) return;
-    books_.push_back({.nearest_weight = vectors.t().mul(-2.0).contiguous(),
-                      .nearest_bias = vectors.square().sum(1),
-                      .decoded = vectors});
+    books_.push_back(
+        {.nearest_weight = vectors.mul(-2.0), .nearest_bias = vectors.square().sum(1), .decoded = vectors});
   }
   const torch::Tensor weight = parameters->Tensor("quantizer.predict.weight", {width_, width_});
   const torch::Tensor bias = parameters->Tensor("quantizer.predict.bias", {width_});
@@ -30,7 +30,7 @@ torch::Tensor ResidualQuantizer::Encode(const torch::Tensor& semantic, const tor
   for (const Codebook& book : books_) {
     const torch::Tensor& wanted = codes.empty() ? semantic : rest;
     // |v - x|^2 without |x|^2, which is the same for all v.
-    codes.push_back(at::addmm(book.nearest_bias, wanted, book.nearest_weight).argmin(1));
+    codes.push_back(Linear(wanted, book.nearest_weight).add_(book.nearest_bias).argmin(1));
     if (codes.size() < books_.size()) rest = rest - book.decoded.index_select(0, codes.back());
   }
   return at::stack(codes, 1);

@@ -27,7 +27,7 @@ class ResidualQuantizer {
 
  private:
   struct Codebook {
-    torch::Tensor nearest_weight;  // [width, size], -2 times the vectors
+    torch::Tensor nearest_weight;  // [size, width], -2 times the vectors
     torch::Tensor nearest_bias;    // [size], their squared lengths
     torch::Tensor decoded;         // [size, width], what a code adds to the decoder's input
   };
