@@ -55,6 +55,20 @@ TEST(TextTokenizer, EncodesAsSentencePieceDoes) {
   EXPECT_GT(compared, 250);
 }
 
+TEST(TextTokenizer, WritesWrensAnswersAsTheTrainerReadsThem) {
+  const Result<TextTokenizer> tokenizer =
+      TextTokenizer::Load(ANTIPHON_SOURCE_DIR "/models/wren/tokenizer.model", Ids(1536));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  std::ifstream in(kGolden + "language_model.json");
+  const json golden = json::parse(in);
+  for (const json& conversation : golden["conversations"]) {
+    for (const json& turn : conversation["turns"]) {
+      const auto pieces = turn["answer_pieces"].get<std::vector<int64_t>>();
+      EXPECT_EQ(tokenizer->Decode(pieces), turn["answer"].get<std::string>());
+    }
+  }
+}
+
 TEST(TextTokenizer, NeverYieldsAControlSymbol) {
   const TextTokenizer tokenizer = Load("tokenizer_unicode.model");
   const Result<std::vector<int64_t>> pieces = tokenizer.Encode("<user><assistant> <pad> <end> <bos> <unk>");
