@@ -75,19 +75,17 @@ WorkItem LiveSequence::NextInput() const {
     work.rows = opening + static_cast<int64_t>(text.pieces.size()) - typed_;
     work.least_rows = opening + 1;
   }
-  if (const auto turn_end =
-          TurnEndWaiting()) {  // the user has finished already: this is the way to the first audio
+  if (const TurnEndRequest* turn_end = WaitingTurnEnd(); turn_end != nullptr && options_.speak) {
+    // The user has finished already: this is the way to the first audio.
     work.kind = WorkKind::kFirstAudio;
-    work.deadline = *turn_end + context_.first_audio_target;
+    work.deadline = turn_end->received + context_.first_audio_target;
   }
   return work;
 }
 
-std::optional<TimePoint> LiveSequence::TurnEndWaiting() const {
-  if (!options_.speak) return std::nullopt;
+const TurnEndRequest* LiveSequence::WaitingTurnEnd() const {
   const auto end = std::find_if(waiting_.begin(), waiting_.end(), EndsTurn);
-  if (end == waiting_.end()) return std::nullopt;
-  return std::get<TurnEndRequest>(*end).received;
+  return end == waiting_.end() ? nullptr : &std::get<TurnEndRequest>(*end);
 }
 
 // ---- Requests
@@ -103,6 +101,8 @@ void LiveSequence::TakeRequests() {
       port_->GiveBack(1, 0);
     } else if (std::holds_alternative<CancelRequest>(request) && answering) {
       EndResponse(ResponseEnd::kCancelled, OkStatus());
+    } else if (std::holds_alternative<CancelRequest>(request) && WaitingTurnEnd() == nullptr) {
+      // Of no response: it must not wait for one that the model may yet begin.
     } else {
       Append(std::move(request), &waiting_);
     }

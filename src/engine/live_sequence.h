@@ -81,7 +81,7 @@ class LiveSequence {
 
   WorkItem NextAnswer() const;
   WorkItem NextInput() const;
-  std::optional<TimePoint> TurnEndWaiting() const;
+  const TurnEndRequest* WaitingTurnEnd() const;  // the first; null if there is none
 
   void Settle();
   bool SettleFront();

@@ -193,6 +193,25 @@ TEST(TurnsTest, CancelWithoutAResponseDoesNothing) {
   EXPECT_EQ(owner->told(), FirstAnswer());
 }
 
+TEST(TurnsTest, CancelDoesNotWaitForAResponseThatTheModelBegins) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear(kQuestion);
+  owner->Cancel();
+  bench.RunAll();
+  EXPECT_EQ(owner->told(), FirstAnswer());
+}
+
+TEST(TurnsTest, CancelOfACommittedTurnHoldsAlsoIfTheModelEndsItFirst) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear(kQuestion);
+  owner->EndTurn();
+  owner->Cancel();
+  bench.RunAll();
+  EXPECT_EQ(owner->told().back(), "1 done cancelled OK 0+0 at 6");
+}
+
 TEST(TurnsTest, TheTurnAfterACancelledOneIsTaggedAndWhole) {
   EngineBench bench;
   const auto owner = bench.Open();
