@@ -56,7 +56,7 @@ class User {
  private:
   Status Take(const Question& question, Turn* turn) {
     if (!question.before.empty()) conversation_.reset();  // a story starts on a fresh page
-    if (Status status = Open(); !status.ok()) return status;
+    if (Status status = Open(&turn->refusals); !status.ok()) return status;
     for (const Question& before : question.before) {
       client::Answer answer;
       if (Status status = AskOne(before, &answer); !status.ok()) return status;
@@ -79,7 +79,8 @@ class User {
     return status;
   }
 
-  Status Open() {
+  // A user who is told to try again later does.
+  Status Open(int* refusals) {
     if (conversation_ != nullptr) return OkStatus();
     turns_in_session_ = 0;
     if (client_ == nullptr) {
@@ -91,14 +92,19 @@ class User {
     conversation.input_audio = conversation.output_audio = options_.audio;
     conversation.settings.speak = options_.speak;
     if (options_.seed) conversation.settings.sampling = SamplingOptions{.seed = *options_.seed};
-    milliseconds retry_after{0};
-    auto opened = client_->Open(conversation, &retry_after);
-    if (!opened.ok()) {
+    const auto give_up = std::chrono::steady_clock::now() + options_.timeout;
+    while (true) {
+      milliseconds retry_after{200};
+      auto opened = client_->Open(conversation, &retry_after);
+      if (opened.ok()) {
+        conversation_ = std::move(*opened);
+        return OkStatus();
+      }
+      const bool full = opened.status().code() == StatusCode::kResourceExhausted;
+      if (full) ++*refusals;
+      if (!full || std::chrono::steady_clock::now() + retry_after > give_up) return opened.status();
       std::this_thread::sleep_for(retry_after);
-      return opened.status();
     }
-    conversation_ = std::move(*opened);
-    return OkStatus();
   }
 
   Poll& poll_;

@@ -26,7 +26,7 @@ struct TurnsOptions {
   bool speak = true;          // ask for spoken answers
   client::AudioFormat audio{client::AudioEncoding::kPcm16, 16000};
   std::optional<uint64_t> seed;
-  std::chrono::milliseconds timeout{60'000};
+  std::chrono::milliseconds timeout{60'000};  // of an answer, and of asking a full server again and again
 };
 
 // One question asked, `before` not counted.
@@ -35,6 +35,7 @@ struct Turn {
   Status status;          // of the turn or of the opening of its session
   client::Answer answer;  // without its audio
   double audio_seconds = 0;
+  int refusals = 0;                 // how often the server was full before it took the session
   std::optional<bool> right;        // unset when no answer is expected
   std::optional<WordErrors> heard;  // unset when the text is not known or was typed
 };

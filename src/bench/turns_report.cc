@@ -141,13 +141,14 @@ json TurnsJson(const std::vector<Question>& questions, const std::vector<Turn>& 
   Latencies latencies;
   std::map<std::string, Row> rows;
   Row total;
-  int cut_ins = 0, underruns = 0, endpoints = 0, prompt = 0;
+  int cut_ins = 0, underruns = 0, refusals = 0, endpoints = 0, prompt = 0;
   json results = json::array();
   for (const Turn& turn : turns) {
     const Question& question = questions.at(turn.question);
     Add(turn, &rows[question.row]);
     Add(turn, &total);
     results.push_back(ResultJson(question, turn));
+    refusals += turn.refusals;
     if (!turn.status.ok()) continue;
     Add(turn.answer, &latencies);
     cut_ins += turn.answer.cut_in ? 1 : 0;
@@ -167,6 +168,7 @@ json TurnsJson(const std::vector<Question>& questions, const std::vector<Turn>& 
           {"seconds", seconds},
           {"turns", turns.size()},
           {"failures", total.failures},
+          {"refusals", refusals},
           {"cut_ins", cut_ins},
           {"underruns", underruns},
           {"endpoint_within_240_ms",
@@ -178,11 +180,11 @@ json TurnsJson(const std::vector<Question>& questions, const std::vector<Turn>& 
 
 std::string TurnsText(const json& report) {
   const json& latency = report.at("latency_ms");
-  std::string text =
-      fmt::format("{} turns in {:.0f} s, {} at once: {} failed, {} cut in, {} underruns\n\n",
-                  report.at("turns").get<int>(), report.at("seconds").get<double>(),
-                  report.at("options").at("sessions").get<int>(), report.at("failures").get<int>(),
-                  report.at("cut_ins").get<int>(), report.at("underruns").get<int>());
+  std::string text = fmt::format(
+      "{} turns in {:.0f} s, {} at once: {} failed, {} refused at first, {} cut in, {} underruns\n\n",
+      report.at("turns").get<int>(), report.at("seconds").get<double>(),
+      report.at("options").at("sessions").get<int>(), report.at("failures").get<int>(),
+      report.at("cut_ins").get<int>(), report.at("underruns").get<int>());
   if (!latency.at("endpoint").is_null()) {
     const std::pair<const char*, const char*> lines[] = {
         {"turn latency", "turn"},

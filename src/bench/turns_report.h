@@ -10,9 +10,9 @@
 
 namespace antiphon::bench {
 
-// {"options", "machine", "turns": how many, "failures", "cut_ins", "latency_ms": {name: {"count", "median",
-// "p95", "p99", "min", "max"}}, "underruns", "endpoint_within_240_ms", "rows": [...], "results": [one object
-// a turn]}. docs/benchmarks.md explains the names.
+// {"options", "machine", "turns": how many, "failures", "refusals", "cut_ins", "latency_ms": {name: {"count",
+// "median", "p95", "p99", "min", "max"}}, "underruns", "endpoint_within_240_ms", "rows": [...], "results":
+// [one object a turn]}. docs/benchmarks.md explains the names.
 nlohmann::json TurnsJson(const std::vector<Question>& questions, const std::vector<Turn>& turns,
                          const TurnsOptions& options, double seconds);
 

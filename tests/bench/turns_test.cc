@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 
@@ -137,6 +138,25 @@ TEST_F(TurnsTest, FailedTurnsAreCountedNotHidden) {
   EXPECT_EQ(report["failures"], 3);
   EXPECT_EQ(report["rows"][0]["judged"], 3);
   EXPECT_EQ(report["rows"][0]["accuracy"], 0.0);
+}
+
+TEST_F(TurnsTest, AFullServerIsAskedAgain) {
+  std::atomic<int> calls = 0;
+  const auto answering = AnsweringScript(kRate);
+  const ScriptedServer server([&](Call& call) {
+    if (++calls > 2) return answering(call);
+    call.context().AddTrailingMetadata("retry-after-ms", "20");
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+  });
+  const std::vector<Question> questions = {Spoken("answer 1")};
+  TurnsOptions options;
+  options.server = server.target();
+  options.turns = 1;
+  options.real_time = false;
+  const auto turns = RunTurns(questions, options, nullptr);
+  ASSERT_TRUE(turns.ok());
+  EXPECT_TRUE(turns->at(0).status.ok()) << turns->at(0).status.ToString();
+  EXPECT_EQ(turns->at(0).refusals, 2);
 }
 
 TEST_F(TurnsTest, TypingNeedsTexts) {
