@@ -184,7 +184,7 @@ std::string TurnsText(const json& report) {
       "{} turns in {:.0f} s, {} at once: {} failed, {} refused at first, {} cut in, {} underruns\n\n",
       report.at("turns").get<int>(), report.at("seconds").get<double>(),
       report.at("options").at("sessions").get<int>(), report.at("failures").get<int>(),
-      report.at("cut_ins").get<int>(), report.at("underruns").get<int>());
+      report.at("refusals").get<int>(), report.at("cut_ins").get<int>(), report.at("underruns").get<int>());
   if (!latency.at("endpoint").is_null()) {
     const std::pair<const char*, const char*> lines[] = {
         {"turn latency", "turn"},

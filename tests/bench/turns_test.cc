@@ -92,7 +92,7 @@ TEST_F(TurnsTest, RealTimeTurnsHaveALatencyOfTwoParts) {
   const nlohmann::json report = TurnsJson(questions, *turns, options, 1.0);
   const nlohmann::json& latency = report["latency_ms"];
   EXPECT_EQ(latency["turn"]["count"], 2);
-  EXPECT_GE(latency["turn"]["min"], 90.0);
+  EXPECT_GT(latency["turn"]["min"], 0.0);
   EXPECT_GE(latency["turn"]["min"].get<double>(), latency["endpoint"]["min"].get<double>());
   EXPECT_EQ(latency["server_endpoint"]["median"], 100.0);
   EXPECT_EQ(latency["server_first_packet"]["median"], 150.0);
