@@ -24,6 +24,7 @@ OUTPUT_DELAY = 2 * HOP
 NOISE_LENGTH = 32768
 MIN_PITCH, MAX_PITCH = 70.0, 400.0  # Hz
 PITCH_OFFSET = 5.15  # of log Hz: 172 Hz
+PITCH_SHARE = 0.05  # of the pitch error's gradient that reaches the shared network
 HIGHEST_HARMONIC = 7800.0  # Hz
 FILTER_OFFSET, FILTER_LOW, FILTER_HIGH = -1.5, -9.0, 4.0  # of log-magnitudes
 
@@ -58,7 +59,9 @@ class SourceFilterDecoder(nn.Module):
         """(log-magnitudes [B, T, 2, BINS], log pitch [B, T]), one row each hop."""
         h = activate(self.net(vectors))
         log_magnitudes = self.filters(h).view(*h.shape[:2], 2, BINS)
-        return log_magnitudes, self.pitch(h)[..., 0] + self.pitch_offset
+        # The pitch error's gradient is ten times the spectrum's; unscaled it would steer the network they share.
+        for_pitch = PITCH_SHARE * h + (1 - PITCH_SHARE) * h.detach() if self.training else h
+        return log_magnitudes, self.pitch(for_pitch)[..., 0] + self.pitch_offset
 
     def excitation(self, log_pitch, noise_start):
         """[B, 2, samples]: pulses and noise. The phase is summed in double: an error would never fade."""

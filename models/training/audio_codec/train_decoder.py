@@ -130,7 +130,7 @@ def work(rank, options, codec, decoder, trainer, examples, held_out, control):
                               norm=round(norm, 2), rate=round(rate, 6))
                 if now - last_save > 180 or stop:
                     record.update(evaluate(decoder, codec, held_out, spectral))
-                    torch.save(decoder.state_dict(), options.out)
+                    torch.save(decoder.state_dict(), options.out if stop else options.out + ".part")
                     last_save = now
                 print(json.dumps(record), file=log, flush=True)
                 print(json.dumps(record), flush=True)

@@ -164,7 +164,7 @@ def work(rank, options, codec, trainer, statistics, control):
                 result = dict(evaluate(codec, options.data, 120 if stop else 16), step=step)
                 print(json.dumps(result), file=log, flush=True)
                 print(json.dumps(result), flush=True)
-                torch.save(codec.state_dict(), options.out)
+                torch.save(codec.state_dict(), options.out if stop else options.out + ".part")
                 next_evaluation = time.time() + options.evaluate_minutes * 60
         if stop:
             return

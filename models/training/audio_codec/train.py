@@ -1,0 +1,51 @@
+"""The whole codec in one command: data, encoder, frozen tokens, decoder, export, evaluation.
+
+    python3 train.py --work /tmp/wren --encoder-minutes 45 --decoder-minutes 30
+
+Steps whose result is already in the work folder are left out, so a broken run goes on where it stopped; delete a file to
+make it again. Needs Debian's python3-torch, libflite1, libespeak-ng1, pocketsphinx and pocketsphinx-en-us.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def step(result, script, *arguments):
+    """Runs a script of this folder unless `result` is there."""
+    if result and os.path.exists(result):
+        print(f"{script}: {result} is there", flush=True)
+        return
+    print(script, *arguments, flush=True)
+    subprocess.run([sys.executable, os.path.join(HERE, script), *map(str, arguments)], check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--work", default=os.environ.get("WREN_WORK", "/tmp/wren"), help="data and checkpoints")
+    parser.add_argument("--encoder-minutes", type=float, default=45)
+    parser.add_argument("--decoder-minutes", type=float, default=30)
+    parser.add_argument("--output-seconds", type=float, default=7200, help="speech of the output voice")
+    parser.add_argument("--input-seconds", type=float, default=14400, help="speech of the input voices")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    os.makedirs(options.work, exist_ok=True)
+    path = lambda name: os.path.join(options.work, name)
+    step(path("codec_data/input.json"), "data.py", "--out", path("codec_data"), "--output-seconds", options.output_seconds,
+         "--input-seconds", options.input_seconds, "--processes", options.processes)
+    step(path("encoder.pt"), "train_encoder.py", "--data", path("codec_data"), "--out", path("encoder.pt"),
+         "--minutes", options.encoder_minutes, "--processes", options.processes)
+    step(path("codec_tokens.pt"), "codec_tokens.py", "--encoder", path("encoder.pt"), "--out", path("codec_tokens.pt"),
+         "--vectors", path("codec_vectors.pt"))
+    step(path("decoder.pt"), "train_decoder.py", "--data", path("codec_data"), "--encoder", path("codec_tokens.pt"),
+         "--out", path("decoder.pt"), "--minutes", options.decoder_minutes, "--processes", options.processes)
+    common = ("--codec", path("codec_tokens.pt"), "--decoder", path("decoder.pt"), "--data", path("codec_data"))
+    step(None, "export.py", *common, "--section", path("audio_codec.json"))
+    step(None, "evaluate.py", *common, "--out", path("codec_evaluation.json"))
+
+
+if __name__ == "__main__":
+    main()
