@@ -62,3 +62,8 @@ def load_model(path):
     model = wren.Wren(config, vectors)
     model.load_state_dict(weights)
     return model, content["step"]
+
+
+def minutes_of(path):
+    """Minutes of training behind a checkpoint."""
+    return torch.load(path, map_location="cpu")["minutes"]

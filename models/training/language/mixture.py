@@ -88,8 +88,11 @@ class SpokenSource:
     Shards are looked for again by `refresh`, because they are still being made while training runs.
     """
 
-    def __init__(self, folder, tokenizer, codebook_sizes, seed):
+    def __init__(self, folder, tokenizer, codebook_sizes, seed, heard_share=0.76, speak_share=0.7):
+        """heard_share: of the sequences, conversations that are heard; speak_share: of their turns, answered in speech.
+        Of the other sequences six in ten are typed conversations answered in speech, four are read aloud."""
         self.folder, self.tokenizer, self.sizes = folder, tokenizer, list(codebook_sizes)
+        self.heard_share, self.speak_share = heard_share, speak_share
         self.rng, self.noise = random.Random(f"spoken {seed}"), np.random.default_rng(seed)
         self.typed = TypedSource(tokenizer, codebook_sizes, f"spoken {seed}")
         self.seen, self.conversations, self.unseen, self.answers = set(), [], [], {}
@@ -112,10 +115,9 @@ class SpokenSource:
         return len(paths)
 
     def draw(self):
-        kind = self.rng.random()
-        if kind < 0.76:
+        if self.rng.random() < self.heard_share:
             return self._conversation(heard=True)
-        return self._conversation(heard=False) if kind < 0.90 else self._read_aloud()
+        return self._conversation(heard=False) if self.rng.random() < 0.6 else self._read_aloud()
 
     def _next_conversation(self):
         """Each conversation once before any comes a second time."""
@@ -164,9 +166,10 @@ class SpokenSource:
                 builder.skip_positions(self.rng.randrange(600))
         for index, turn in enumerate(turns):
             last = index == len(turns) - 1
-            # Earlier turns may be typed or answered in text: every mix of the two occurs in a session.
+            # Earlier turns may be typed, answers may be in text: every mix occurs in a session. Hearing is what takes
+            # longest to learn and a spoken answer is long, so many heard questions are answered in text.
             self._ask(builder, turn, heard and (last or self.rng.random() < 0.75))
-            self._answer(builder, turn["answer"], self.rng.random() < (0.9 if last else 0.7))
+            self._answer(builder, turn["answer"], self.rng.random() < (self.speak_share if heard else 1.0))
         return builder.build()
 
     def _read_aloud(self):

@@ -19,14 +19,32 @@ DECAY = 0.05
 ORTHOGONAL_RMS = 0.2
 
 
-def orthogonalise(matrix, steps=5):
-    """Nearest semi-orthogonal matrix, roughly: singular values end up between 0.7 and 1.2."""
-    a, b, c = 3.4445, -4.7750, 2.0315
+def _newton_schulz(gram, a=3.4445, b=-4.7750, c=2.0315):
+    """The polynomial a + b G + c G^2 that moves a matrix with Gram matrix G towards orthogonality."""
+    factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal().add_(a)
+    return factor
+
+
+def orthogonalise(matrix, steps=4):
+    """Nearest semi-orthogonal matrix, roughly: large singular values end up between 0.6 and 1.2.
+
+    The steps' factors are polynomials of one Gram matrix, so for a long matrix they are multiplied up in the small
+    dimension and applied once.
+    """
     x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.t()
     x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.t()
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    if x.shape[0] == x.shape[1]:
+        for _ in range(steps):
+            x = _newton_schulz(x @ x.t()) @ x
+    else:
+        gram, product = x @ x.t(), None
+        for step in range(steps):
+            factor = _newton_schulz(gram)
+            product = factor if product is None else product @ factor
+            if step < steps - 1:
+                gram = factor @ gram @ factor
+        x = product @ x
     return x if matrix.shape[0] <= matrix.shape[1] else x.t()
 
 

@@ -44,12 +44,12 @@ def spoken_turns(conversation, speak):
     return [decode.Turn(heard=turn["codes"].tolist(), speak=speak) for turn in conversation]
 
 
-def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold=None):
+def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold=None, limits=None):
     """conversations: from dataset.load_questions -> list of Scored, one per scored turn."""
     scored = []
     for begin in range(0, len(conversations), batch):
         some = conversations[begin : begin + batch]
-        rows = decode.decode(model, [spoken_turns(c, speak) for c in some], threshold)
+        rows = decode.decode(model, [spoken_turns(c, speak) for c in some], threshold, limits)
         for conversation, row in zip(some, rows):
             for turn, result in zip(conversation, row.results):
                 if not turn.get("scored", True):

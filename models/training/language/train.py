@@ -1,13 +1,13 @@
 """Trains Wren's language model.
 
-    python3 train.py --stage typed  --minutes 25 --out /tmp/wren/lm_typed
-    python3 train.py --stage spoken --minutes 60 --out /tmp/wren/lm --data /tmp/wren/data \\
-            --codec /tmp/wren/encoder.pt --init /tmp/wren/lm_typed/checkpoint.pt
+    python3 train.py --stage typed  --minutes 25 --out TYPED
+    python3 train.py --stage spoken --minutes 60 --out RUN --data DATA \\
+            --codec codec_tokens.pt [--init TYPED/checkpoint.pt]
 
 The typed stage needs only the grammar; it teaches the answers. The spoken stage adds hearing and speaking, on recorded
 conversations (dataset.py) that may still be appearing while it runs. `--resume CHECKPOINT` goes on from a checkpoint
 with its optimiser state; the schedule (150 steps of warm-up, then a cosine to nearly zero on the wall clock) starts
-anew with --minutes, so a run can be extended. `--schedule-minutes` with `--elapsed` continues the old schedule instead.
+anew with --minutes, so a run can be extended. `--schedule-minutes` with `--elapsed` enters a schedule midway instead.
 
 Each worker process runs one thread: on small machines that is faster than one process with many. Gradients meet in
 shared memory. The log (<out>/log.jsonl) has a line every half minute and one for each evaluation.
@@ -56,9 +56,12 @@ LAST_RATE = 0.01  # of the full rate, at the end of the cosine
 AUDIO_WEIGHT = 0.45
 FIRST_CODEBOOK_WEIGHT = 2.0  # the other codebooks count 0.6 each
 OTHER_CODEBOOK_WEIGHT = 0.6
-HEARD_NOISE = 0.3
+HEARD_NOISE = 0.1
 DEPTH_SHARE = 0.35
 PAD_SHARE = 0.5
+# Pads of the transcript start with a small weight, or the few words would drown; it rises towards half of a word's in
+# the middle of the run, because a model that thinks little of pads writes words before it has heard them.
+PAD_RISE = (0.3, 0.7, 0.5)  # from this share of the schedule, to this one, this much of the way to full weight
 MICRO_BATCH = 1000  # rows; larger ones fall out of the cache
 
 
@@ -75,6 +78,8 @@ def parse():
     add("--rate", type=float, default=1.2e-3)
     add("--rows", type=int, default=1800, help="packed positions a worker and step")
     add("--typed-share", type=float, default=0.22, help="of the rows of the spoken stage")
+    add("--heard-share", type=float, default=0.76, help="of the recorded conversations; the rest is typed or read aloud")
+    add("--speak-share", type=float, default=0.7, help="of the heard turns, answered in speech")
     add("--workers", type=int, default=2)
     add("--optimiser", choices=("adamw", "muon"), default="adamw")
     add("--evaluate-minutes", type=float, default=12.0)
@@ -104,9 +109,14 @@ class Losses:
         self.totals = {}
         return out
 
-    def run(self, groups):
-        """groups: lists of sequences, a micro-batch each."""
+    def run(self, groups, done):
+        """groups: lists of sequences, a micro-batch each; done: share of the schedule that is over."""
         batches = [sequences.pack(g, CODEBOOK_SIZES[0], DEPTH_SHARE, PAD_SHARE, self.noise) for g in groups]
+        begin, end, height = PAD_RISE
+        rise = height * min(1.0, max(0.0, (done - begin) / (end - begin)))
+        for batch in batches:
+            pads = batch.kind == sequences.HEAR_PAD
+            batch.weight[pads] += rise * (1.0 / PAD_SHARE - batch.weight[pads])
         self._normalise(batches)
         frames = max(1, sum(len(b.depth) for b in batches))
         for batch in batches:
@@ -157,7 +167,8 @@ class Feeder:
         self.spoken = None
         self.streams = [mixture.Bucketed(typed.draw, options.rows)]
         if options.stage == "spoken":
-            self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed)
+            shares = (options.heard_share, options.speak_share)
+            self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *shares)
             share = options.typed_share
             self.streams = [
                 mixture.Bucketed(typed.draw, round(options.rows * share)),
@@ -186,11 +197,15 @@ class Trainer:
         self.options, self.model, self.optimiser = options, model, optimiser
         self.tokenizer, self.control = tokenizer, control
         self.schedule = options.schedule_minutes or options.minutes
+        self.before = checkpoints.minutes_of(options.resume) if options.resume else 0.0  # trained in earlier sittings
+
+    def _done(self, minutes):
+        return min(1.0, (minutes + self.options.elapsed) / self.schedule)
 
     def _rate(self, minutes, step):
-        done = min(1.0, (minutes + self.options.elapsed) / self.schedule)
-        cosine = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
-        return self.options.rate * min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
+        cosine = LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * self._done(minutes)))
+        warm_up = 1.0 if self.options.elapsed else min(1.0, (step + 1) / WARM_UP_STEPS)
+        return self.options.rate * warm_up * cosine
 
     def run(self, worker):
         torch.set_num_threads(1)
@@ -202,7 +217,7 @@ class Trainer:
         losses = Losses(self.model, noise)
         log = monitor.Log(options.out) if worker == 0 else None
         started = last_log = last_save = last_evaluation = time.time()
-        step = rows = count = 0
+        step, rows, count = self.optimiser.step_count, 0, 0
         while True:
             minutes = (time.time() - started) / 60
             if worker == 0:
@@ -210,27 +225,27 @@ class Trainer:
                 due = over or time.time() - last_evaluation > 60 * options.evaluate_minutes
                 self.control[:] = torch.tensor([self._rate(minutes, step), float(over), float(due), minutes])
             groups, some, sequences_drawn = feeder.next()
-            losses.run(groups)
+            losses.run(groups, self._done(minutes))
             rows, count, step = rows + some, count + sequences_drawn, step + 1
             self.optimiser.barrier.wait()  # control is now readable, and is not written before the step is over
             rate, over, due, minutes = self.control.tolist()
             norm = self.optimiser.step(rate)
             if worker == 0 and time.time() - last_log > 30:
                 speed = options.workers * rows / (time.time() - last_log)
-                about = dict(step=step, minutes=round(minutes, 2), rate=round(rate, 6), rows_per_s=round(speed))
+                about = dict(step=step, minutes=round(self.before + minutes, 2), rate=round(rate, 6), rows_per_s=round(speed))
                 about.update(gradient=round(norm, 3), sequences=count * options.workers, shards=self._shards(feeder))
                 log.write({**about, **losses.figures()})
                 last_log, rows = time.time(), 0
             if step % 20 == 0:
                 feeder.refresh()
             if worker == 0 and (over or due or time.time() - last_save > 60 * options.checkpoint_minutes):
-                checkpoints.save(options.out, self.model, self.optimiser, step, minutes)
+                checkpoints.save(options.out, self.model, self.optimiser, step, self.before + minutes)
                 last_save = time.time()
             if due:
                 figures = monitor.evaluate(self.model, self.tokenizer, options, worker, bool(over))
                 self.optimiser.barrier.wait()
                 if worker == 0:
-                    log.write({"evaluation": True, "step": step, "minutes": round(minutes, 2), **figures()})
+                    log.write({"evaluation": True, "step": step, "minutes": round(self.before + minutes, 2), **figures()})
                 last_evaluation = time.time()
                 self.optimiser.barrier.wait()
             if over:
