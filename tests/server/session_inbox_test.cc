@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <string>
 #include <thread>
 
 namespace antiphon {
@@ -57,6 +59,45 @@ TEST(SessionInboxTest, DrainingWakesOnceAndIsRemembered) {
   const TimePoint before = Soon();
   EXPECT_TRUE(inbox.Wait(Soon(20)).draining);
   EXPECT_GE(Soon() - before, std::chrono::milliseconds(20)) << "nothing new: it waits";
+}
+
+// As in a session: a reader that pauses when told to, an engine that never waits, and one thread that takes
+// out.
+TEST(SessionInboxTest, LosesNothingBetweenThreads) {
+  constexpr int kEvents = 3000;
+  SessionInbox inbox(4, kEvents);
+  std::atomic<int> resumed{1};
+  std::thread reader([&] {
+    for (int i = 0; i < kEvents; ++i) {
+      while (resumed.load() == 0) std::this_thread::yield();
+      resumed = 0;  // before the push: the session may say "go on" before the push has returned
+      if (inbox.PushClient({std::to_string(i), {}, client_event::Commit{}})) resumed = 1;
+    }
+    inbox.PushHalfClose();
+  });
+  std::thread engine([&] {
+    for (int i = 0; i < kEvents; ++i) inbox.PushEngine(static_cast<uint64_t>(i), TranscriptDelta{"word"});
+  });
+  int clients = 0;
+  uint64_t results = 0;
+  bool closed = false;
+  while (!closed || results < kEvents) {
+    SessionInbox::Batch batch = inbox.Wait(Soon(20'000));
+    ASSERT_FALSE(batch.inputs.empty());
+    for (const SessionInput& input : batch.inputs) {
+      if (const auto* event = std::get_if<ClientEvent>(&input)) {
+        EXPECT_EQ(event->event_id, std::to_string(clients++));
+      } else if (const auto* result = std::get_if<EngineInput>(&input)) {
+        EXPECT_EQ(result->turn, results++);
+      } else {
+        closed = true;
+      }
+    }
+    if (batch.resume_reading) resumed = 1;
+  }
+  EXPECT_EQ(clients, kEvents);
+  reader.join();
+  engine.join();
 }
 
 }  // namespace
