@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -69,18 +70,57 @@ void Add(const Turn& turn, Row* row) {
   }
 }
 
+// Everything counted over a run.
+struct Tally {
+  std::map<std::string, Row> rows;
+  Row total;
+  Latencies latencies;
+  int refusals = 0;
+  int cut_ins = 0;
+  int underruns = 0;
+  int endpoints = 0;  // turns whose endpoint's time is known
+  int prompt = 0;     // of these, how many within kPromptMs
+};
+
+void Add(const Question& question, const Turn& turn, bool timed, Tally* tally) {
+  Add(turn, &tally->rows[question.row]);
+  Add(turn, &tally->total);
+  tally->refusals += turn.refusals;
+  if (!turn.status.ok()) return;
+  tally->cut_ins += turn.answer.cut_in ? 1 : 0;
+  tally->underruns += turn.answer.latency.underruns;
+  if (!timed) return;
+  Add(turn.answer, &tally->latencies);
+  if (const auto& ended = turn.answer.latency.turn_ended_ms) {
+    ++tally->endpoints;
+    tally->prompt += *ended <= kPromptMs ? 1 : 0;
+  }
+}
+
+json Fraction(int part, int whole) {
+  return whole > 0 ? json(static_cast<double>(part) / whole) : json(nullptr);
+}
+
 json RowJson(const std::string& name, const Row& row) {
-  json output = {{"row", name},
-                 {"turns", row.turns},
-                 {"failures", row.failures},
-                 {"judged", row.judged},
-                 {"right", row.right},
-                 {"transcript_words", row.heard.words},
-                 {"transcript_errors", row.heard.errors}};
-  output["accuracy"] = row.judged > 0 ? json(static_cast<double>(row.right) / row.judged) : json(nullptr);
-  output["transcript_wer"] =
-      row.heard.words > 0 ? json(static_cast<double>(row.heard.errors) / row.heard.words) : json(nullptr);
-  return output;
+  return {{"row", name},
+          {"turns", row.turns},
+          {"failures", row.failures},
+          {"judged", row.judged},
+          {"right", row.right},
+          {"accuracy", Fraction(row.right, row.judged)},
+          {"transcript_words", row.heard.words},
+          {"transcript_errors", row.heard.errors},
+          {"transcript_wer", Fraction(row.heard.errors, row.heard.words)}};
+}
+
+json RowsJson(const Tally& tally) {
+  json table = json::array();
+  if (tally.rows.size() > 1) {
+    for (const auto& [name, row] : tally.rows)
+      table.push_back(RowJson(name.empty() ? "(no row)" : name, row));
+  }
+  table.push_back(RowJson("all", tally.total));
+  return table;
 }
 
 json OptionalJson(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
@@ -138,43 +178,29 @@ std::string Percent(const json& fraction) {
 
 json TurnsJson(const std::vector<Question>& questions, const std::vector<Turn>& turns,
                const TurnsOptions& options, double seconds) {
-  Latencies latencies;
-  std::map<std::string, Row> rows;
-  Row total;
-  int cut_ins = 0, underruns = 0, refusals = 0, endpoints = 0, prompt = 0;
+  const auto is_spoken = [&](const Turn& turn) {
+    return !options.typed && !questions.at(turn.question).wav.empty();
+  };
+  // A typed turn has no endpoint to wait for: its times are counted only where all turns are typed.
+  const bool any_spoken = std::ranges::any_of(turns, is_spoken);
+  Tally tally;
   json results = json::array();
   for (const Turn& turn : turns) {
     const Question& question = questions.at(turn.question);
-    Add(turn, &rows[question.row]);
-    Add(turn, &total);
+    Add(question, turn, /*timed=*/is_spoken(turn) == any_spoken, &tally);
     results.push_back(ResultJson(question, turn));
-    refusals += turn.refusals;
-    if (!turn.status.ok()) continue;
-    Add(turn.answer, &latencies);
-    cut_ins += turn.answer.cut_in ? 1 : 0;
-    underruns += turn.answer.latency.underruns;
-    if (const auto& ended = turn.answer.latency.turn_ended_ms) {
-      ++endpoints;
-      prompt += *ended <= kPromptMs ? 1 : 0;
-    }
   }
-  json table = json::array();
-  if (rows.size() > 1) {
-    for (const auto& [name, row] : rows) table.push_back(RowJson(name.empty() ? "(no row)" : name, row));
-  }
-  table.push_back(RowJson("all", total));
   return {{"options", OptionsJson(options)},
           {"machine", MachineJson()},
           {"seconds", seconds},
           {"turns", turns.size()},
-          {"failures", total.failures},
-          {"refusals", refusals},
-          {"cut_ins", cut_ins},
-          {"underruns", underruns},
-          {"endpoint_within_240_ms",
-           endpoints > 0 ? json(static_cast<double>(prompt) / endpoints) : json(nullptr)},
-          {"latency_ms", LatenciesJson(latencies)},
-          {"rows", std::move(table)},
+          {"failures", tally.total.failures},
+          {"refusals", tally.refusals},
+          {"cut_ins", tally.cut_ins},
+          {"underruns", tally.underruns},
+          {"endpoint_within_240_ms", Fraction(tally.prompt, tally.endpoints)},
+          {"latency_ms", LatenciesJson(tally.latencies)},
+          {"rows", RowsJson(tally)},
           {"results", std::move(results)}};
 }
 

@@ -140,6 +140,22 @@ TEST_F(TurnsTest, FailedTurnsAreCountedNotHidden) {
   EXPECT_EQ(report["rows"][0]["accuracy"], 0.0);
 }
 
+TEST_F(TurnsTest, TypedTurnsDoNotFlatterTheLatency) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  Question typed;
+  typed.text = "hello";
+  const std::vector<Question> questions = {Spoken("answer 1"), typed};
+  TurnsOptions options;
+  options.server = server.target();
+  options.turns = 2;
+  auto turns = RunTurns(questions, options, nullptr);
+  ASSERT_TRUE(turns.ok());
+  EXPECT_EQ(TurnsJson(questions, *turns, options, 1.0)["latency_ms"]["turn"]["count"], 1);
+  turns = RunTurns({typed}, options, nullptr);
+  ASSERT_TRUE(turns.ok());
+  EXPECT_EQ(TurnsJson({typed}, *turns, options, 1.0)["latency_ms"]["turn"]["count"], 2);
+}
+
 TEST_F(TurnsTest, AFullServerIsAskedAgain) {
   std::atomic<int> calls = 0;
   const auto answering = AnsweringScript(kRate);
