@@ -9,6 +9,7 @@ are right when every word is. Without --codec and --decoder the rows that listen
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import subprocess
@@ -80,24 +81,37 @@ class Voice:
                 return json.load(source)
 
 
-def spoken_rows(model, tokenizer, data, limit):
-    rows, endpoints = {}, []
-    for label, name in _SPOKEN:
-        conversations = dataset.load_questions(os.path.join(data, "eval", name + ".npz"))[:limit]
-        scored = scoring.run_spoken(model, tokenizer, conversations)
-        rows[label] = dict(scoring.summary(scored), skills=scoring.by_skill(scored))
-        if name.startswith("held_out_texts"):
-            endpoints += scored
-    rows["endpoint, both held-out rows together"] = scoring.summary(endpoints)
-    return rows
+class Evaluation:
+    """Everything the tasks below share; they run in forked processes."""
+
+    def __init__(self, options):
+        self.options = options
+        self.model, self.tokenizer = load(options.model)
+        self.voice = Voice(options.codec, options.decoder) if options.codec and options.decoder else None
+        self.dictionary = recogniser.known_words() if self.voice else set()
+        self.answers = {}
+        if self.voice:
+            self.answers = {t: c for t, c in dataset.load_answers(options.data).items() if self.can_be_heard(t)}
+
+    def can_be_heard(self, text):
+        return bool(text) and all(word in self.dictionary for word in text.split())
+
+    def conversations(self, name):
+        return dataset.load_questions(os.path.join(self.options.data, "eval", name + ".npz"))[: self.options.count]
+
+    def spoken(self, name, speak=False):
+        return scoring.run_spoken(self.model, self.tokenizer, self.conversations(name), speak)
 
 
-def typed_rows(model, tokenizer, count):
-    rows = {}
-    for label, name in _TYPED:
-        scored = scoring.run_typed(model, tokenizer, grammar.test_set(name, count))
-        rows[label] = dict(scoring.summary(scored), skills=scoring.by_skill(scored))
-    return rows
+def typed_row(evaluation, label, name):
+    dialogues = grammar.test_set(name, evaluation.options.count)
+    scored = scoring.run_typed(evaluation.model, evaluation.tokenizer, dialogues)
+    return {label: dict(scoring.summary(scored), skills=scoring.by_skill(scored))}
+
+
+def spoken_row(evaluation, label, name):
+    scored = evaluation.spoken(name)
+    return {label: dict(scoring.summary(scored), skills=scoring.by_skill(scored))}
 
 
 def _agreement(texts, heard):
@@ -107,49 +121,45 @@ def _agreement(texts, heard):
     return {"n": len(texts), "agree": scoring.percent(same), "listener_wer": round(100 * errors / words, 1)}
 
 
-def listened_rows(model, tokenizer, data, voice, limit):
-    """The answers' audio against the answers' text, beside the same for reference codes: the listener's ceiling."""
-    dictionary = recogniser.known_words()
-    possible = lambda text: text and all(word in dictionary for word in text.split())
-    answers = {t: c for t, c in dataset.load_answers(data).items() if possible(t)}
-    rows = {}
-    conversations = dataset.load_questions(os.path.join(data, "eval", "held_out_texts.train.npz"))[:limit]
-    scored = scoring.run_spoken(model, tokenizer, conversations, speak=True)
-    usable = [s for s in scored if possible(s.answer_text) and len(s.result.codes) > 2]
+def answers_heard(evaluation):
+    """The answers' audio against their own text, beside the same for reference codes: the listener's ceiling. The
+    listener chooses among the answers given and 800 others."""
+    answers = evaluation.answers
+    scored = evaluation.spoken("held_out_texts.train", speak=True)
+    usable = [s for s in scored if evaluation.can_be_heard(s.answer_text) and len(s.result.codes) > 2]
     sentences = [t for t in answers if len(t.split()) > 2][:800] + [s.answer_text for s in usable]
     listening = recogniser.sentence_grammar(sentences)
     texts = [s.answer_text for s in usable]
-    heard = voice.heard([s.result.codes for s in usable], listening)
-    rows["spoken answers to those, heard by pocketsphinx, against their own text"] = _agreement(texts, heard)
-    right = [h == s.answer for h, s in zip(heard, usable)]
-    rows["the same, against the right answer"] = {"n": len(scored), "agree": round(100 * sum(right) / len(scored), 1)}
+    heard = evaluation.voice.heard([s.result.codes for s in usable], listening)
+    right = sum(h == s.answer for h, s in zip(heard, usable))
     referenced = [t for t in dict.fromkeys(texts) if t in answers]
-    more = [t for t in sentences if t in answers and t not in referenced]
-    referenced = (referenced + more)[: max(300, len(referenced))]
-    ceiling = voice.heard([answers[t] for t in referenced], listening)
-    rows["ceiling: reference codes of such answers"] = _agreement(referenced, ceiling)
-    rows.update(_say_rows(model, tokenizer, data, voice, limit, dictionary, answers))
-    return rows
+    referenced += [t for t in sentences if t in answers and t not in referenced]
+    referenced = referenced[:150]
+    ceiling = evaluation.voice.heard([answers[t] for t in referenced], listening)
+    return {
+        "spoken answers, heard by pocketsphinx, against their own text": _agreement(texts, heard),
+        "the same, against the right answer": {"n": len(scored), "agree": round(100 * right / len(scored), 1)},
+        "ceiling: reference codes of such answers": _agreement(referenced, ceiling),
+    }
 
 
-def _say_rows(model, tokenizer, data, voice, limit, dictionary, answers):
-    """One to three words: the listener chooses among all texts of the set and 2,000 others of that kind."""
-    conversations = dataset.load_questions(os.path.join(data, "eval", "say_new_orders.train.npz"))[:limit]
-    scored = scoring.run_spoken(model, tokenizer, conversations, speak=True)
-    possible = lambda text: len(text.split()) <= 3 and all(word in dictionary for word in text.split())
-    scored = [s for s in scored if possible(s.answer)]
+def words_heard(evaluation):
+    """Say one to three words: the listener chooses among all texts of the set and 2,000 others of that kind."""
+    possible = lambda text: len(text.split()) <= 3 and evaluation.can_be_heard(text)
+    scored = [s for s in evaluation.spoken("say_new_orders.train", speak=True) if possible(s.answer)]
     rng = random.Random(11)
     others = {t for t in (repeating.random_words(rng) for _ in range(6000)) if possible(t)}
     texts = [s.answer for s in scored]
-    short = [t for t in answers if possible(t) and t not in texts][:300]
+    short = [t for t in evaluation.answers if possible(t) and t not in texts][:150]
     listening = recogniser.sentence_grammar(sorted(others)[:2000] + texts + short)
-    silence = [[0] * model.codebooks] * 3
-    heard = voice.heard([s.result.codes if len(s.result.codes) > 2 else silence for s in scored], listening)
-    rows = {"say one to three words in a new order, heard by pocketsphinx": _agreement(texts, heard)}
-    if short:
-        reference = voice.heard([answers[t] for t in short], listening)
-        rows["ceiling: reference codes of such words"] = _agreement(short, reference)
-    return rows
+    silence = [[0] * evaluation.model.codebooks] * 3
+    codes = [s.result.codes if len(s.result.codes) > 2 else silence for s in scored]
+    heard = evaluation.voice.heard(codes, listening)
+    reference = evaluation.voice.heard([evaluation.answers[t] for t in short], listening)
+    return {
+        "say one to three words in a new order, heard by pocketsphinx": _agreement(texts, heard),
+        "ceiling: reference codes of such words": _agreement(short, reference),
+    }
 
 
 _COLUMNS = ("n", "right", "agree", "transcript_wer", "within_240_ms", "cut_in", "missed", "endpoint_ms_p50_p90")
@@ -164,6 +174,24 @@ def table(rows):
     return "\n".join(lines)
 
 
+def _endpoint_row(rows):
+    """Both held-out rows as one; they have as many questions each."""
+    halves = [rows[label] for label, name in _SPOKEN if name.startswith("held_out_texts")]
+    out = {"n": sum(half["n"] for half in halves)}
+    for column in ("within_240_ms", "cut_in", "missed"):
+        out[column] = round(sum(half[column] for half in halves) / len(halves), 1)
+    return out
+
+
+_evaluation = None  # set before the worker processes are forked
+
+
+def _run(task):
+    function, arguments = task
+    torch.set_num_threads(1)
+    return function(_evaluation, *arguments)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Evaluates the exported Wren.")
     parser.add_argument("--model", default=_WREN)
@@ -171,17 +199,29 @@ def main():
     parser.add_argument("--codec", help="the codec's checkpoint: encoder and codebooks")
     parser.add_argument("--decoder", help="the codec's decoder checkpoint")
     parser.add_argument("--count", type=int, default=320, help="questions a row")
-    parser.add_argument("--out", help="JSON file for all figures")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--parts", default="typed,spoken,listened", help="which groups of rows to measure")
+    parser.add_argument("--out", help="JSON file for all figures; rows that are not measured now stay in it")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    parts = options.parts.split(",")
     begin = time.time()
-    model, tokenizer = load(options.model)
-    rows = typed_rows(model, tokenizer, options.count)
-    if options.data:
-        rows.update(spoken_rows(model, tokenizer, options.data, options.count))
-    if options.data and options.codec and options.decoder:
-        voice = Voice(options.codec, options.decoder)
-        rows.update(listened_rows(model, tokenizer, options.data, voice, options.count))
+    global _evaluation
+    _evaluation = Evaluation(options)
+    tasks = [(typed_row, row) for row in _TYPED] if "typed" in parts else []
+    if options.data and "spoken" in parts:
+        tasks += [(spoken_row, row) for row in _SPOKEN]
+    if _evaluation.voice and "listened" in parts:
+        tasks += [(answers_heard, ()), (words_heard, ())]
+    rows = {}
+    if options.out and os.path.exists(options.out):
+        with open(options.out) as source:
+            rows = json.load(source)
+    with multiprocessing.get_context("fork").Pool(options.workers) as pool:
+        for found in pool.imap(_run, tasks, chunksize=1):
+            rows.update(found)
+            print("done:", ", ".join(found), file=sys.stderr, flush=True)
+    if options.data and "spoken" in parts:
+        rows["endpoint, both held-out rows together"] = _endpoint_row(rows)
     print(table(rows))
     print(f"\n{time.time() - begin:.0f} s")
     if options.out:
