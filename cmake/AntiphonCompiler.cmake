@@ -20,6 +20,10 @@ add_library(antiphon_warnings INTERFACE)
 target_compile_options(antiphon_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2
   -Wimplicit-fallthrough -Wextra-semi -Wunused -Wundef)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12's optimiser warns falsely here: of std::optional<std::variant<...>> and of libtorch's intrusive_ptr.
+  target_compile_options(antiphon_warnings INTERFACE -Wno-maybe-uninitialized -Wno-array-bounds)
+endif()
 if(ANTIPHON_WERROR)
   target_compile_options(antiphon_warnings INTERFACE -Werror)
 endif()

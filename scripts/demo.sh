@@ -10,9 +10,9 @@ out=${OUT:-build/demo}
 bin=build/release/bin
 # Voice of espeak-ng, question, answer.
 questions=(
-  "en-us|what is seven plus five|seven plus five is twelve"
   "en-us+f2|what is the capital of france|paris is the capital of france"
-  "en-gb|what is the opposite of hot|the opposite of hot is cold"
+  "en-us+f3|what day comes after monday|tuesday comes after monday"
+  "en-us|count from three to seven|three four five six seven"
 )
 
 say() { printf '\n== %s\n' "$*"; }

@@ -261,7 +261,7 @@ TEST_F(AudioCodecTest, RefusesTheWeightsOfSomethingElse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Recordings, AudioCodecGoldenTest, testing::Values("output", "heldout"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& recording) { return recording.param; });
 
 }  // namespace
 }  // namespace antiphon
