@@ -31,6 +31,9 @@ Bandwidth MeasureReadBandwidth(size_t bytes, int threads, int passes) {
   const std::vector<uint64_t> buffer(std::max<size_t>(bytes / sizeof(uint64_t), 1), 1);
   const size_t share = (buffer.size() + static_cast<size_t>(threads) - 1) / static_cast<size_t>(threads);
   std::atomic<uint64_t> sink = 0;  // keeps the reads from being optimised away
+  // Each reader keeps its own time: the one who waits for them may wake when they are done already.
+  using Moment = std::chrono::steady_clock::time_point;
+  std::vector<Moment> began(static_cast<size_t>(threads)), ended(static_cast<size_t>(threads));
   std::barrier barrier(threads + 1);
   std::vector<std::thread> readers;
   for (int t = 0; t < threads; ++t) {
@@ -39,7 +42,9 @@ Bandwidth MeasureReadBandwidth(size_t bytes, int threads, int passes) {
       const auto mine = std::span(buffer).subspan(begin, std::min(share, buffer.size() - begin));
       for (int pass = 0; pass < passes; ++pass) {
         barrier.arrive_and_wait();
+        began[static_cast<size_t>(t)] = std::chrono::steady_clock::now();
         sink += Sum(mine);
+        ended[static_cast<size_t>(t)] = std::chrono::steady_clock::now();
         barrier.arrive_and_wait();
       }
     });
@@ -47,9 +52,8 @@ Bandwidth MeasureReadBandwidth(size_t bytes, int threads, int passes) {
   std::vector<double> rates;
   for (int pass = 0; pass < passes; ++pass) {
     barrier.arrive_and_wait();
-    const auto start = std::chrono::steady_clock::now();
     barrier.arrive_and_wait();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    const std::chrono::duration<double> elapsed = std::ranges::max(ended) - std::ranges::min(began);
     rates.push_back(static_cast<double>(buffer.size() * sizeof(uint64_t)) / elapsed.count() / 1e9);
   }
   for (std::thread& reader : readers) reader.join();
