@@ -40,6 +40,15 @@ def add_noise(wave, rng, low=10.0, high=40.0):
     return wave + (noise * (level / max(float(noise.std()), 1e-9))).astype(np.float32)
 
 
+def equalise(wave, rng, span=8.0):
+    """Colours the spectrum as microphones and mouths do: a smooth random gain within `span` dB up or down."""
+    size = _next_size(len(wave))
+    frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    knots = np.log(np.array([80.0, 300.0, 800.0, 1600.0, 3000.0, 5000.0, 8000.0]))
+    gain = np.interp(np.log(np.maximum(frequency, 80.0)), knots, rng.uniform(-span, span, len(knots)))
+    return np.fft.irfft(np.fft.rfft(wave, size) * 10 ** (gain / 20), size)[: len(wave)].astype(np.float32)
+
+
 def augment(wave, rng, gain=(-12.0, 4.0), reverberation=0.25, noise=0.6):
     """Returns (heard, clean); `gain` in dB, the others are probabilities."""
     clean = wave * np.float32(10 ** (rng.uniform(*gain) / 20))

@@ -70,7 +70,7 @@ class Voicing(unittest.TestCase):
 class Shards(unittest.TestCase):
     @staticmethod
     def maker(folder):
-        made = dataset.Maker(folder, 7, "no checkpoint", shard_size=6)
+        made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", shard_size=6)
         made.encode = lambda waves: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
         return made
 

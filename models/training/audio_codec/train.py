@@ -1,6 +1,6 @@
-"""The whole codec in one command: data, encoder, frozen tokens, decoder, export, evaluation.
+"""The whole codec in one command: data, encoder, hearing, frozen tokens, decoder, export, evaluation.
 
-    python3 train.py --work /tmp/wren --encoder-minutes 45 --decoder-minutes 30
+    python3 train.py --work /tmp/wren --encoder-minutes 45 --hearing-minutes 30 --decoder-minutes 30
 
 Steps whose result is already in the work folder are left out, so a broken run goes on where it stopped; delete a file to
 make it again. Needs Debian's python3-torch, libflite1, libespeak-ng1, pocketsphinx and pocketsphinx-en-us.
@@ -27,6 +27,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", default=os.environ.get("WREN_WORK", "/tmp/wren"), help="data and checkpoints")
     parser.add_argument("--encoder-minutes", type=float, default=45)
+    parser.add_argument("--hearing-minutes", type=float, default=30)
     parser.add_argument("--decoder-minutes", type=float, default=30)
     parser.add_argument("--output-seconds", type=float, default=7200, help="speech of the output voice")
     parser.add_argument("--input-seconds", type=float, default=14400, help="speech of the input voices")
@@ -38,9 +39,13 @@ def main():
          "--input-seconds", options.input_seconds, "--processes", options.processes)
     step(path("encoder.pt"), "train_encoder.py", "--data", path("codec_data"), "--out", path("encoder.pt"),
          "--minutes", options.encoder_minutes, "--processes", options.processes)
-    step(path("codec_tokens.pt"), "codec_tokens.py", "--encoder", path("encoder.pt"), "--out", path("codec_tokens.pt"),
+    step(path("hearing.pt"), "train_hearing.py", "--data", path("codec_data"), "--start", path("encoder.pt"),
+         "--out", path("hearing.pt"), "--minutes", options.hearing_minutes, "--processes", options.processes)
+    step(path("voice_tokens.pt"), "codec_tokens.py", "--encoder", path("encoder.pt"), "--out", path("voice_tokens.pt"),
          "--vectors", path("codec_vectors.pt"))
-    step(path("decoder.pt"), "train_decoder.py", "--data", path("codec_data"), "--encoder", path("codec_tokens.pt"),
+    step(path("codec_tokens.pt"), "codec_tokens.py", "--encoder", path("hearing.pt"), "--out", path("codec_tokens.pt"),
+         "--vectors", path("codec_vectors.pt"))
+    step(path("decoder.pt"), "train_decoder.py", "--data", path("codec_data"), "--encoder", path("voice_tokens.pt"),
          "--out", path("decoder.pt"), "--minutes", options.decoder_minutes, "--processes", options.processes)
     common = ("--codec", path("codec_tokens.pt"), "--decoder", path("decoder.pt"), "--data", path("codec_data"))
     step(None, "export.py", *common, "--section", path("audio_codec.json"))

@@ -1,9 +1,11 @@
 """Spoken training data for Wren: the grammar's conversations in many voices, as codec tokens in packed shards.
 
-    python3 dataset.py --folder DIR --codec encoder.pt --shards 80 [--seed 1]
+    python3 dataset.py --folder DIR --codec codec_tokens.pt --voice-codec voice_tokens.pt --shards 72 [--seed 1]
 
 works through shards of about 1000 questions each: voices the questions, augments them, voices the answers that are new
-with the output voice, and turns both into codes once the codec's checkpoint exists (until then the waves wait as int16).
+with the output voice, and turns both into codes once the codec's checkpoints exist (until then the waves wait as
+int16): the questions as the runtime hears them, the answers as the codec's first stage encodes them, because from such
+codes its decoder learned to speak.
 Shards appear in the folder one by one, complete, while training reads them:
 
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
@@ -11,7 +13,7 @@ Shards appear in the folder one by one, complete, while training reads them:
         words [(begin s, end s)] per word of the question, speech_end s
     answers_0003.npz     load_answers(folder) -> {answer text: codes int16 [T, K]} of the output voice, all shards
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
-        names the WAV files, for the end-to-end evaluation; <voices> is train or heldout
+        names the WAV files as antiphon-bench reads it, for the end-to-end evaluation; <voices> is train or heldout
 
 Texts, voices, pauses and augmentation are decided by the seed and the shard's number; the waves of the questions only
 nearly so, because espeak-ng keeps the state of its oscillators from one utterance to the next. Several processes may
@@ -192,9 +194,11 @@ def _codec(checkpoint):
 
 
 class Maker:
-    def __init__(self, folder, seed, checkpoint, shard_size=QUESTIONS_PER_SHARD):
-        self.folder, self.seed, self.checkpoint, self.shard_size = folder, seed, checkpoint, shard_size
-        self.encode = None  # made when the checkpoint is there
+    def __init__(self, folder, seed, hearing, voice, shard_size=QUESTIONS_PER_SHARD):
+        """hearing, voice: checkpoints of the codec that questions and answers are encoded with."""
+        self.folder, self.seed, self.shard_size = folder, seed, shard_size
+        self.checkpoints = {"questions": hearing, "answers": voice}
+        self.encoders = None  # made when the checkpoints are there
         self.voiced, self.known = set(), set()  # answers that have their rendering; files they stand in
 
     def _path(self, name, waves=False):
@@ -247,7 +251,8 @@ class Maker:
         """Turns a file of waves into codes; training waves are not kept."""
         source = self._path(name, True)
         samples, records = _load(source, "samples")
-        _save(self._path(name), self.encode(samples), records, "codes")
+        encode = self.encoders["answers" if name.startswith("answers") else "questions"]
+        _save(self._path(name), encode(samples), records, "codes")
         os.remove(source)
 
     def pending(self, part=0, parts=1):
@@ -267,7 +272,7 @@ class Maker:
         os.makedirs(folder, exist_ok=True)
         records, arrays, manifest = [], [], []
         for number, dialogue in enumerate(grammar.test_set(name, count)):
-            entry = []
+            asked = []
             for index, (record, samples) in enumerate(voice_dialogue(dialogue, voice_split, rng)):
                 record = dict(record, turn=index)
                 file_name = f"{number:04d}_{index}.wav"
@@ -276,8 +281,8 @@ class Maker:
                     f.writeframes(samples.astype("<i2").tobytes())
                 records.append(record)
                 arrays.append(samples)
-                entry.append(dict(record, wav=file_name))
-            manifest.append(entry)
+                asked.append(dict({k: record[k] for k in ("question", "answer", "voice", "speech_end")}, wav=file_name))
+            manifest.append(dict(asked[-1], row=f"{name}, {voice_split}", before=asked[:-1]))
         with open(os.path.join(folder, "manifest.json"), "w") as f:
             json.dump(manifest, f, indent=1)
         _save(self._path(label, True), arrays, records, "samples")
@@ -293,16 +298,19 @@ class Maker:
                         for voice_split in ("train", "heldout"):
                             self.evaluation_set(name, sets[name], voice_split)
             self.tokenise_pending(part, parts)
-        while not os.path.exists(self.checkpoint):
+        while not self._codec_is_there():
             time.sleep(5)
         self.tokenise_pending(part, parts)
 
+    def _codec_is_there(self):
+        return all(os.path.exists(path) for path in self.checkpoints.values())
+
     def tokenise_pending(self, part=0, parts=1):
         """Codes for all waves that wait, if the codec is trained."""
-        if self.encode is None:
-            if not os.path.exists(self.checkpoint):
+        if self.encoders is None:
+            if not self._codec_is_there():
                 return
-            self.encode = _codec(self.checkpoint)
+            self.encoders = {what: _codec(path) for what, path in self.checkpoints.items()}
         for name in self.pending(part, parts):
             begin = time.time()
             self.tokenise(name)
@@ -314,11 +322,12 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--shards", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--codec", required=True, help="checkpoint of the codec's first training stage; may appear later")
+    parser.add_argument("--codec", required=True, help="frozen checkpoint of the codec's ears; may appear later")
+    parser.add_argument("--voice-codec", help="that of its first stage, for the answers; default: the same")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    Maker(options.folder, options.seed, options.codec).run(options.shards, part, parts)
+    Maker(options.folder, options.seed, options.codec, options.voice_codec or options.codec).run(options.shards, part, parts)
 
 
 if __name__ == "__main__":

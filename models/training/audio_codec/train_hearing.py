@@ -1,0 +1,233 @@
+"""Stage 2: the encoder learns to hear, against the codebooks of stage 1, which stay as they are.
+
+    python3 train_hearing.py --data DIR --start encoder.pt --out hearing.pt --minutes 30
+
+Nobody decodes what a user says: the codes of an input voice serve recognition alone. So here input voices, strongly
+augmented, are trained on phonemes only, read from all four codes together and from the semantic one; without spectra
+and a decoder a step costs a fifth of stage 1's. The output voice keeps the latent vectors that stage 1 gave it, and
+with them its sound and the decoder's training. Losses are printed and appended to OUT.jsonl, one JSON object a line.
+"""
+
+import argparse
+import copy
+import json
+import math
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from shared_training import SharedTrainer, use_heap_for_temporaries
+
+if __name__ == "__main__":
+    use_heap_for_temporaries()
+
+import numpy as np
+import torch
+import torch.multiprocessing as mp
+import torch.nn as nn
+import torch.nn.functional as F
+
+from augment import augment, equalise
+from corpus import HOP, Corpus, utterances
+from model import PHONEMES, SUBFRAMES, VECTOR, Codec, phoneme_targets
+
+ALL_CODES_WEIGHT, SEMANTIC_WEIGHT, UNQUANTISED_WEIGHT = 1.0, 0.5, 0.5
+COMMITMENT_WEIGHT, OUTPUT_VOICE_WEIGHT = 0.05, 0.05
+WARP = 0.12  # crops are played up to so much slower or faster: other pitches and vocal tracts
+WARP_SHARE, EQUALISE_SHARE = 0.5, 0.5
+
+
+class Hearer(nn.Module):
+    """Phonemes of a frame from the vectors of all its codes. Serves training only."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.net = nn.Sequential(nn.Linear(2 * VECTOR, 256), nn.ReLU(), nn.Linear(256, SUBFRAMES * PHONEMES))
+
+    def forward(self, semantic, acoustic):
+        return self.net(torch.cat([semantic, acoustic], -1) * self.scale)
+
+
+class Batches:
+    """A part output voice (light changes of level only), the rest input voices: warped, equalised, augmented."""
+
+    def __init__(self, folder, count, output_count, samples, seed):
+        self.output, self.input = Corpus(folder, "output"), Corpus(folder, "input")
+        self.count, self.output_count, self.samples = count, output_count, samples
+        self.rng = np.random.default_rng(seed)
+
+    def _heard(self):
+        rng = self.rng
+        factor = rng.uniform(1 - WARP, 1 + WARP) if rng.random() < WARP_SHARE else 1.0
+        taken = int(math.ceil(self.samples * factor / HOP)) * HOP
+        (wave,), (labels,) = self.input.crops(1, taken, rng)
+        if factor != 1.0:
+            wave = np.interp(np.arange(self.samples) * factor, np.arange(taken), wave).astype(np.float32)
+            at = ((np.arange(self.samples // HOP) + 0.5) * factor).astype(int)
+            labels = labels[np.minimum(at, len(labels) - 1)]
+        if rng.random() < EQUALISE_SHARE:
+            wave = equalise(wave, rng)
+        return augment(wave, rng)[0], labels
+
+    def next(self):
+        ours, _ = self.output.crops(self.output_count, self.samples, self.rng)
+        ours *= 10 ** (self.rng.uniform(-3, 2, (self.output_count, 1)).astype(np.float32) / 20)
+        others = [self._heard() for _ in range(self.count - self.output_count)]
+        return (torch.from_numpy(ours), torch.from_numpy(np.stack([o[0] for o in others])),
+                torch.from_numpy(np.stack([o[1] for o in others])))
+
+
+def quantise(quantiser, semantic, acoustic):
+    """(semantic vector, sum of the acoustic vectors, squared distances to them); gradients pass straight through."""
+    book = quantiser.books[0]
+    chosen = book.vectors[book.nearest(semantic)]
+    commitment = F.mse_loss(semantic, chosen)
+    rest = acoustic - quantiser.predict(chosen)
+    total, left = 0, rest.detach()
+    for book in list(quantiser.books)[1:]:
+        vectors = book.vectors[book.nearest(left)]
+        total, left = total + vectors, left - vectors
+    commitment = commitment + F.mse_loss(rest, total)
+    return semantic + (chosen - semantic).detach(), rest + (total - rest).detach(), commitment
+
+
+def cross_entropy(logits, targets):
+    return F.cross_entropy(logits.reshape(-1, PHONEMES), targets)
+
+
+def losses(codec, hearer, teacher, batch):
+    ours, heard, labels = batch
+    semantic, acoustic = codec.encoder(torch.cat([ours, heard]))
+    with torch.no_grad():
+        kept = teacher(ours)
+    count = len(ours)
+    output_voice = F.mse_loss(semantic[:count], kept[0]) + F.mse_loss(acoustic[:count], kept[1])
+    semantic, acoustic = semantic[count:], acoustic[count:]
+    chosen, rest, commitment = quantise(codec.quantiser, semantic, acoustic)
+    targets = phoneme_targets(labels).reshape(-1)
+    all_codes = cross_entropy(hearer(chosen, rest), targets)
+    first_code = cross_entropy(codec.phonemes(chosen), targets)
+    unquantised = cross_entropy(codec.phonemes(semantic), targets)
+    total = (ALL_CODES_WEIGHT * all_codes + SEMANTIC_WEIGHT * first_code + UNQUANTISED_WEIGHT * unquantised
+             + COMMITMENT_WEIGHT * commitment + OUTPUT_VOICE_WEIGHT * output_voice)
+    return total, {"all_codes": all_codes, "first_code": first_code, "unquantised": unquantised,
+                   "commitment": commitment, "output_voice": output_voice}
+
+
+@torch.no_grad()
+def evaluate(codec, hearer, start, folder, limit):
+    """Accuracy in per cent of 20 ms sub-frames that are not silence: from all codes, from the first, unquantised; and
+    how many first codes of the output voice are those of stage 1."""
+    result = {}
+    for name in ("eval_output", "eval_input", "eval_seen"):
+        right, same = [], []
+        for _, _, wave, labels in utterances(folder, name, limit):
+            semantic, acoustic = codec.encoder(wave)
+            chosen, rest, _ = quantise(codec.quantiser, semantic, acoustic)
+            targets = phoneme_targets(labels)
+            spoken = targets > 0
+            right.append(torch.stack([(logits.view(1, -1, SUBFRAMES, PHONEMES).argmax(-1) == targets)[spoken].float()
+                                      for logits in (hearer(chosen, rest), codec.phonemes(chosen), codec.phonemes(semantic))]))
+            if name == "eval_output":
+                book = codec.quantiser.books[0]
+                same.append((book.nearest(semantic) == book.nearest(start(wave)[0])).float().flatten())
+        result[name] = [round(100 * float(x), 1) for x in torch.cat(right, 1).mean(1)]
+        if same:
+            result["same_codes"] = round(100 * float(torch.cat(same).mean()), 1)
+    return result
+
+
+@torch.no_grad()
+def vector_scale(codec, batches):
+    """[2 * VECTOR] that brings both halves of a hearer's input to about unit size, each as a whole."""
+    _, heard, _ = batches.next()
+    chosen, rest, _ = quantise(codec.quantiser, *codec.encoder(heard))
+    return torch.cat([torch.full((VECTOR,), 1 / float(chosen.std())), torch.full((VECTOR,), 1 / float(rest.std()))])
+
+
+def work(rank, options, codec, hearer, start, trainer, control):
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed * 10 + rank)
+    batches = Batches(options.data, options.batch, options.output, int(options.seconds * 12.5) * 1280,
+                      options.seed * 10 + rank)
+    trainer.attach(rank)
+    log = open(options.out + ".jsonl", "a") if rank == 0 else None
+    begin = last_log = time.time()
+    next_evaluation = begin + options.evaluate_minutes * 60
+    step, last_step, sums = 0, 0, {}
+    while True:
+        if rank == 0:
+            done = (time.time() - begin) / 60 / options.minutes
+            control[0] = options.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
+            control[1] = done >= 1
+        total, parts = losses(codec, hearer, start, batches.next())
+        total.backward()
+        trainer.barrier.wait()
+        rate, stop = float(control[0]), bool(control[1])
+        norm = trainer.step(rate)
+        step += 1
+        if rank == 0:
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            now = time.time()
+            if now - last_log > 20 or stop:
+                record = {name: round(value / (step - last_step), 4) for name, value in sums.items()}
+                record.update(step=step, minutes=round((now - begin) / 60, 2), norm=round(norm, 2), rate=round(rate, 6),
+                              ms=round(1000 * (now - last_log) / (step - last_step)))
+                for out in (log, sys.stdout):
+                    print(json.dumps(record), file=out, flush=True)
+                last_log, last_step, sums = now, step, {}
+            if now > next_evaluation or stop:
+                result = dict(evaluate(codec, hearer, start, options.data, 120 if stop else 24), step=step)
+                for out in (log, sys.stdout):
+                    print(json.dumps(result), file=out, flush=True)
+                torch.save(codec.state_dict(), options.out if stop else options.out + ".part")
+                next_evaluation = time.time() + options.evaluate_minutes * 60
+        if stop:
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    folder = os.environ.get("WREN_WORK", "/tmp/wren")
+    parser.add_argument("--data", default=folder + "/codec_data")
+    parser.add_argument("--start", default=folder + "/encoder.pt")
+    parser.add_argument("--out", default=folder + "/hearing.pt")
+    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--evaluate-minutes", type=float, default=5)
+    parser.add_argument("--batch", type=int, default=16, help="crops a process and step")
+    parser.add_argument("--output", type=int, default=3, help="of them, of the output voice")
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    codec = Codec()
+    codec.load_state_dict(torch.load(options.start, map_location="cpu"))
+    start = copy.deepcopy(codec.encoder).eval()
+    hearer = Hearer(vector_scale(codec, Batches(options.data, 16, 1, 25 * 1280, options.seed)))
+    # Codebooks, prediction and the semantic read-out keep their meaning; only the encoder moves.
+    learning = list(codec.encoder.parameters()) + list(hearer.parameters())
+    for part in (codec.quantiser, codec.phonemes, codec.decoder):
+        for parameter in part.parameters():
+            parameter.requires_grad_(False)
+    trainer = SharedTrainer(learning, options.processes)
+    control = torch.zeros(2, dtype=torch.float64).share_memory_()
+    arguments = (options, codec, hearer, start, trainer, control)
+    context = mp.get_context("fork")
+    others = [context.Process(target=work, args=(rank, *arguments)) for rank in range(1, options.processes)]
+    for process in others:
+        process.start()
+    work(0, *arguments)
+    for process in others:
+        process.join()
+
+
+if __name__ == "__main__":
+    main()
