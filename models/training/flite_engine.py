@@ -43,7 +43,6 @@ def _library():
             ("item_feat_float", c.c_float, [c.c_void_p, c.c_char_p]),
             ("item_feat_string", c.c_char_p, [c.c_void_p, c.c_char_p]),
             ("flite_ffeature_float", c.c_float, [c.c_void_p, c.c_char_p]),
-            ("flite_ffeature_string", c.c_char_p, [c.c_void_p, c.c_char_p]),
             ("flite_feat_set_float", None, [c.c_void_p, c.c_char_p, c.c_float]),
             ("delete_utterance", None, [c.c_void_p]),
         ):

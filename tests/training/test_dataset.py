@@ -71,7 +71,8 @@ class Shards(unittest.TestCase):
     @staticmethod
     def maker(folder):
         made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", shard_size=6)
-        made.encode = lambda waves: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
+        encode = lambda waves: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
+        made.encoders = {"questions": encode, "answers": encode}
         return made
 
     def test_a_shard_comes_back_as_conversations(self):

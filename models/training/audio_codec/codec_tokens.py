@@ -1,13 +1,12 @@
 """The frozen encoder as a function, for whoever trains on its tokens.
 
-    python3 codec_tokens.py --encoder encoder.pt --out codec_tokens.pt --vectors codec_vectors.pt
+    python3 codec_tokens.py --encoder encoder.pt --out codec_tokens.pt
 
-freezes a stage-1 checkpoint: weights are rounded to float16, as they are exported, so that training, tokens and the
-runtime agree. codec_tokens.pt is a state for model.Codec; codec_vectors.pt a list of one [size, 64] tensor a codebook.
+freezes the checkpoint of stage 1 or 2: weights are rounded to float16, as they are exported, so that training, tokens and the
+runtime agree. codec_tokens.pt is a state for model.Codec.
 
     tokens = load("codec_tokens.pt")
     tokens.encode([float32 wave at 16 kHz, ...])   -> [int16 [frames, 4], ...], the last frame filled up with silence
-    tokens.codebook_vectors()                      -> what each code adds to the decoder's input
 """
 
 import argparse
@@ -51,12 +50,6 @@ class CodecTokens:
                 batch = []
         return codes
 
-    def codebook_vectors(self):
-        quantiser = self.codec.quantiser
-        with torch.no_grad():
-            semantic = quantiser.predict(quantiser.books[0].vectors)
-        return [semantic.clone()] + [book.vectors.clone() for book in list(quantiser.books)[1:]]
-
 
 def load(path):
     codec = Codec()
@@ -65,16 +58,14 @@ def load(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Freezes a stage-1 checkpoint.")
+    parser = argparse.ArgumentParser(description="Freezes a checkpoint of stage 1 or 2.")
     folder = os.environ.get("WREN_WORK", "/tmp/wren")
     parser.add_argument("--encoder", default=folder + "/encoder.pt")
     parser.add_argument("--out", default=folder + "/codec_tokens.pt")
-    parser.add_argument("--vectors", default=folder + "/codec_vectors.pt")
     options = parser.parse_args()
     state = rounded(torch.load(options.encoder, map_location="cpu"))
     torch.save(state, options.out + ".part")
     os.replace(options.out + ".part", options.out)
-    torch.save(load(options.out).codebook_vectors(), options.vectors)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import sys
 import torch
 import torch.multiprocessing as mp
 
+BARRIER_SECONDS = 900  # more than any evaluation takes
+
 
 def use_heap_for_temporaries():
     """Starts the program again with a malloc that keeps large temporaries: page faults dominate otherwise."""
@@ -32,7 +34,8 @@ class SharedTrainer:
         self.gradients = torch.zeros(world, total).share_memory_()
         self.norms = torch.zeros(world, dtype=torch.float64).share_memory_()
         self.decay = torch.zeros(total)
-        self.barrier = mp.get_context("fork").Barrier(world)
+        # A process that died must not keep the others waiting for ever.
+        self.barrier = mp.get_context("fork").Barrier(world, timeout=BARRIER_SECONDS)
         for p, where in self._slices():
             self.values[where] = p.data.reshape(-1)
             p.data = self.values[where].view_as(p)

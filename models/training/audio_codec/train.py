@@ -2,7 +2,7 @@
 
     python3 train.py --work /tmp/wren --encoder-minutes 45 --hearing-minutes 30 --decoder-minutes 30
 
-Steps whose result is already in the work folder are left out, so a broken run goes on where it stopped; delete a file to
+The model's files and golden vectors go to WORK/export, with --install into the repository. Steps whose result is already in the work folder are left out, so a broken run goes on where it stopped; delete a file to
 make it again. Needs Debian's python3-torch, libflite1, libespeak-ng1, pocketsphinx and pocketsphinx-en-us.
 """
 
@@ -31,6 +31,8 @@ def main():
     parser.add_argument("--decoder-minutes", type=float, default=30)
     parser.add_argument("--output-seconds", type=float, default=7200, help="speech of the output voice")
     parser.add_argument("--input-seconds", type=float, default=14400, help="speech of the input voices")
+    parser.add_argument("--install", action="store_true",
+                        help="export into the repository; the language model must then be trained on the new codes")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
@@ -41,14 +43,14 @@ def main():
          "--minutes", options.encoder_minutes, "--processes", options.processes)
     step(path("hearing.pt"), "train_hearing.py", "--data", path("codec_data"), "--start", path("encoder.pt"),
          "--out", path("hearing.pt"), "--minutes", options.hearing_minutes, "--processes", options.processes)
-    step(path("voice_tokens.pt"), "codec_tokens.py", "--encoder", path("encoder.pt"), "--out", path("voice_tokens.pt"),
-         "--vectors", path("codec_vectors.pt"))
-    step(path("codec_tokens.pt"), "codec_tokens.py", "--encoder", path("hearing.pt"), "--out", path("codec_tokens.pt"),
-         "--vectors", path("codec_vectors.pt"))
+    step(path("voice_tokens.pt"), "codec_tokens.py", "--encoder", path("encoder.pt"), "--out", path("voice_tokens.pt"))
+    step(path("codec_tokens.pt"), "codec_tokens.py", "--encoder", path("hearing.pt"), "--out", path("codec_tokens.pt"))
     step(path("decoder.pt"), "train_decoder.py", "--data", path("codec_data"), "--encoder", path("voice_tokens.pt"),
          "--out", path("decoder.pt"), "--minutes", options.decoder_minutes, "--processes", options.processes)
     common = ("--codec", path("codec_tokens.pt"), "--decoder", path("decoder.pt"), "--data", path("codec_data"))
-    step(None, "export.py", *common, "--section", path("audio_codec.json"))
+    os.makedirs(path("export"), exist_ok=True)
+    to = () if options.install else ("--model", path("export"), "--golden", path("export"))
+    step(None, "export.py", *common, "--section", path("audio_codec.json"), *to)
     step(None, "evaluate.py", *common, "--out", path("codec_evaluation.json"))
 
 

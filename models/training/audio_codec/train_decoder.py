@@ -1,6 +1,6 @@
-"""Stage 2: the source-filter decoder for the output voice, on the frozen tokens of stage 1.
+"""Stage 3: the source-filter decoder for the output voice, on the frozen tokens of stage 1.
 
-    python3 train_decoder.py --data DIR --encoder encoder.pt --out decoder.pt --minutes 30
+    python3 train_decoder.py --data DIR --encoder voice_tokens.pt --out decoder.pt --minutes 30
 
 Codes of the whole output set are made once, so the encoder does not run while the decoder trains.
 """
@@ -14,15 +14,15 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from shared_training import SharedTrainer, use_heap_for_temporaries
+from shared_training import use_heap_for_temporaries
 
 if __name__ == "__main__":
     use_heap_for_temporaries()
 
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 
+import training_loop
 from corpus import utterances
 from losses import SpectralLoss
 from model import FRAME, SIZES, Codec
@@ -100,60 +100,34 @@ def warm_start(decoder, codec):
     decoder.net.load_state_dict(mine)
 
 
-def work(rank, options, codec, decoder, trainer, examples, held_out, control):
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(options.seed * 10 + rank)
-    spectral = SpectralLoss(RESOLUTIONS)
-    trainer.attach(rank)
-    log = open(options.out + ".jsonl", "a") if rank == 0 else None
-    begin = last_log = last_save = time.time()
-    step, last_step, sums = 0, 0, {}
-    while True:
-        if rank == 0:
-            done = (time.time() - begin) / 60 / max(options.minutes, 1e-6)
-            shape = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
-            control[0], control[1] = options.rate * min(1, (step + 1) / 100) * shape, done >= 1
-        total, parts = losses(decoder, codec.quantiser, spectral, examples.crops(options.batch, options.frames, rng), rng)
-        total.backward()
-        trainer.barrier.wait()
-        rate, stop = float(control[0]), bool(control[1])
-        norm = trainer.step(rate)
-        step += 1
-        if rank == 0:
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
-            now = time.time()
-            if now - last_log > 20 or stop:
-                taken = step - last_step
-                record = {name: round(value / taken, 4) for name, value in sums.items()}
-                record.update(step=step, minutes=round((now - begin) / 60, 2), ms=round(1000 * (now - last_log) / taken),
-                              norm=round(norm, 2), rate=round(rate, 6))
-                if now - last_save > 180 or stop:
-                    record.update(evaluate(decoder, codec, held_out, spectral))
-                    torch.save(decoder.state_dict(), options.out if stop else options.out + ".part")
-                    last_save = now
-                print(json.dumps(record), file=log, flush=True)
-                print(json.dumps(record), flush=True)
-                last_log, last_step, sums = now, step, {}
-        if stop:
-            return
+class DecoderStage(training_loop.Stage):
+    def __init__(self, options, codec, decoder, examples, held_out):
+        self.options, self.codec, self.decoder = options, codec, decoder
+        self.examples, self.held_out = examples, held_out
+
+    def attach(self, rank):
+        self.rng = np.random.default_rng(self.options.seed * 10 + rank)
+        self.spectral = SpectralLoss(RESOLUTIONS)
+
+    def losses(self):
+        batch = self.examples.crops(self.options.batch, self.options.frames, self.rng)
+        return losses(self.decoder, self.codec.quantiser, self.spectral, batch, self.rng)
+
+    def evaluate(self, last):
+        return evaluate(self.decoder, self.codec, self.held_out, self.spectral)
+
+    def state(self):
+        return self.decoder.state_dict()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    folder = os.environ.get("WREN_WORK", "/tmp/wren")
-    parser.add_argument("--data", default=folder + "/codec_data")
-    parser.add_argument("--encoder", default=folder + "/encoder.pt")
-    parser.add_argument("--out", default=folder + "/decoder.pt")
+    training_loop.add_options(parser, "decoder.pt", minutes=30, rate=6e-4, batch=8, seed=2)
+    parser.add_argument("--encoder", required=True, help="frozen tokens of stage 1")
     parser.add_argument("--start", default="", help="decoder to go on from")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--batch", type=int, default=8, help="crops a process and step")
     parser.add_argument("--frames", type=int, default=18, help="a crop")
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--limit", type=int, default=None, help="utterances used")
     parser.add_argument("--cache", default="", help="file that keeps the prepared examples for a second run")
-    parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
@@ -170,16 +144,7 @@ def main():
         decoder.load_state_dict(torch.load(options.start))
     else:
         warm_start(decoder, codec)
-    trainer = SharedTrainer(decoder.parameters(), options.processes)
-    control = torch.zeros(2, dtype=torch.float64).share_memory_()
-    context = mp.get_context("fork")
-    arguments = (options, codec, decoder, trainer, examples, held_out, control)
-    others = [context.Process(target=work, args=(rank, *arguments)) for rank in range(1, options.processes)]
-    for process in others:
-        process.start()
-    work(0, *arguments)
-    for process in others:
-        process.join()
+    training_loop.train(options, decoder.parameters(), DecoderStage(options, codec, decoder, examples, held_out))
 
 
 if __name__ == "__main__":

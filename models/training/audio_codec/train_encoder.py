@@ -1,30 +1,26 @@
 """Stage 1: encoder and codebooks, against a cheap inverse-STFT decoder.
 
     python3 train_encoder.py --data DIR --out encoder.pt --minutes 30
-
-Losses are printed and appended to OUT.jsonl, one JSON object a line.
 """
 
 import argparse
 import json
-import math
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from shared_training import SharedTrainer, use_heap_for_temporaries
+from shared_training import use_heap_for_temporaries
 
 if __name__ == "__main__":
     use_heap_for_temporaries()
 
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 
+import training_loop
 from augment import augment
 from corpus import Corpus, utterances
 from losses import SpectralLoss
@@ -124,85 +120,51 @@ class CodebookStatistics:
             book.update(self.counts[k].sum(0), self.sums[k].sum(0), decay, revive, generator)
 
 
-def work(rank, options, codec, trainer, statistics, control):
-    torch.set_num_threads(1)
-    torch.manual_seed(options.seed * 10 + rank)
-    generator = torch.Generator().manual_seed(options.seed)
-    batches = Batches(options.data, options.batch, int(options.seconds * 16000), options.seed * 10 + rank)
-    spectral = SpectralLoss()
-    trainer.attach(rank)
-    log = open(options.out + ".jsonl", "a") if rank == 0 else None
-    begin = last_log = time.time()
-    next_evaluation = begin + options.evaluate_minutes * 60
-    step, last_step, sums = 0, 0, {}
-    while True:
-        if rank == 0:
-            done = (time.time() - begin) / 60 / options.minutes
-            control[0] = options.rate * min(1, (step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
-            control[1] = done >= 1
-        total, parts, inputs = losses(codec, spectral, batches.next(), batches.weights)
-        total.backward()
-        statistics.record(rank, inputs)
-        trainer.barrier.wait()
-        rate, stop = float(control[0]), bool(control[1])
-        # In a barrier-protected slot: the other processes read the codebooks only in their next forward pass.
-        norm = trainer.step(rate, lambda: statistics.update(inputs, step, generator))
-        step += 1
-        if rank == 0:
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
-            now = time.time()
-            if now - last_log > 20 or stop:
-                taken = step - last_step
-                record = {name: round(value / taken, 4) for name, value in sums.items()}
-                record.update(step=step, minutes=round((now - begin) / 60, 2), ms=round(1000 * (now - last_log) / taken),
-                              norm=round(norm, 2), rate=round(rate, 6))
-                print(json.dumps(record), file=log, flush=True)
-                print(json.dumps(record), flush=True)
-                last_log, last_step, sums = now, step, {}
-            if now > next_evaluation or stop:
-                result = dict(evaluate(codec, options.data, 120 if stop else 16), step=step)
-                print(json.dumps(result), file=log, flush=True)
-                print(json.dumps(result), flush=True)
-                torch.save(codec.state_dict(), options.out if stop else options.out + ".part")
-                next_evaluation = time.time() + options.evaluate_minutes * 60
-        if stop:
-            return
+class EncoderStage(training_loop.Stage):
+    def __init__(self, options, codec):
+        self.options, self.codec = options, codec
+        self.statistics = CodebookStatistics(codec, options.processes)
+
+    def attach(self, rank):
+        self.rank = rank
+        self.generator = torch.Generator().manual_seed(self.options.seed)
+        self.batches = make_batches(self.options, self.options.batch, self.options.seed * 10 + rank)
+        self.spectral = SpectralLoss()
+
+    def losses(self):
+        total, parts, self.inputs = losses(self.codec, self.spectral, self.batches.next(), self.batches.weights)
+        self.statistics.record(self.rank, self.inputs)
+        return total, parts
+
+    def between_steps(self, step):
+        # The other processes read the codebooks only in their next forward pass.
+        self.statistics.update(self.inputs, step, self.generator)
+
+    def evaluate(self, last):
+        return evaluate(self.codec, self.options.data, 120 if last else 16)
+
+    def state(self):
+        return self.codec.state_dict()
+
+
+def make_batches(options, count, seed):
+    return Batches(options.data, count, int(options.seconds * 16000), seed)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    folder = os.environ.get("WREN_WORK", "/tmp/wren")
-    parser.add_argument("--data", default=folder + "/codec_data")
-    parser.add_argument("--out", default=folder + "/encoder.pt")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--evaluate-minutes", type=float, default=6)
-    parser.add_argument("--batch", type=int, default=10, help="crops a process and step")
-    parser.add_argument("--seconds", type=float, default=1.28)
-    parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
+    training_loop.add_options(parser, "encoder.pt", minutes=45, rate=8e-4, batch=10, seed=1)
+    parser.add_argument("--seconds", type=float, default=1.28, help="a crop")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     codec = Codec()
-    start_codebooks(codec, Batches(options.data, 16, int(options.seconds * 16000), options.seed),
-                    torch.Generator().manual_seed(options.seed))
+    start_codebooks(codec, make_batches(options, 16, options.seed), torch.Generator().manual_seed(options.seed))
     for buffer in codec.buffers():
         buffer.share_memory_()
-    trainer = SharedTrainer(codec.parameters(), options.processes)
-    statistics = CodebookStatistics(codec, options.processes)
-    control = torch.zeros(2, dtype=torch.float64).share_memory_()
     size = {name: sum(p.numel() for p in part.parameters()) for name, part in codec.named_children()}
     print(json.dumps({"parameters": size}), flush=True)
-    context = mp.get_context("fork")
-    arguments = (options, codec, trainer, statistics, control)
-    others = [context.Process(target=work, args=(rank, *arguments)) for rank in range(1, options.processes)]
-    for process in others:
-        process.start()
-    work(0, *arguments)
-    for process in others:
-        process.join()
+    training_loop.train(options, codec.parameters(), EncoderStage(options, codec))
 
 
 if __name__ == "__main__":

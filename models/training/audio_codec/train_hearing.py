@@ -4,35 +4,33 @@
 
 Nobody decodes what a user says: the codes of an input voice serve recognition alone. So here input voices, strongly
 augmented, are trained on phonemes only, read from all four codes together and from the semantic one; without spectra
-and a decoder a step costs a fifth of stage 1's. The output voice keeps the latent vectors that stage 1 gave it, and
-with them its sound and the decoder's training. Losses are printed and appended to OUT.jsonl, one JSON object a line.
+and a decoder a step costs a fourth of stage 1's. The output voice keeps the latent vectors that stage 1 gave it, and
+with them its sound and the decoder's training.
 """
 
 import argparse
 import copy
-import json
 import math
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from shared_training import SharedTrainer, use_heap_for_temporaries
+from shared_training import use_heap_for_temporaries
 
 if __name__ == "__main__":
     use_heap_for_temporaries()
 
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 import torch.nn as nn
 import torch.nn.functional as F
 
+import training_loop
 from augment import augment, equalise
 from corpus import HOP, Corpus, utterances
-from model import PHONEMES, SUBFRAMES, VECTOR, Codec, phoneme_targets
+from model import FRAME, PHONEMES, SUBFRAMES, VECTOR, Codec, phoneme_targets
 
 ALL_CODES_WEIGHT, SEMANTIC_WEIGHT, UNQUANTISED_WEIGHT = 1.0, 0.5, 0.5
 COMMITMENT_WEIGHT, OUTPUT_VOICE_WEIGHT = 0.05, 0.05
@@ -149,84 +147,45 @@ def vector_scale(codec, batches):
     return torch.cat([torch.full((VECTOR,), 1 / float(chosen.std())), torch.full((VECTOR,), 1 / float(rest.std()))])
 
 
-def work(rank, options, codec, hearer, start, trainer, control):
-    torch.set_num_threads(1)
-    torch.manual_seed(options.seed * 10 + rank)
-    batches = Batches(options.data, options.batch, options.output, int(options.seconds * 12.5) * 1280,
-                      options.seed * 10 + rank)
-    trainer.attach(rank)
-    log = open(options.out + ".jsonl", "a") if rank == 0 else None
-    begin = last_log = time.time()
-    next_evaluation = begin + options.evaluate_minutes * 60
-    step, last_step, sums = 0, 0, {}
-    while True:
-        if rank == 0:
-            done = (time.time() - begin) / 60 / options.minutes
-            control[0] = options.rate * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
-            control[1] = done >= 1
-        total, parts = losses(codec, hearer, start, batches.next())
-        total.backward()
-        trainer.barrier.wait()
-        rate, stop = float(control[0]), bool(control[1])
-        norm = trainer.step(rate)
-        step += 1
-        if rank == 0:
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
-            now = time.time()
-            if now - last_log > 20 or stop:
-                record = {name: round(value / (step - last_step), 4) for name, value in sums.items()}
-                record.update(step=step, minutes=round((now - begin) / 60, 2), norm=round(norm, 2), rate=round(rate, 6),
-                              ms=round(1000 * (now - last_log) / (step - last_step)))
-                for out in (log, sys.stdout):
-                    print(json.dumps(record), file=out, flush=True)
-                last_log, last_step, sums = now, step, {}
-            if now > next_evaluation or stop:
-                result = dict(evaluate(codec, hearer, start, options.data, 120 if stop else 24), step=step)
-                for out in (log, sys.stdout):
-                    print(json.dumps(result), file=out, flush=True)
-                torch.save(codec.state_dict(), options.out if stop else options.out + ".part")
-                next_evaluation = time.time() + options.evaluate_minutes * 60
-        if stop:
-            return
+class HearingStage(training_loop.Stage):
+    def __init__(self, options, codec, hearer, start):
+        self.options, self.codec, self.hearer, self.start = options, codec, hearer, start
+
+    def attach(self, rank):
+        self.batches = make_batches(self.options, self.options.seed * 10 + rank)
+
+    def losses(self):
+        return losses(self.codec, self.hearer, self.start, self.batches.next())
+
+    def evaluate(self, last):
+        return evaluate(self.codec, self.hearer, self.start, self.options.data, 120 if last else 24)
+
+    def state(self):
+        return self.codec.state_dict()
+
+
+def make_batches(options, seed):
+    return Batches(options.data, options.batch, options.output, int(options.seconds * 12.5) * FRAME, seed)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    folder = os.environ.get("WREN_WORK", "/tmp/wren")
-    parser.add_argument("--data", default=folder + "/codec_data")
-    parser.add_argument("--start", default=folder + "/encoder.pt")
-    parser.add_argument("--out", default=folder + "/hearing.pt")
-    parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--evaluate-minutes", type=float, default=5)
-    parser.add_argument("--batch", type=int, default=16, help="crops a process and step")
-    parser.add_argument("--output", type=int, default=3, help="of them, of the output voice")
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=2)
+    training_loop.add_options(parser, "hearing.pt", minutes=30, rate=6e-4, batch=16, seed=2)
+    parser.add_argument("--start", required=True, help="checkpoint of stage 1")
+    parser.add_argument("--output", type=int, default=3, help="of the crops, in the output voice")
+    parser.add_argument("--seconds", type=float, default=2.0, help="a crop")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     codec = Codec()
     codec.load_state_dict(torch.load(options.start, map_location="cpu"))
     start = copy.deepcopy(codec.encoder).eval()
-    hearer = Hearer(vector_scale(codec, Batches(options.data, 16, 1, 25 * 1280, options.seed)))
+    hearer = Hearer(vector_scale(codec, make_batches(options, options.seed)))
     # Codebooks, prediction and the semantic read-out keep their meaning; only the encoder moves.
-    learning = list(codec.encoder.parameters()) + list(hearer.parameters())
     for part in (codec.quantiser, codec.phonemes, codec.decoder):
-        for parameter in part.parameters():
-            parameter.requires_grad_(False)
-    trainer = SharedTrainer(learning, options.processes)
-    control = torch.zeros(2, dtype=torch.float64).share_memory_()
-    arguments = (options, codec, hearer, start, trainer, control)
-    context = mp.get_context("fork")
-    others = [context.Process(target=work, args=(rank, *arguments)) for rank in range(1, options.processes)]
-    for process in others:
-        process.start()
-    work(0, *arguments)
-    for process in others:
-        process.join()
+        part.requires_grad_(False)
+    learning = list(codec.encoder.parameters()) + list(hearer.parameters())
+    training_loop.train(options, learning, HearingStage(options, codec, hearer, start))
 
 
 if __name__ == "__main__":

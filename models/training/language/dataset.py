@@ -298,6 +298,8 @@ class Maker:
                         for voice_split in ("train", "heldout"):
                             self.evaluation_set(name, sets[name], voice_split)
             self.tokenise_pending(part, parts)
+        if not self._codec_is_there():
+            print("waiting for", *self.checkpoints.values(), flush=True)
         while not self._codec_is_there():
             time.sleep(5)
         self.tokenise_pending(part, parts)

@@ -121,7 +121,6 @@ class Turn:
     heard: object = None  # [frames, K] integer codes
     typed: object = None  # list of text pieces
     speak: bool = True  # answer in speech with text, or in text only
-    force_symbols: object = None  # answer pieces to write whatever the model prefers ("read aloud")
 
 
 @dataclasses.dataclass
@@ -217,9 +216,6 @@ class _Row:
             self._begin_turn()
 
     def _answer(self, position, result, best, codes):
-        turn = self.turns[self.turn]
-        if turn.force_symbols is not None and not self.text_over:
-            best = turn.force_symbols[self.j] if self.j < len(turn.force_symbols) else self.symbols["end"]
         if not self.text_over and best != self.symbols["end"] and len(result.text) == self.limits.pieces:
             best, result.complete = self.symbols["end"], False
         position.written, self.next_symbol, self.next_spoken = best, best, None
@@ -235,7 +231,7 @@ class _Row:
                 if len(result.codes) == self.limits.frames:
                     self.audio_over, result.complete = True, False
         self.j += 1
-        if self.text_over and not turn.speak:
+        if self.text_over and not self.turns[self.turn].speak:
             self.state = "close"
         elif self.text_over and self.audio_over:
             self._begin_turn()

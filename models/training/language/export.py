@@ -31,7 +31,7 @@ _ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 RECORDED = 28
 
 
-def write_model(folder, model, codec_config):
+def write_model(folder, model, codec_config, endpoint_threshold=None):
     """Writes backbone.safetensors and config.json -> (rounded weights, config)."""
     os.makedirs(folder, exist_ok=True)
     weights = {name: round_to_bfloat16(tensor) for name, tensor in model.export_weights().items()}
@@ -40,14 +40,18 @@ def write_model(folder, model, codec_config):
     os.replace(path + ".part", path)
     config = wren.folder_config(model.config)
     config_path = os.path.join(folder, "config.json")
-    if codec_config and os.path.exists(codec_config):
-        with open(codec_config) as source:
-            config["audio_codec"] = json.load(source)
-    elif os.path.exists(config_path):  # keep what another exporter merged in
+    previous = {}
+    if os.path.exists(config_path):
         with open(config_path) as source:
             previous = json.load(source)
-        if "audio_codec" in previous:
-            config["audio_codec"] = previous["audio_codec"]
+    if codec_config:
+        with open(codec_config) as source:
+            config["audio_codec"] = json.load(source)
+    elif "audio_codec" in previous:
+        config["audio_codec"] = previous["audio_codec"]
+    config["sampling"] = previous.get("sampling", config["sampling"])
+    if endpoint_threshold is not None:
+        config["sampling"]["endpoint_threshold"] = endpoint_threshold
     with open(config_path, "w") as out:
         json.dump(config, out, indent=1)
         out.write("\n")
@@ -119,6 +123,7 @@ def main():
     parser.add_argument("--golden", default=os.path.join(_ROOT, "tests", "golden", "language_model"))
     parser.add_argument("--data", help="folder of dataset.py, for recorded heard questions")
     parser.add_argument("--codec-config", help="the codec's section of config.json")
+    parser.add_argument("--endpoint-threshold", type=float, help="the choice of endpoint.py; default: what it was")
     parser.add_argument("--tiny", action="store_true", help="write tests/golden/tiny_model and nothing else")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -128,7 +133,7 @@ def main():
         return
     begin = time.time()
     model, step = checkpoints.load_model(options.checkpoint)
-    weights, config = write_model(options.folder, model, options.codec_config)
+    weights, config = write_model(options.folder, model, options.codec_config, options.endpoint_threshold)
     parameters = sum(tensor.numel() for tensor in weights.values())
     recorded = write_recorded(options.golden, weights, config, options.data)
     print(f"step {step}: {parameters / 1e6:.2f} M parameters, {recorded} conversations, {time.time() - begin:.0f} s")

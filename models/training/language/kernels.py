@@ -8,7 +8,6 @@ import ctypes
 import hashlib
 import os
 import subprocess
-import tempfile
 
 import torch
 
@@ -16,12 +15,16 @@ _SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kernels.c")
 
 
 def _load():
-    with open(_SOURCE, "rb") as source:
-        digest = hashlib.sha256(source.read()).hexdigest()[:16]
-    library = os.path.join(tempfile.gettempdir(), f"wren_kernels_{os.getuid()}_{digest}.so")
+    flags = ["-O3", "-march=native", "-ffast-math", "-fPIC", "-shared"]
+    with open(_SOURCE, "rb") as source, open("/proc/cpuinfo", "rb") as processors:
+        processor = next((line for line in processors if line.startswith(b"flags")), b"")
+        digest = hashlib.sha256(source.read() + processor + repr(flags).encode()).hexdigest()[:16]
+    # A folder that nobody else can write to: what lies in it is run.
+    folder = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "antiphon")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    library = os.path.join(folder, f"wren_kernels_{digest}.so")
     if not os.path.exists(library):
         partial = f"{library}.{os.getpid()}"
-        flags = ["-O3", "-march=native", "-ffast-math", "-fPIC", "-shared"]
         subprocess.run(["gcc", *flags, _SOURCE, "-o", partial, "-lopenblas", "-lm"], check=True)
         os.replace(partial, library)
     loaded = ctypes.CDLL(library)

@@ -13,7 +13,7 @@ from skills import common
 
 
 class TypedSource:
-    """Endless typed conversations. A third of the questions imitates a transcript: spoken wording, pads between."""
+    """Endless typed conversations. Nearly half of the questions imitate a transcript: spoken wording, pads between."""
 
     def __init__(self, tokenizer, codebook_sizes, seed):
         self.tokenizer, self.sizes = tokenizer, codebook_sizes
@@ -68,12 +68,10 @@ def typed_answers(tokenizer, codebook_sizes, name, count):
     out = []
     for dialogue in grammar.test_set(name, count):
         builder = sequences.SequenceBuilder(codebook_sizes)
-        for index, turn in enumerate(dialogue.turns):
+        for turn in dialogue.turns:
             builder.typed_turn(tokenizer.encode(turn.typed or turn.question))
             begin = len(builder)
             builder.written_answer(tokenizer.encode(turn.answer))
-            if index not in dialogue.scored and len(dialogue.turns) > 1:
-                continue
         sequence = builder.build()
         keep = sequence.target_at >= begin  # the last answer is the scored one
         for field in ("target_at", "target", "weight", "kind"):

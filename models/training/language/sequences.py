@@ -172,7 +172,7 @@ class SequenceBuilder:
             symbol = piece
         self._read(END)  # its output is not used
 
-    def spoken_answer(self, pieces, codes, history=None, learn_text=True):
+    def spoken_answer(self, pieces, codes, history=None):
         """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same."""
         history = codes if history is None else history
         text = list(pieces) + [END]
@@ -184,7 +184,7 @@ class SequenceBuilder:
             symbol = text[j] if j < len(text) else PAD
             if j >= len(text):
                 self._targets.append((at, PAD, ANSWER_PAD_WEIGHT, SPOKEN_PAD))
-            elif learn_text:
+            else:
                 self._targets.append((at, symbol, 1.0, SPOKEN_TEXT))
             if SPEECH_LEAD <= j < SPEECH_LEAD + count:
                 self._depth.append((at, codes[j - SPEECH_LEAD]))

@@ -62,6 +62,7 @@ PAD_SHARE = 0.5
 # Pads of the transcript start with a small weight, or the few words would drown; it rises towards half of a word's in
 # the middle of the run, because a model that thinks little of pads writes words before it has heard them.
 PAD_RISE = (0.3, 0.7, 0.5)  # from this share of the schedule, to this one, this much of the way to full weight
+BARRIER_SECONDS = 1800  # more than any evaluation takes: a worker that died must not keep the others waiting for ever
 MICRO_BATCH = 1000  # rows; larger ones fall out of the cache
 
 
@@ -264,7 +265,7 @@ def main():
     config = wren.ModelConfig(tokenizer.get_piece_size(), CODEBOOK_SIZES)
     model = wren.Wren(config, checkpoints.codebook_vectors(options.codec, CODEBOOK_SIZES), options.seed)
     context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(options.workers)
+    barrier = context.Barrier(options.workers, timeout=BARRIER_SECONDS)
     if options.init:
         print(checkpoints.load_weights(options.init, model), flush=True)
     elif options.resume:

@@ -1,0 +1,124 @@
+"""The codec's training stages, each for a step or two on a little noise: what they hand on is whole and what they must not
+touch stays."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "training", "audio_codec")
+sys.path[:0] = [_FOLDER, os.path.dirname(_FOLDER)]
+
+import numpy as np
+import torch
+
+import augment
+import codec_tokens
+import train_hearing
+from model import Codec
+
+
+def write_corpus(folder):
+    rng = np.random.default_rng(3)
+    for name, seconds in (("output", 4), ("input", 4), ("eval_output", 2), ("eval_input", 2), ("eval_seen", 2)):
+        wave = (3000 * rng.standard_normal(16000 * seconds)).astype(np.int16)
+        np.save(f"{folder}/{name}.wave.npy", wave)
+        np.save(f"{folder}/{name}.labels.npy", rng.integers(0, 40, 100 * seconds).astype(np.uint8))
+        with open(f"{folder}/{name}.json", "w") as out:
+            json.dump([["noise", "none", 0, len(wave)]], out)
+
+
+class StagesTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder = cls.kept.name
+        write_corpus(cls.folder)
+        cls.run_stage("train_encoder", "encoder.pt", "--batch", 2)
+        cls.run_stage("train_hearing", "hearing.pt", "--start", cls.path("encoder.pt"), "--batch", 2, "--output", 1)
+        for start, tokens in (("encoder.pt", "voice_tokens.pt"), ("hearing.pt", "codec_tokens.pt")):
+            cls.call("codec_tokens", "--encoder", cls.path(start), "--out", cls.path(tokens))
+        cls.run_stage("train_decoder", "decoder.pt", "--encoder", cls.path("voice_tokens.pt"), "--batch", 2)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kept.cleanup()
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.folder, name)
+
+    @classmethod
+    def call(cls, script, *arguments):
+        command = [sys.executable, os.path.join(_FOLDER, script + ".py"), *map(str, arguments)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    @classmethod
+    def run_stage(cls, script, out, *arguments):
+        """Minutes that are over at once allow a step or two."""
+        cls.call(script, "--data", cls.folder, "--out", cls.path(out), "--minutes", 0, *arguments)
+
+    def state(self, name):
+        return torch.load(self.path(name), map_location="cpu")
+
+    def test_each_stage_logs_its_losses_and_its_evaluation(self):
+        for out, loss, figure in (("encoder.pt", "spectrum", "eval_input"), ("hearing.pt", "all_codes", "same_codes"),
+                                  ("decoder.pt", "pitch", "held_out_spectrum")):
+            with open(self.path(out + ".jsonl")) as log:
+                losses, evaluation = map(json.loads, log)
+            self.assertTrue(np.isfinite(losses[loss]))
+            self.assertLessEqual(losses["step"], 2)
+            self.assertIn(figure, evaluation)
+
+    def test_hearing_moves_the_encoder_and_nothing_else(self):
+        before, after = self.state("encoder.pt"), self.state("hearing.pt")
+        self.assertEqual(set(before), set(after))
+        moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+        self.assertEqual(moved, {"encoder"})
+
+    def test_frozen_tokens_are_float16_and_share_codebooks(self):
+        voice, ears = self.state("voice_tokens.pt"), self.state("codec_tokens.pt")
+        for name, value in ears.items():
+            if value.is_floating_point():
+                self.assertTrue(torch.equal(value, value.half().float()), name)
+            if name.startswith("quantiser."):
+                self.assertTrue(torch.equal(value, voice[name]), name)
+
+    def test_tokens_do_not_depend_on_what_else_is_encoded(self):
+        tokens = codec_tokens.load(self.path("codec_tokens.pt"))
+        rng = np.random.default_rng(5)
+        waves = [rng.standard_normal(n).astype(np.float32) * 0.1 for n in (5000, 12800, 3000)]
+        together = tokens.encode(waves)
+        for wave, codes in zip(waves, together):
+            np.testing.assert_array_equal(tokens.encode([wave])[0], codes)
+            self.assertEqual(codes.shape, (-(-len(wave) // 1280), 4))
+
+    def test_hearing_reads_the_vectors_that_the_codes_stand_for(self):
+        codec = Codec()
+        codec.load_state_dict(self.state("hearing.pt"))
+        with torch.no_grad():
+            semantic, acoustic = codec.encoder(0.1 * torch.randn(1, 12800))
+            chosen, rest, _ = train_hearing.quantise(codec.quantiser, semantic, acoustic)
+            codes = codec.quantiser.encode(semantic, acoustic)
+            torch.testing.assert_close(chosen, codec.quantiser.books[0].vectors[codes[..., 0]])
+            torch.testing.assert_close(codec.quantiser.predict(chosen) + rest, codec.quantiser.decode(codes))
+
+
+class EqualiseTest(unittest.TestCase):
+    def test_colours_within_the_span(self):
+        wave = np.random.default_rng(1).standard_normal(16000).astype(np.float32)
+        coloured = augment.equalise(wave, np.random.default_rng(2), span=6.0)
+        self.assertEqual(coloured.shape, wave.shape)
+        self.assertEqual(coloured.dtype, np.float32)
+        # Smoothed over 100 Hz, so that what the cut ends leak does not count.
+        power = lambda x: np.convolve(np.abs(np.fft.rfft(x)) ** 2, np.ones(100), "same")[200:-200]
+        gain = 10 * np.log10(power(coloured) / power(wave))
+        self.assertLess(np.abs(gain).max(), 6.5)
+        self.assertGreater(np.ptp(gain), 1.0)
+
+
+if __name__ == "__main__":
+    unittest.main()
