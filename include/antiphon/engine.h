@@ -18,13 +18,12 @@ namespace antiphon {
 // Settings of the engine. The defaults suit two CPU cores and the model that ships.
 struct EngineOptions {
   int max_sequences = 16;   // open at once; more are refused with RESOURCE_EXHAUSTED
-  int kv_pages = 4096;      // pages of the pool, shared by all sequences
+  int kv_pages = 0;         // pages of the pool, shared by all; 0: room for every sequence's whole context
   int page_positions = 16;  // positions of one page
   int max_batch_positions = 128;
   int max_pending_frames = 256;  // heard frames a sequence may have waiting; more are refused
   int threads = 0;               // intra-op threads of libtorch; 0: one a core, at most 4
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
-  uint64_t noise_seed = 0;
 };
 
 // Settings of one sequence, taken over at the start of the next turn or response.
@@ -51,6 +50,7 @@ struct TurnEnded {
   std::string transcript;  // everything heard and typed in the turn
   int heard_frames = 0;
   int text_pieces = 0;
+  int texts = 0;  // calls of AppendText in it; later ones belong to the next turn
   TimePoint at;
 };
 
@@ -75,13 +75,20 @@ struct ResponseDone {
   int context_positions = 0;
 };
 
-// Input that could not be taken (the context is full, the queue is full). The sequence goes on.
+// Input that could not be taken (the context is full, a step failed). The sequence goes on, but the open turn
+// has a hole now: EndTurn forgets it, as ClearTurn does, instead of answering a part of it.
 struct InputRefused {
   Status error;
 };
 
-using SequenceEvent =
-    std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseDone, InputRefused>;
+// ClearTurn was carried out: what was reported of the open turn before this is void. Reported during a
+// response too, on which ClearTurn has no effect.
+struct TurnCleared {
+  int calls = 1;  // of ClearTurn that this answers; each call is counted once
+};
+
+using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseDone,
+                                   InputRefused, TurnCleared>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -113,7 +120,8 @@ class Sequence {
   // is reported in TurnEnded.
   virtual void EndTurn(TurnEndCause cause) = 0;
 
-  // Forgets the open turn: the sequence is cut back to where it began. No effect on a response.
+  // Forgets the open turn: the sequence is cut back to where it began. No effect on a response. TurnCleared
+  // follows.
   virtual void ClearTurn() = 0;
 
   // Stops the response under way within one engine step; it ends with ResponseDone kCancelled.

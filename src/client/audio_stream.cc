@@ -1,6 +1,8 @@
 #include "client/audio_stream.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "media/pcm.h"
@@ -23,12 +25,17 @@ Result<std::vector<std::string>> AudioSender::Pack(std::span<const float> sample
     }
     return packets;
   }
-  rest_.insert(rest_.end(), samples.begin(), samples.end());
+  // An encoder refuses what is no number; silence is the harmless reading.
+  std::ranges::transform(samples, std::back_inserter(rest_),
+                         [](float sample) { return std::isfinite(sample) ? sample : 0.0f; });
   const size_t frame = encoder_->packet_samples();
   size_t taken = 0;
   for (; rest_.size() - taken >= frame; taken += frame) {
     Result<std::string> packet = encoder_->Encode(std::span<const float>(rest_).subspan(taken, frame));
-    if (!packet.ok()) return packet.status();
+    if (!packet.ok()) {
+      rest_.clear();
+      return packet.status();
+    }
     packets.push_back(std::move(*packet));
   }
   rest_.erase(rest_.begin(), rest_.begin() + static_cast<ptrdiff_t>(taken));
@@ -42,10 +49,10 @@ Result<std::vector<std::string>> AudioSender::Flush() {
 }
 
 Result<AudioReceiver> AudioReceiver::Create(const AudioFormat& format) {
-  if (format.encoding == AudioEncoding::kPcm16) return AudioReceiver(format, std::nullopt);
+  if (format.encoding == AudioEncoding::kPcm16) return AudioReceiver(std::nullopt);
   Result<OpusPacketDecoder> decoder = OpusPacketDecoder::Create(format.sample_rate);
   if (!decoder.ok()) return decoder.status();
-  return AudioReceiver(format, std::move(*decoder));
+  return AudioReceiver(std::move(*decoder));
 }
 
 Result<std::vector<float>> AudioReceiver::Unpack(const std::string& response_id, const std::string& bytes) {

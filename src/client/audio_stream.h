@@ -44,10 +44,8 @@ class AudioReceiver {
   Result<std::vector<float>> Unpack(const std::string& response_id, const std::string& bytes);
 
  private:
-  AudioReceiver(const AudioFormat& format, std::optional<OpusPacketDecoder> decoder)
-      : format_(format), decoder_(std::move(decoder)) {}
+  explicit AudioReceiver(std::optional<OpusPacketDecoder> decoder) : decoder_(std::move(decoder)) {}
 
-  AudioFormat format_;
   std::optional<OpusPacketDecoder> decoder_;  // none for PCM16
   std::string response_id_;
 };

@@ -75,6 +75,7 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* ended = std::get_if<TurnEnded>(&event)) return BeginResponse(turn, *ended);
   if (const auto* delta = std::get_if<TranscriptDelta>(&event)) return On(*delta);
   if (const auto* refused = std::get_if<InputRefused>(&event)) return On(*refused);
+  if (const auto* cleared = std::get_if<TurnCleared>(&event)) return On(*cleared);
   if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
@@ -123,7 +124,7 @@ Conversation::Answer Conversation::Take(const client_event::AudioAppend& append,
   auto samples = decoder_.Decode(append.audio);
   if (!samples.ok()) return Refusal{samples.status(), "audio_append.audio"};
   Packet packet{std::move(*samples), received};
-  if (state_ == ConversationState::kCancelling) {
+  if (state_ == ConversationState::kCancelling || cancel_wanted_) {
     if (said_while_cancelling_.size() == kMaxPacketsWhileCancelling) said_while_cancelling_.pop_front();
     said_while_cancelling_.push_back(std::move(packet));
   } else if (!response_due()) {
@@ -144,6 +145,7 @@ Conversation::Answer Conversation::Take(const client_event::TextAppend& append, 
   if (Status status = sequence_->AppendText(append.text); !status.ok()) return Refusal{status, field};
   Make(Move::kText);
   has_text_ = true;
+  ++texts_;
   return std::nullopt;
 }
 
@@ -169,6 +171,7 @@ Conversation::Answer Conversation::Take(const client_event::Cancel&, TimePoint) 
   if (!MayMake(Move::kCancel)) return WrongMoment("no response is under way");
   Make(Move::kCancel);
   sequence_->Cancel();
+  sink_.DropAudio(response_->id());
   return std::nullopt;
 }
 

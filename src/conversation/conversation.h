@@ -96,6 +96,7 @@ class Conversation {
   void On(const GatedFrame& frame);
   void On(const TranscriptDelta& delta);
   void On(const InputRefused& refused);
+  void On(const TurnCleared& cleared);
   void CheckSilence();
   void EndTurn(TurnEndCause cause);
   void EndVoice();
@@ -124,12 +125,17 @@ class Conversation {
   // The open turn.
   bool voice_told_ = false;  // SpeechStarted was sent and SpeechStopped was not
   bool has_text_ = false;    // something was typed
+  int texts_ = 0;            // how often
   bool has_words_ = false;   // something was recognised
   int frames_heard_ = 0;     // passed to the engine
+  // ClearTurn calls the engine has yet to carry out: what it still tells of input is of a turn forgotten.
+  int clears_under_way_ = 0;
+  uint64_t turns_forgotten_ = 0;
 
   // The response.
   uint64_t responses_ = 0;
   uint64_t response_turn_ = 0;          // the engine's number of its turn; other results are late ones
+  int texts_too_late_ = 0;              // typed after the engine had ended the turn: of the next one
   bool cancel_wanted_ = false;          // the client cancelled between its commit and TurnEnded
   std::optional<Status> output_fault_;  // what kept its speech from being encoded
   server_event::Usage usage_;

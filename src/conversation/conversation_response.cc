@@ -1,4 +1,5 @@
 // The model's turn.
+#include <algorithm>
 #include <utility>
 
 #include "common/logging.h"
@@ -12,6 +13,7 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   Make(Move::kAnswer);
   ledger_.Endpoint(ended.at);
   response_turn_ = turn;
+  texts_too_late_ = std::max(0, texts_ - ended.texts);
   output_fault_.reset();
   usage_ = {};
   usage_.heard_frames = ended.heard_frames;
@@ -64,6 +66,11 @@ void Conversation::On(const ResponseDone& done) {
   response_.reset();
   Make(Move::kResponseDone);
   BeginTurns();
+  if (texts_too_late_ > 0) {
+    Make(Move::kText);
+    has_text_ = true;
+    texts_ = texts_too_late_;
+  }
   for (const Packet& packet : std::exchange(said_while_cancelling_, {})) Hear(packet);
 }
 

@@ -6,9 +6,11 @@
 namespace antiphon {
 
 void Conversation::Hear(const Packet& packet) {
+  const uint64_t turns_forgotten = turns_forgotten_;
   for (const Heard& heard : ear_.Push(packet.samples, packet.received)) {
-    // The turn may end in the middle of a packet, at its greatest length; the rest is then dropped.
-    if (response_due()) return;
+    // The turn may end in the middle of a packet, at its greatest length, or be lost: the rest is then
+    // dropped.
+    if (response_due() || turns_forgotten != turns_forgotten_) return;
     std::visit([this](const auto& what) { On(what); }, heard);
   }
   CheckSilence();
@@ -27,7 +29,6 @@ void Conversation::On(const VoiceStopped& stopped) {
 }
 
 void Conversation::On(const GatedFrame& frame) {
-  if (state_ != ConversationState::kHearing) return;  // the turn was lost in this very packet
   if (Status status = sequence_->AppendFrame(frame.samples, frame.received); !status.ok()) {
     LoseTurn({status, "audio_append.audio"});
     return;
@@ -38,16 +39,20 @@ void Conversation::On(const GatedFrame& frame) {
 }
 
 void Conversation::On(const TranscriptDelta& delta) {
+  if (clears_under_way_ > 0) return;
   if (state_ != ConversationState::kHearing && state_ != ConversationState::kEnding) return;
   has_words_ = true;
   sink_.Send(server_event::TranscriptDelta{delta.text});
 }
 
 void Conversation::On(const InputRefused& refused) {
+  if (clears_under_way_ > 0) return;
   // After the turn was lost or ended, the rest of its frames may be refused as well: said once.
   const bool open = MayMake(Move::kForget) && state_ != ConversationState::kWaiting;
   if (open) LoseTurn({refused.error, frames_heard_ > 0 ? "audio_append.audio" : "text_append.text"});
 }
+
+void Conversation::On(const TurnCleared& cleared) { clears_under_way_ -= cleared.calls; }
 
 void Conversation::CheckSilence() {
   if (state_ != ConversationState::kHearing || !ear_.last_voice()) return;
@@ -63,9 +68,10 @@ void Conversation::CheckSilence() {
   const bool model_had_time = now - ear_.last_voice()->received >= options_.noise_timeout;
   if (silence < options_.noise_timeout || !model_had_time) return;
   if (has_text_) {
-    ear_.CloseGate();
     EndVoice();
     Make(Move::kNoise);
+    ear_.Reset(decoder_.format().sample_rate, decoder_.samples());
+    ledger_.Reset();
   } else {
     ForgetTurn();
   }
@@ -104,6 +110,9 @@ void Conversation::LoseTurn(Refusal refusal) {
 
 void Conversation::ForgetTurn() {
   sequence_->ClearTurn();
+  ++clears_under_way_;
+  ++turns_forgotten_;
+  said_while_cancelling_.clear();
   EndVoice();
   Make(Move::kForget);
   BeginTurns();
@@ -111,10 +120,13 @@ void Conversation::ForgetTurn() {
 
 // No turn is open: whatever comes next begins one.
 void Conversation::BeginTurns() {
-  ear_.Reset(decoder_.format().sample_rate, decoder_.samples());
+  uint64_t unheard = 0;  // what was said while a response was cancelled is heard now
+  for (const Packet& packet : said_while_cancelling_) unheard += packet.samples.size();
+  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - unheard);
   ledger_.Reset();
   voice_told_ = false;
   has_text_ = false;
+  texts_ = 0;
   has_words_ = false;
   frames_heard_ = 0;
   cancel_wanted_ = false;

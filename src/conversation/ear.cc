@@ -50,7 +50,6 @@ void Ear::Reset(int input_rate, uint64_t first_offset) {
   arrivals_.Reset();
   first_offset_ = first_offset;
   pushed_ = 0;
-  processed_ = 0;
   voice_end_ = 0;
   last_voice_.reset();
 }
@@ -71,7 +70,6 @@ std::vector<Heard> Ear::Push(std::span<const float> samples, TimePoint received)
 }
 
 void Ear::Process(std::span<const float> samples, TimePoint received, std::vector<Heard>* heard) {
-  processed_ += static_cast<int64_t>(samples.size());
   std::vector<VoiceEvent> events;
   voice_.Process(samples, &events);
   NoteLastVoice();

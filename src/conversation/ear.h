@@ -25,8 +25,8 @@ struct VoiceStopped {
 };
 using Heard = std::variant<VoiceStarted, VoiceStopped, GatedFrame>;
 
-// Listens to one user. The gate opens by itself when a voice sets in, from 300 ms before it; closing it is
-// its owner's business. Not thread-safe.
+// Listens to one user. The gate opens by itself when a voice sets in, from 300 ms before it, and is shut by
+// Reset. Not thread-safe.
 class Ear {
  public:
   // INVALID_ARGUMENT unless the model's rate is that of voice activity, 16 kHz, and frames have samples.
@@ -35,15 +35,11 @@ class Ear {
   // One packet at the input rate. What it amounted to, in order.
   std::vector<Heard> Push(std::span<const float> samples, TimePoint received);
 
-  // Stops passing frames until a voice sets in anew.
-  void CloseGate() { gate_.Close(); }
   // The frame begun, completed with silence; nullopt when none is begun or none passes.
   std::optional<GatedFrame> Flush() { return gate_.Flush(); }
   // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 16, 24 or
   // 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);
-
-  bool in_voice() const { return voice_.speaking(); }
 
   struct LastVoice {
     uint64_t end;        // the first sample after it
@@ -70,7 +66,6 @@ class Ear {
   ArrivalLog arrivals_;  // at the input rate, since Reset
   uint64_t first_offset_ = 0;
   uint64_t pushed_ = 0;    // samples at the input rate, since Reset
-  int64_t processed_ = 0;  // samples at the model's rate, since Reset
   int64_t voice_end_ = 0;  // of the detector, when last_voice_ was noted
   TimePoint last_arrival_;
   Nanoseconds last_length_{0};  // of the last packet

@@ -33,9 +33,6 @@ class FrameGate {
   // Lets pass what is in the ring from the frame that holds `sample` on, and all that follows.
   std::vector<GatedFrame> Open(uint64_t sample);
 
-  // Stops passing frames.
-  void Close() { open_ = false; }
-
   // The frame begun, completed with silence; nullopt when none is begun or the gate is closed. The grid goes
   // on as if the silence had been input.
   std::optional<GatedFrame> Flush();

@@ -89,6 +89,8 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void Send(ServerEvent event) = 0;
+  // Forgets audio deltas of this response that still wait to be written.
+  virtual void DropAudio(const std::string& response_id) = 0;
 };
 
 }  // namespace antiphon

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <exception>
 #include <future>
 #include <mutex>
 #include <string>
@@ -83,7 +84,12 @@ class EngineImpl final : public Engine {
     std::future<Status> result = warm.get_future();
     thread_ = std::thread([this, warm = std::move(warm)]() mutable {
       at::set_num_threads(ThreadCount(options_));
-      const Status status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples());
+      Status status;
+      try {
+        status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples());
+      } catch (const std::exception& error) {
+        status = Internal(std::string("the engine cannot start: ") + error.what());
+      }
       warm.set_value(status);
       if (status.ok()) loop_.Run();
     });
@@ -170,7 +176,9 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
   {
     const std::lock_guard lock(mutex_);
     const Nanoseconds frame = FramePeriod(modules_.model->config());
-    if (const Status admitted = Admit(open_, options_.max_sequences, loop_.cost(), frame); !admitted.ok()) {
+    if (const Status admitted =
+            Admit(open_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
+        !admitted.ok()) {
       return admitted;
     }
     ++open_;

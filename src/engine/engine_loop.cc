@@ -35,6 +35,12 @@ PlannerLimits LimitsOf(const EngineOptions& options) {
   return limits;
 }
 
+int Pages(const EngineOptions& options, const ModelConfig& config) {
+  if (options.kv_pages > 0) return options.kv_pages;
+  const int64_t of_one = (config.max_positions + options.page_positions - 1) / options.page_positions;
+  return static_cast<int>(options.max_sequences * of_one);
+}
+
 bool MissedDeadline(const WorkItem& work, const StepItem& item, TimePoint now) {
   if (work.kind == WorkKind::kBestEffort || now <= work.deadline) return false;
   // Of a response only frames can be late: the way to the first one has one deadline, not one a step.
@@ -47,8 +53,8 @@ EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
     : parts_(parts),
       grammar_(parts.model.config()),
       limits_(LimitsOf(options)),
-      pages_(options.kv_pages, options.page_positions),
-      pool_(parts.model.MakePool(options.kv_pages, options.page_positions)),
+      pages_(Pages(options, parts.model.config()), options.page_positions),
+      pool_(parts.model.MakePool(Pages(options, parts.model.config()), options.page_positions)),
       runner_(parts.model, parts.codec, grammar_, parts.clock),
       context_{parts.model.config(),      grammar_, parts.codec, parts.tokenizer, parts.clock, pages_,
                options.first_audio_target} {}
@@ -145,13 +151,13 @@ void EngineLoop::RunJobs(std::span<const Job> planned) {
   std::copy_if(planned.begin(), planned.end(), std::back_inserter(jobs),
                [this](const Job& job) { return ReservePages(job); });
   if (jobs.empty()) return;
+  std::vector<StepItem> finished;
   try {
     std::vector<StepItem> items;
     for (const Job& job : jobs) items.push_back(job.sequence->BeginStep(job.rows));
     const StepTimes times = runner_.Run(items, pool_);
     Learn(LoadOf(items), times);
-    FinishStep(jobs, std::move(items));
-    return;
+    finished = std::move(items);
   } catch (...) {
     const Status error = CurrentExceptionStatus();
     LogError("a step of {} sequences failed: {}", jobs.size(), error.ToString());
@@ -160,6 +166,7 @@ void EngineLoop::RunJobs(std::span<const Job> planned) {
       return;
     }
   }
+  if (!finished.empty()) return FinishStep(jobs, std::move(finished));
   for (const Job& job : jobs) RunJobs({&job, 1});
 }
 

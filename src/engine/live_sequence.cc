@@ -74,6 +74,13 @@ WorkItem LiveSequence::NextInput() const {
     work.ready = std::max(last_run_, text.received);
     work.rows = opening + static_cast<int64_t>(text.pieces.size()) - typed_;
     work.least_rows = opening + 1;
+    // Frames of the same turn may wait behind the text.
+    const auto heard = std::ranges::find_if(
+        waiting_, [](const SequenceRequest& request) { return std::holds_alternative<HeardFrame>(request); });
+    if (heard != waiting_.end()) {
+      work.kind = WorkKind::kTimed;
+      work.deadline = std::get<HeardFrame>(*heard).received + FramePeriod(context_.config);
+    }
   }
   if (const TurnEndRequest* turn_end = WaitingTurnEnd(); turn_end != nullptr && options_.speak) {
     // The user has finished already: this is the way to the first audio.
@@ -95,8 +102,9 @@ void LiveSequence::TakeRequests() {
   port_->TakeRequests(&posted);
   for (SequenceRequest& request : posted) {
     const bool answering = stream().in_response();
-    if (std::holds_alternative<ClearRequest>(request)) {
+    if (const auto* clear = std::get_if<ClearRequest>(&request)) {
       ClearTurn();
+      port_->Deliver(turn_, TurnCleared{clear->calls});
     } else if (std::holds_alternative<HeardFrame>(request) && answering) {
       port_->GiveBack(1, 0);
     } else if (std::holds_alternative<CancelRequest>(request) && answering) {
@@ -104,7 +112,7 @@ void LiveSequence::TakeRequests() {
     } else if (std::holds_alternative<CancelRequest>(request) && WaitingTurnEnd() == nullptr) {
       // Of no response: it must not wait for one that the model may yet begin.
     } else {
-      Append(std::move(request), &waiting_);
+      AppendOrMerge(std::move(request), &waiting_);
     }
     Settle();
   }
@@ -135,9 +143,13 @@ bool LiveSequence::SettleFront() {
   }
   if (answering) return false;
   if (EndsTurn(front)) {
-    const TurnEndCause cause = std::get<TurnEndRequest>(front).cause;
+    const TurnEndRequest end = std::get<TurnEndRequest>(front);
     waiting_.pop_front();
-    if (stream().in_turn()) BeginResponse(cause);
+    if (turn_lost_) {
+      ForgetTurn();
+    } else if (stream().in_turn()) {
+      BeginResponse(end.cause, end.received);
+    }
     return true;
   }
   if (HasRoomFor(front)) return false;
@@ -169,6 +181,7 @@ void LiveSequence::RefuseFront(const Status& error) {
   // A microphone goes on sending: one refusal tells as much as hundreds.
   const bool frame = std::holds_alternative<HeardFrame>(waiting_.front());
   DropFront();
+  turn_lost_ = true;
   if (frame && std::exchange(refusal_told_, true)) return;
   port_->Deliver(turn_, InputRefused{error});
 }
@@ -189,9 +202,13 @@ void LiveSequence::ClearTurn() {
   }
   const bool turn_ends_later = !waiting_.empty();
   std::move(kept.begin(), kept.end(), std::back_inserter(waiting_));
-  if (turn_ends_later) return;
+  if (!turn_ends_later) ForgetTurn();
+}
+
+void LiveSequence::ForgetTurn() {
   typed_ = 0;
   refusal_told_ = false;
+  turn_lost_ = false;
   if (stream().in_turn()) state_.Truncate(length_before_turn_, before_turn_);
 }
 
@@ -245,7 +262,7 @@ void LiveSequence::FinishStep(StepItem item) {
 void LiveSequence::FailStep(const Status& error) {
   if (stream().in_response()) {
     EndResponse(ResponseEnd::kFailed, error);
-  } else {
+  } else if (!waiting_.empty()) {
     RefuseFront(error);
   }
   Settle();
@@ -263,6 +280,7 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
   typed_last_ = false;
   heard_frames_ = 0;
   text_pieces_ = 0;
+  texts_ = 0;
   refusal_told_ = false;
 }
 
@@ -270,7 +288,7 @@ void LiveSequence::FinishFrame(const HearingOutcome& outcome) {
   DropFront();
   ++heard_frames_;
   if (outcome.piece >= 0) Hear(outcome.piece);
-  if (outcome.turn_over) BeginResponse(TurnEndCause::kModel);
+  if (outcome.turn_over) BeginResponse(TurnEndCause::kModel, last_run_);
 }
 
 void LiveSequence::Hear(int64_t piece) {
@@ -289,13 +307,15 @@ void LiveSequence::FinishTyping(int64_t pieces) {
   if (!transcript_.empty()) transcript_ += ' ';
   transcript_ += text.text;
   typed_last_ = true;
+  ++texts_;
   DropFront();
 }
 
 // ---- The response
 
-void LiveSequence::BeginResponse(TurnEndCause cause) {
+void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended) {
   DropWaitingFrames(cause == TurnEndCause::kModel);
+  turn_lost_ = false;
   turn_options_ = options_;
   const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
                               .max_frames = options_.max_response_frames};
@@ -305,11 +325,12 @@ void LiveSequence::BeginResponse(TurnEndCause cause) {
   answer_decoder_ = {};
   spoken_frames_ = 0;
   last_run_ = context_.clock.Now();
-  first_audio_deadline_ = last_run_ + context_.first_audio_target;
+  first_audio_deadline_ = ended + context_.first_audio_target;
   port_->Deliver(turn_, TurnEnded{.cause = cause,
                                   .transcript = transcript_,
                                   .heard_frames = heard_frames_,
                                   .text_pieces = text_pieces_,
+                                  .texts = texts_,
                                   .at = last_run_});
 }
 

@@ -89,12 +89,13 @@ class LiveSequence {
   void DropFront();
   void RefuseFront(const Status& error);
   void ClearTurn();
+  void ForgetTurn();
 
   void OpenTurn(const StreamState& before, int64_t length);
   void FinishFrame(const HearingOutcome& outcome);
   void FinishTyping(int64_t pieces);
   void Hear(int64_t piece);
-  void BeginResponse(TurnEndCause cause);
+  void BeginResponse(TurnEndCause cause, TimePoint ended);
   void DropWaitingFrames(bool turn_end_too);
   void FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech);
   void EndResponse(ResponseEnd end, const Status& error);
@@ -118,7 +119,9 @@ class LiveSequence {
   bool typed_last_ = false;  // the transcript ends in typed text
   int heard_frames_ = 0;
   int text_pieces_ = 0;
+  int texts_ = 0;  // AppendText calls that are in it
   bool refusal_told_ = false;
+  bool turn_lost_ = false;  // some of it was refused: a turn with a hole in it is not answered
 
   // The response.
   TextDecoder answer_decoder_;

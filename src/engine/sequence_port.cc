@@ -24,7 +24,7 @@ Status SequencePort::Post(SequenceRequest request) {
     }
     pieces_ += pieces;
   }
-  Append(std::move(request), &requests_);
+  AppendOrMerge(std::move(request), &requests_);
   return OkStatus();
 }
 
@@ -41,7 +41,7 @@ bool SequencePort::closed() const {
 
 void SequencePort::TakeRequests(std::deque<SequenceRequest>* requests) {
   const std::lock_guard lock(mutex_);
-  for (SequenceRequest& request : requests_) Append(std::move(request), requests);
+  for (SequenceRequest& request : requests_) AppendOrMerge(std::move(request), requests);
   requests_.clear();
 }
 
@@ -57,12 +57,17 @@ void SequencePort::Deliver(uint64_t turn, SequenceEvent event) {
     if (closed_) return;
     in_listener_ = true;
   }
+  struct Return {
+    SequencePort* port;
+    ~Return() {
+      {
+        const std::lock_guard lock(port->mutex_);
+        port->in_listener_ = false;
+      }
+      port->listener_returned_.notify_all();
+    }
+  } const on_return{this};
   listener_(turn, std::move(event));
-  {
-    const std::lock_guard lock(mutex_);
-    in_listener_ = false;
-  }
-  listener_returned_.notify_all();
 }
 
 }  // namespace antiphon

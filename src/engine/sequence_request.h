@@ -28,7 +28,9 @@ struct TurnEndRequest {
   TimePoint received;
 };
 
-struct ClearRequest {};
+struct ClearRequest {
+  int calls = 1;  // each is answered
+};
 struct CancelRequest {};
 struct ConfigureRequest {
   SequenceOptions options;
@@ -42,8 +44,9 @@ inline bool IsInput(const SequenceRequest& request) {
   return std::holds_alternative<HeardFrame>(request) || std::holds_alternative<TypedText>(request);
 }
 
-// Appends `request`, unless it is a signal that says again what one since the last input has said. However
-// many signals come, there are never more than a handful for each input.
-void Append(SequenceRequest request, std::deque<SequenceRequest>* requests);
+// Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
+// the newest options and the newest cancel take the older one's place, a turn end said again is dropped.
+// However many signals come, there are never more than a handful for each input.
+void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon

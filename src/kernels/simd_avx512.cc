@@ -17,10 +17,10 @@ constexpr SimdLoops kLoops = {"avx512", LinearBf16, LinearF32, RmsNorm, SwiGlu, 
 }  // namespace
 
 const SimdLoops* Avx512Loops() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512vl")
-             ? &kLoops
-             : nullptr;
+  const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("fma");
+  return all ? &kLoops : nullptr;
 }
 
 #else

@@ -75,7 +75,7 @@ Result<OpusPacketDecoder> OpusPacketDecoder::Create(int sample_rate) {
   int error = OPUS_OK;
   std::unique_ptr<::OpusDecoder, Deleter> decoder(opus_decoder_create(sample_rate, 1, &error));
   if (decoder == nullptr) return Internal(std::string("Opus decoder: ") + opus_strerror(error));
-  return OpusPacketDecoder(std::move(decoder), sample_rate);
+  return OpusPacketDecoder(std::move(decoder));
 }
 
 Result<std::vector<float>> OpusPacketDecoder::Decode(std::string_view packet) {
@@ -91,15 +91,6 @@ Result<std::vector<float>> OpusPacketDecoder::Decode(std::string_view packet) {
   std::vector<float> samples(static_cast<size_t>(length));
   const int decoded = opus_decode_float(decoder_.get(), Bytes(packet), size, samples.data(), length, 0);
   if (decoded < 0) return InvalidArgument(std::string("not an Opus packet: ") + opus_strerror(decoded));
-  samples.resize(static_cast<size_t>(decoded));
-  return samples;
-}
-
-Result<std::vector<float>> OpusPacketDecoder::Conceal() {
-  const int length = sample_rate_ / kPacketsPerSecond;
-  std::vector<float> samples(static_cast<size_t>(length));
-  const int decoded = opus_decode_float(decoder_.get(), nullptr, 0, samples.data(), length, 0);
-  if (decoded < 0) return Internal(std::string("Opus concealment: ") + opus_strerror(decoded));
   samples.resize(static_cast<size_t>(decoded));
   return samples;
 }

@@ -58,8 +58,6 @@ class OpusPacketDecoder {
   // Mono samples of one packet. INVALID_ARGUMENT when it is empty, longer than kMaxPacketBytes or not Opus;
   // the decoder is then as it was.
   Result<std::vector<float>> Decode(std::string_view packet);
-  // 20 ms to put where a packet was lost: the stream's own continuation, fading when many are lost.
-  Result<std::vector<float>> Conceal();
   // Forgets everything decoded.
   void Reset();
 
@@ -70,11 +68,10 @@ class OpusPacketDecoder {
   struct Deleter {
     void operator()(::OpusDecoder* decoder) const;
   };
-  OpusPacketDecoder(std::unique_ptr<::OpusDecoder, Deleter> decoder, int sample_rate)
-      : decoder_(std::move(decoder)), sample_rate_(sample_rate) {}
+  explicit OpusPacketDecoder(std::unique_ptr<::OpusDecoder, Deleter> decoder)
+      : decoder_(std::move(decoder)) {}
 
   std::unique_ptr<::OpusDecoder, Deleter> decoder_;
-  int sample_rate_;
 };
 
 }  // namespace antiphon

@@ -20,8 +20,9 @@ constexpr int kFrameMs = 10;
 constexpr int kOnsetWindow = 10;  // frames
 // Speech has a gap of a frame at least this often, so the quietest frame of the window is the room. Until the
 // window is full the room is unknown and nothing is held against it.
-constexpr size_t kFloorWindow = 200;   // frames
-constexpr float kAboveFloorDb = 6.0f;  // what stands out of the room
+constexpr size_t kFloorWindow = 200;    // frames
+constexpr float kSilentDbfs = -120.0f;  // what a level that is no number counts as
+constexpr float kAboveFloorDb = 6.0f;   // what stands out of the room
 
 Status CheckRange(const char* name, double value, double low, double high) {
   if (value >= low && value <= high) return OkStatus();
@@ -80,7 +81,8 @@ bool VoiceActivityDetector::FrameIsVoice(std::span<const float> frame) {
   }
   // The model hears the quiet frames too: it learns the noise from them.
   model_->ProcessStream(&audio);
-  const float level = LevelDbfs(frame);
+  const float measured = LevelDbfs(frame);
+  const float level = std::isfinite(measured) ? measured : kSilentDbfs;
   const bool stands_out = StandsOut(level);  // every frame counts for the room
   return stands_out && level > options_.min_level_dbfs && model_->voice_detection()->stream_has_voice();
 }

@@ -1,5 +1,6 @@
 #include "server/converse_call.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "antiphon/v1/conversation.grpc.pb.h"
@@ -8,6 +9,11 @@
 #include "server/messages.h"
 
 namespace antiphon {
+namespace {
+
+constexpr int kLongestLinger = 12;  // times `linger`, however slowly the client reads
+
+}  // namespace
 
 ConverseCall::ConverseCall(grpc::CallbackServerContext* context, SessionInbox* inbox, size_t max_unread_bytes)
     : context_(context), inbox_(inbox), max_unread_bytes_(max_unread_bytes) {}
@@ -39,26 +45,19 @@ void ConverseCall::OnCancel() { inbox_->Abort(Cancelled("the client is gone")); 
 // ---- Writing. gRPC takes one message at a time; the others wait in the queue.
 
 void ConverseCall::Send(ServerEvent event) {
-  const v1::ServerEvent message = ToMessage(std::move(event), ++sequence_number_);
-  grpc::ByteBuffer bytes;
-  bool own_buffer = false;
-  const grpc::Status serialised =
-      grpc::SerializationTraits<v1::ServerEvent>::Serialize(message, &bytes, &own_buffer);
-  if (!serialised.ok()) {
-    inbox_->Abort(Internal("an event could not be written: " + serialised.error_message()));
-    return;
-  }
+  Unwritten unwritten{ToMessage(std::move(event)), 0};
+  unwritten.bytes = unwritten.message.ByteSizeLong();
   {
     const std::lock_guard lock(mutex_);
     if (broken_ || overflowed_) return;
-    if (queued_bytes_ + bytes.Length() > max_unread_bytes_) {
+    if (queued_bytes_ + unwritten.bytes > max_unread_bytes_) {
       overflowed_ = true;
       queue_.clear();
       queued_bytes_ = 0;
       return;
     }
-    queued_bytes_ += bytes.Length();
-    queue_.push_back(std::move(bytes));
+    queued_bytes_ += unwritten.bytes;
+    queue_.push_back(std::move(unwritten));
     if (write_under_way_ || !TakeNext()) return;
   }
   StartWrite(&writing_);
@@ -69,11 +68,31 @@ bool ConverseCall::overflowed() const {
   return overflowed_;
 }
 
+void ConverseCall::DropAudio(const std::string& response_id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(queue_, [&](const Unwritten& unwritten) {
+    const v1::ServerEvent& message = unwritten.message;
+    if (!message.has_audio_delta() || message.audio_delta().response_id() != response_id) return false;
+    queued_bytes_ -= unwritten.bytes;
+    return true;
+  });
+}
+
 bool ConverseCall::TakeNext() {
   if (queue_.empty()) return false;
-  writing_ = std::move(queue_.front());
+  Unwritten next = std::move(queue_.front());
   queue_.pop_front();
-  queued_bytes_ -= writing_.Length();
+  queued_bytes_ -= next.bytes;
+  // Numbered last of all: what was dropped leaves no gap.
+  next.message.set_sequence_number(++sequence_number_);
+  writing_.Clear();  // a buffer must be empty to be written to
+  bool own_buffer = false;
+  const grpc::Status serialised =
+      grpc::SerializationTraits<v1::ServerEvent>::Serialize(next.message, &writing_, &own_buffer);
+  if (!serialised.ok()) {
+    inbox_->Abort(Internal("an event could not be written: " + serialised.error_message()));
+    return false;
+  }
   write_under_way_ = true;
   return true;
 }
@@ -89,8 +108,10 @@ void ConverseCall::OnWriteDone(bool ok) {
       queue_.clear();
       queued_bytes_ = 0;
     }
+    ++writes_;
     write = TakeNext();
     finish = !write && end_.has_value();
+    if (end_) done_changed_.notify_all();  // what is left is being read
   }
   if (write) {
     StartWrite(&writing_);
@@ -109,9 +130,15 @@ void ConverseCall::FinishAndWait(const Status& status, std::chrono::milliseconds
     finish = !write_under_way_;  // and then the queue is empty as well
   }
   if (finish) FinishNow();
+  const auto give_up = std::chrono::steady_clock::now() + kLongestLinger * linger;
   std::unique_lock lock(mutex_);
-  if (done_changed_.wait_for(lock, linger, [this] { return done_; })) return;
-  context_->TryCancel();  // under the lock: the context is alive while OnDone has not got it
+  while (!done_) {
+    const uint64_t writes = writes_;
+    const auto deadline = std::min(std::chrono::steady_clock::now() + linger, give_up);
+    if (done_changed_.wait_until(lock, deadline, [&] { return done_ || writes_ != writes; })) continue;
+    context_->TryCancel();  // under the lock: the context is alive while OnDone has not got it
+    break;
+  }
   done_changed_.wait(lock, [this] { return done_; });
 }
 

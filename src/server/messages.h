@@ -12,7 +12,8 @@ namespace antiphon {
 // Takes the strings over. Checks nothing: the conversation does.
 ClientEvent FromMessage(v1::ClientEvent message, TimePoint received);
 
-v1::ServerEvent ToMessage(ServerEvent event, uint64_t sequence_number);
+// Without its sequence number.
+v1::ServerEvent ToMessage(ServerEvent event);
 
 v1::ModelInfo ToMessage(const ModelDescription& model);
 

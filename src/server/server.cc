@@ -21,7 +21,8 @@ namespace {
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;
-constexpr int kMaxStreamsPerConnection = 64;
+// Streams of a connection beyond its sessions: other calls, and sessions to be refused with a reason.
+constexpr int kFurtherStreams = 64;
 constexpr std::chrono::seconds kShutdownPatience{2};
 
 Status Check(const ServerOptions& options) {
@@ -30,9 +31,13 @@ Status Check(const ServerOptions& options) {
   if (options.max_message_bytes < 1024 || options.max_message_bytes > 64u * 1024 * 1024) {
     return InvalidArgument("max_message_bytes must be 1024 to 67108864");
   }
-  for (const milliseconds time : {options.max_session, options.idle_timeout, options.longest_turn}) {
+  const std::pair<const char*, milliseconds> times[] = {{"max_session", options.max_session},
+                                                        {"idle_timeout", options.idle_timeout},
+                                                        {"longest_turn", options.longest_turn}};
+  for (const auto& [name, time] : times) {
     if (time < milliseconds(1) || time > std::chrono::hours(24)) {
-      return InvalidArgument("times of a session must be above 0 and at most 24 hours");
+      return InvalidArgument(std::string(name) + " is " + std::to_string(time.count()) +
+                             " ms, must be 1 ms to 24 hours");
     }
   }
   if (options.drain < milliseconds(0) || options.linger < milliseconds(0)) {
@@ -76,7 +81,7 @@ Status GrpcServer::Listen() {
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two servers on one port are a mistake
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.max_sessions + kFurtherStreams);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);

@@ -13,7 +13,7 @@ struct ServerOptions {
   // Conversations at once; one more is refused with RESOURCE_EXHAUSTED. The engine may refuse earlier.
   int max_sessions = 8;
   // A conversation is ended with DEADLINE_EXCEEDED after this long, and after this long without an event from
-  // its client.
+  // its client while no response is under way.
   std::chrono::milliseconds max_session{30 * 60 * 1000};
   std::chrono::milliseconds idle_timeout{2 * 60 * 1000};
   // The longest message a client may send. 2 s of PCM16 at 48 kHz are 192,000 bytes.
@@ -29,7 +29,8 @@ struct ServerOptions {
   std::chrono::milliseconds retry_after{1000};
   // How long a response under way may go on when the server is told to stop.
   std::chrono::milliseconds drain{10'000};
-  // How long the end of a call waits for a client that does not read.
+  // How long the end of a call waits for a client that reads nothing; one that reads slowly gets twelve times
+  // as long altogether.
   std::chrono::milliseconds linger{5'000};
   // The longest turn of a user's speech.
   std::chrono::milliseconds longest_turn{30'000};

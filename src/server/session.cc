@@ -75,9 +75,9 @@ Status Session::Converse() {
     for (SessionInput& input : batch.inputs) Handle(std::move(input));
     if (batch.resume_reading) call_->ResumeReading();
     if (conversation_->wants_ticks()) conversation_->Tick();
+    if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
     if (conversation_->finished()) return OkStatus();
     if (batch.draining && !conversation_->response_due()) return Unavailable("the server is stopping");
-    if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
   }
 }
 
@@ -86,7 +86,9 @@ void Session::Handle(SessionInput input) {
     last_client_event_ = event->received;
     conversation_->OnClientEvent(*event);
   } else if (auto* result = std::get_if<EngineInput>(&input)) {
+    const bool answering = conversation_->response_due();
     conversation_->OnEngineEvent(result->turn, std::move(result->event));
+    if (answering && !conversation_->response_due()) last_client_event_ = SystemClock::Get().Now();
   } else {
     conversation_->OnHalfClose();
   }
@@ -100,15 +102,16 @@ Status Session::CheckLimits(TimePoint now) const {
   if (now - opened_ >= options_.max_session) {
     return DeadlineExceeded("the session has reached its greatest length, " + Seconds(options_.max_session));
   }
-  if (now - last_client_event_ >= options_.idle_timeout) {
+  // Who listens to an answer need not say anything.
+  if (!conversation_->response_due() && now - last_client_event_ >= options_.idle_timeout) {
     return DeadlineExceeded("the client has sent nothing for " + Seconds(options_.idle_timeout));
   }
   return OkStatus();
 }
 
 TimePoint Session::NextWake(TimePoint now) const {
-  const TimePoint limit =
-      std::min(opened_ + options_.max_session, last_client_event_ + options_.idle_timeout);
+  TimePoint limit = opened_ + options_.max_session;
+  if (!conversation_->response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
   return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;
 }
 

@@ -1,7 +1,7 @@
 #include "server/session_host.h"
 
+#include <exception>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "common/logging.h"
@@ -27,24 +27,31 @@ Result<ConverseCall*> SessionHost::Admit(grpc::CallbackServerContext* context) {
     }
     ++open_;  // the place is taken while the engine is asked, without the lock
   }
-  auto session = Session::Open(engine_, options_, context);
+  Result<std::unique_ptr<Session>> session = OpenSession(context);
   const std::lock_guard lock(mutex_);
-  if (!session.ok() || draining_) {
-    --open_;
-    changed_.notify_all();
-    return session.ok() ? Unavailable("the server is stopping") : session.status();
+  if (session.ok() && draining_) session = Unavailable("the server is stopping");
+  if (session.ok()) {
+    ConverseCall* call = (*session)->call();
+    try {
+      Entry& entry = entries_.emplace_back();
+      entry.session = std::move(*session);
+      entry.thread = std::thread(&SessionHost::Run, this, &entry);
+      return call;
+    } catch (const std::exception& error) {
+      if (!entries_.empty() && !entries_.back().thread.joinable()) entries_.pop_back();
+      session = ResourceExhausted(std::string("no thread for a session: ") + error.what());
+    }
   }
-  Entry& entry = entries_.emplace_back();
-  entry.session = std::move(*session);
-  ConverseCall* call = entry.session->call();
+  --open_;
+  return session.status();
+}
+
+Result<std::unique_ptr<Session>> SessionHost::OpenSession(grpc::CallbackServerContext* context) {
   try {
-    entry.thread = std::thread(&SessionHost::Run, this, &entry);
-  } catch (const std::system_error& error) {
-    entries_.pop_back();
-    --open_;
-    return ResourceExhausted(std::string("no thread for a session: ") + error.what());
+    return Session::Open(engine_, options_, context);
+  } catch (const std::exception& error) {
+    return ResourceExhausted(std::string("no room for a session: ") + error.what());
   }
-  return call;
 }
 
 void SessionHost::Run(Entry* entry) {

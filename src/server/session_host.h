@@ -39,6 +39,8 @@ class SessionHost {
     bool ended = false;
   };
 
+  // Session::Open; what it throws is a refusal.
+  Result<std::unique_ptr<Session>> OpenSession(grpc::CallbackServerContext* context);
   void Run(Entry* entry);
   // Frees sessions that have ended.
   void Reap();

@@ -24,7 +24,9 @@ void SessionInbox::PushEngine(uint64_t turn, SequenceEvent event) {
   {
     const std::lock_guard lock(mutex_);
     if (engine_events_ == max_engine_events_) {
-      if (!abort_) abort_ = ResourceExhausted("the session cannot keep up with its model");
+      if (!abort_)
+        abort_ = ResourceExhausted("the session cannot keep up with its model: " +
+                                   std::to_string(max_engine_events_) + " results wait");
     } else {
       inputs_.push_back(EngineInput{turn, std::move(event)});
       ++engine_events_;

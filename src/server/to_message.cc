@@ -132,9 +132,8 @@ struct Filler {
 
 }  // namespace
 
-v1::ServerEvent ToMessage(ServerEvent event, uint64_t sequence_number) {
+v1::ServerEvent ToMessage(ServerEvent event) {
   v1::ServerEvent message;
-  message.set_sequence_number(sequence_number);
   std::visit(Filler{&message}, event);
   return message;
 }

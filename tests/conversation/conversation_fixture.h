@@ -42,6 +42,7 @@ class ConversationFixture : public testing::Test, protected EventSink {
   }
 
   void Send(ServerEvent event) override { events_.push_back(std::move(event)); }
+  void DropAudio(const std::string& response_id) override { audio_dropped_.push_back(response_id); }
 
   template <typename Kind>
   void Client(Kind kind, std::string id = "") {
@@ -64,7 +65,9 @@ class ConversationFixture : public testing::Test, protected EventSink {
 
   // The engine ends turn `turn` and begins to answer.
   void EngineAnswers(uint64_t turn = 1, TurnEndCause cause = TurnEndCause::kModel) {
-    Engine(turn, TurnEnded{cause, "what was heard", 7, 3, clock_.Now()});
+    const int texts = static_cast<int>(record_->texts.size()) - texts_answered_;
+    texts_answered_ += texts;
+    Engine(turn, TurnEnded{cause, "what was heard", 7, 3, texts, clock_.Now()});
   }
   void EngineSpeaks(uint64_t turn = 1, float value = 0.25f) {
     Engine(turn, ResponseAudio{std::vector<float>(1280, value), clock_.Now()});
@@ -111,7 +114,9 @@ class ConversationFixture : public testing::Test, protected EventSink {
   ManualClock clock_{TimePoint{} + std::chrono::hours(5)};
   const TimePoint start_ = clock_.Now();
   std::shared_ptr<SequenceRecord> record_ = std::make_shared<SequenceRecord>();
+  int texts_answered_ = 0;  // of record_->texts
   std::vector<ServerEvent> events_;
+  std::vector<std::string> audio_dropped_;  // response ids
   std::unique_ptr<Conversation> conversation_;
 };
 

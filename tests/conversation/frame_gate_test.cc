@@ -77,16 +77,6 @@ TEST_F(FrameGateTest, FlushesNothingWhileClosed) {
   EXPECT_FALSE(gate_.Flush());
 }
 
-TEST_F(FrameGateTest, KeepsFramesAgainOnceClosed) {
-  gate_.Open(0);
-  Push(8, 0);
-  gate_.Close();
-  EXPECT_TRUE(Push(8, 1).empty());
-  const auto released = gate_.Open(0);
-  ASSERT_EQ(released.size(), 1u);
-  ExpectFrame(released[0], 8);
-}
-
 TEST_F(FrameGateTest, ResetForgetsAndBeginsAFrame) {
   gate_.Open(0);
   Push(3, 0);

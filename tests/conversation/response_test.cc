@@ -158,6 +158,7 @@ TEST_F(ResponseTest, CancelStopsTheDeltasAtOnce) {
   const uint64_t sent = SamplesSent();
   Client(client_event::Cancel{});
   EXPECT_EQ(record_->cancels, 1);
+  EXPECT_EQ(audio_dropped_, std::vector<std::string>{"response-1"});
   EXPECT_EQ(state(), State::kCancelling);
   Engine(1, ResponseText{"morning", clock_.Now()});
   EngineSpeaks();
@@ -185,6 +186,21 @@ TEST_F(ResponseTest, ACancelMayComeBeforeTheEngineHasBegun) {
   Client(client_event::Commit{});
   EngineAnswers(2);
   EXPECT_EQ(record_->cancels, 1);
+}
+
+TEST_F(ResponseTest, SpeechAfterACancelIsHeardWhereItWasSaid) {
+  Client(client_event::TextAppend{"hello"});
+  Client(client_event::Commit{});
+  Client(client_event::Cancel{});
+  Pause(200);
+  Speak(500);
+  EXPECT_TRUE(record_->frames.empty());
+  EngineAnswers(1, TurnEndCause::kCommit);
+  EngineIsDone(1, ResponseEnd::kCancelled);
+  EXPECT_EQ(state(), State::kHearing);
+  EXPECT_FALSE(record_->frames.empty());
+  const auto offset = static_cast<double>(One<server_event::SpeechStarted>().audio_offset_samples);
+  EXPECT_NEAR(offset, 0.2 * kRate, 0.1 * kRate);
 }
 
 TEST_F(ResponseTest, WhatTheMomentForbidsIsRefused) {
@@ -319,6 +335,7 @@ TEST_F(ResponseTest, TheSequenceIsFreedWithTheConversation) {
 TEST(ConversationTest, RefusesAModelItCannotListenFor) {
   struct : EventSink {
     void Send(ServerEvent) override {}
+    void DropAudio(const std::string&) override {}
   } sink;
   ManualClock clock;
   ModelDescription model = TestModel();

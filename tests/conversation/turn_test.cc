@@ -242,6 +242,79 @@ TEST_F(TurnTest, WordsOfATurnThatIsOverAreNotTold) {
   EXPECT_TRUE(All<server_event::TranscriptDelta>().empty());
 }
 
+TEST_F(TurnTest, WordsOfAForgottenTurnAreNotTakenForTheNextTurns) {
+  Speak(500);
+  Client(client_event::Clear{});
+  Speak(500);
+  Engine(1, TranscriptDelta{"late"});
+  Engine(1, InputRefused{ResourceExhausted("late")});
+  EXPECT_TRUE(All<server_event::TranscriptDelta>().empty());
+  EXPECT_TRUE(All<server_event::Error>().empty());
+  EXPECT_EQ(state(), State::kHearing);
+  Engine(1, TurnCleared{});
+  Engine(2, TranscriptDelta{"new"});
+  EXPECT_EQ(One<server_event::TranscriptDelta>().text, "new");
+}
+
+TEST_F(TurnTest, ClearsAnsweredTogetherAreCountedEach) {
+  Speak(500);
+  Client(client_event::Clear{});
+  Client(client_event::Clear{});
+  EXPECT_EQ(record_->clears, 2);
+  Engine(1, TurnCleared{2});
+  Speak(500);
+  Engine(2, TranscriptDelta{"new"});
+  EXPECT_EQ(One<server_event::TranscriptDelta>().text, "new");
+}
+
+TEST_F(TurnTest, ALostTurnStaysLostForTheRestOfItsPacket) {
+  Speak(500);
+  events_.clear();
+  record_->append_result = ResourceExhausted("256 frames wait");
+  // In one packet: a voice, a pause that ends it, a voice again.
+  std::vector<float> samples = Voice(400, kRate);
+  samples.resize(samples.size() + kRate, 0.0f);
+  const std::vector<float> again = Voice(400, kRate);
+  samples.insert(samples.end(), again.begin(), again.end());
+  Advance(1800);
+  Client(client_event::AudioAppend{EncodePcm16(samples)});
+  EXPECT_EQ(state(), State::kWaiting);
+  EXPECT_EQ(record_->clears, 1);
+  ExpectError(StatusCode::kResourceExhausted, "audio_append.audio", "256 frames wait");
+  record_->append_result = OkStatus();
+  Speak(500);
+  EXPECT_EQ(state(), State::kHearing);
+  EXPECT_EQ(All<server_event::SpeechStarted>().size(), 1u);
+}
+
+TEST_F(TurnTest, TextTypedAfterTheModelEndedTheTurnBeginsTheNext) {
+  Speak(500);
+  Client(client_event::TextAppend{"and one more thing"});
+  Engine(1, TurnEnded{TurnEndCause::kModel, "what was heard", 7, 0, 0, clock_.Now()});
+  EXPECT_EQ(state(), State::kResponding);
+  EngineIsDone(1);
+  EXPECT_EQ(state(), State::kTyping) << "the engine has the text already";
+  Client(client_event::Commit{});
+  EXPECT_EQ(record_->ends.size(), 1u);
+  EXPECT_TRUE(All<server_event::Error>().empty());
+}
+
+TEST_F(TurnTest, AVoiceIsHeardAfterNoiseInATurnOfText) {
+  Client(client_event::TextAppend{"hello"});
+  Speak(400);  // and then the microphone is shut, in the middle of what seemed a voice
+  for (int i = 0; i < 40; ++i) {
+    Advance(50);
+    conversation_->Tick();
+  }
+  ASSERT_EQ(state(), State::kTyping);
+  const size_t frames = record_->frames.size();
+  events_.clear();
+  Speak(500);
+  EXPECT_EQ(state(), State::kHearing);
+  EXPECT_EQ(All<server_event::SpeechStarted>().size(), 1u);
+  EXPECT_GT(record_->frames.size(), frames);
+}
+
 TEST_F(TurnTest, RefusesAudioThatIsNone) {
   Client(client_event::AudioAppend{""});
   ExpectError(StatusCode::kInvalidArgument, "audio_append.audio", "empty");

@@ -46,6 +46,9 @@ struct Describer {
   std::string operator()(const InputRefused& refused) const {
     return fmt::format("refused {}", StatusCodeName(refused.error.code()));
   }
+  std::string operator()(const TurnCleared& cleared) const {
+    return fmt::format("cleared {}", cleared.calls);
+  }
 };
 
 }  // namespace

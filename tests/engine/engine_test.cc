@@ -107,7 +107,7 @@ TEST(EngineTest, StartsWithCountersAtZeroAndItsPagesFree) {
 
 TEST(EngineTest, RefusesBadOptionsAndAModelThatCannotRun) {
   EngineOptions options;
-  options.kv_pages = 0;
+  options.kv_pages = -1;
   EXPECT_EQ(StartEngine(Fakes(), options, SystemClock::Get()).status().code(), StatusCode::kInvalidArgument);
   const auto broken = [](const RaggedBatch&) { throw std::runtime_error("no such kernel"); };
   const Status status = StartEngine(Fakes(broken), EngineBench::SmallOptions(), SystemClock::Get()).status();

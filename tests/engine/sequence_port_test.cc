@@ -56,16 +56,32 @@ TEST(SequencePortTest, SignalsAreAlwaysTakenAndNeverPileUp) {
   EXPECT_TRUE(std::holds_alternative<TurnEndRequest>(requests.front()));
 }
 
+TEST(SequencePortTest, ClearsAreCountedAndTheNewestCancelStays) {
+  std::deque<SequenceRequest> requests;
+  AppendOrMerge(CancelRequest{}, &requests);
+  for (int i = 0; i < 3; ++i) AppendOrMerge(ClearRequest{}, &requests);
+  AppendOrMerge(TurnEndRequest{}, &requests);
+  AppendOrMerge(TurnEndRequest{}, &requests);
+  AppendOrMerge(CancelRequest{}, &requests);
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(std::get<ClearRequest>(requests[0]).calls, 3);
+  EXPECT_TRUE(std::holds_alternative<TurnEndRequest>(requests[1]));
+  EXPECT_TRUE(std::holds_alternative<CancelRequest>(requests[2]));
+  AppendOrMerge(Text(1), &requests);
+  AppendOrMerge(ClearRequest{}, &requests);
+  EXPECT_EQ(requests.size(), 5u) << "what an input separates is not merged";
+}
+
 TEST(SequencePortTest, TheNewestOptionsCountButNotForWhatCameBefore) {
   std::deque<SequenceRequest> requests;
   SequenceOptions options;
   for (const int frames : {1, 2}) {
     options.max_response_frames = frames;
-    Append(ConfigureRequest{options}, &requests);
+    AppendOrMerge(ConfigureRequest{options}, &requests);
   }
-  Append(TurnEndRequest{}, &requests);
+  AppendOrMerge(TurnEndRequest{}, &requests);
   options.max_response_frames = 3;
-  Append(ConfigureRequest{options}, &requests);
+  AppendOrMerge(ConfigureRequest{options}, &requests);
   ASSERT_EQ(requests.size(), 3u);
   EXPECT_EQ(std::get<ConfigureRequest>(requests[0]).options.max_response_frames, 2);
   EXPECT_EQ(std::get<ConfigureRequest>(requests[2]).options.max_response_frames, 3);
@@ -126,8 +142,8 @@ TEST(SequenceOptionsTest, RangesAreNamed) {
 }
 
 TEST(AdmissionTest, RefusesBeyondTheLimitOfSequences) {
-  EXPECT_TRUE(Admit(15, 16, {}, milliseconds(80)).ok());
-  EXPECT_EQ(Admit(16, 16, {}, milliseconds(80)).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Admit(15, 16, {}, milliseconds(80), milliseconds(40)).ok());
+  EXPECT_EQ(Admit(16, 16, {}, milliseconds(80), milliseconds(40)).code(), StatusCode::kResourceExhausted);
 }
 
 TEST(AdmissionTest, RefusesWhatTheMachineCannotKeepUpWith) {
@@ -139,11 +155,14 @@ TEST(AdmissionTest, RefusesWhatTheMachineCannotKeepUpWith) {
     cost.Learn({.rows = units, .heard = units}, hearing);
     cost.Learn({.rows = units, .spoken = units}, speaking);
   }
-  EXPECT_TRUE(Admit(6, 16, cost, milliseconds(80)).ok());
-  const Status refused = Admit(7, 16, cost, milliseconds(80));
+  EXPECT_TRUE(Admit(6, 16, cost, milliseconds(80), milliseconds(80)).ok());
+  const Status refused = Admit(7, 16, cost, milliseconds(80), milliseconds(80));
   EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(refused.message(), testing::HasSubstr("try again"));
-  EXPECT_TRUE(Admit(0, 16, cost, milliseconds(1)).ok()) << "the first one always gets in";
+  EXPECT_TRUE(Admit(0, 16, cost, milliseconds(1), milliseconds(40)).ok()) << "the first one always gets in";
+  // Three to a step of 40 ms: six need two steps, a seventh would need a third.
+  EXPECT_TRUE(Admit(5, 16, cost, milliseconds(80), milliseconds(40)).ok());
+  EXPECT_FALSE(Admit(6, 16, cost, milliseconds(80), milliseconds(40)).ok());
 }
 
 }  // namespace

@@ -280,7 +280,9 @@ TEST(TurnsTest, ClearTurnForgetsWhatStillWaits) {
   owner->ClearTurn();
   owner->Hear(kQuestion);
   bench.RunAll();
-  EXPECT_EQ(owner->told(), FirstAnswer());
+  Told expected = FirstAnswer();
+  expected.insert(expected.begin(), "0 cleared 1");
+  EXPECT_EQ(owner->told(), expected);
 }
 
 TEST(TurnsTest, ClearTurnLeavesAResponseAlone) {
@@ -290,7 +292,9 @@ TEST(TurnsTest, ClearTurnLeavesAResponseAlone) {
   while (!owner->Heard("audio")) ASSERT_TRUE(bench.loop.RunOnce());
   owner->ClearTurn();
   bench.RunAll();
-  EXPECT_EQ(owner->told(), FirstAnswer());
+  Told told = owner->Take();
+  EXPECT_EQ(std::erase(told, "1 cleared 1"), 1u);
+  EXPECT_EQ(told, FirstAnswer());
 }
 
 TEST(TurnsTest, OptionsTakeEffectAtTheNextResponse) {
@@ -342,6 +346,21 @@ TEST(TurnsTest, ATextThatDoesNotFitIsRefusedWhole) {
   owner->Hear({0, 1});
   bench.RunAll();
   EXPECT_EQ(owner->Count("1 done"), 1);
+}
+
+TEST(TurnsTest, ATurnWithAHoleIsForgottenInsteadOfAnswered) {
+  EngineBench bench(EngineBench::SmallOptions(), 12);
+  const auto owner = bench.Open();
+  owner->Type("do");
+  owner->Type("this is far too long for a context as small as that");
+  owner->EndTurn();
+  bench.RunAll();
+  EXPECT_THAT(owner->Take(), ElementsAre("1 refused RESOURCE_EXHAUSTED"));
+  EXPECT_EQ(bench.loop.statistics().pages_in_use, 0);
+  owner->Type("do");
+  owner->EndTurn();
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("2 ended commit 'do'"), 1) << testing::PrintToString(owner->told());
 }
 
 TEST(TurnsTest, AClosedSequenceGivesItsPagesBack) {

@@ -1,6 +1,7 @@
 #include "tests/media/signals.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -39,7 +40,8 @@ double ToneAmplitude(std::span<const float> samples, double frequency, int sampl
 }
 
 Audio Synthesise(const std::string& command) {
-  const std::string path = testing::TempDir() + "antiphon_media_test_speech.wav";
+  const std::string path =
+      testing::TempDir() + "antiphon_media_test_speech_" + std::to_string(getpid()) + ".wav";
   std::string line = command;
   const size_t hole = line.find("{}");
   if (hole != std::string::npos) line.replace(hole, 2, path);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sndfile.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -34,7 +35,7 @@ class WavTest : public testing::Test {
     std::ofstream(path_, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
 
-  const std::string path_ = testing::TempDir() + "antiphon_wav_test.wav";
+  const std::string path_ = testing::TempDir() + "antiphon_wav_test_" + std::to_string(getpid()) + ".wav";
 };
 
 TEST_F(WavTest, WhatIsWrittenIsRead) {

@@ -18,6 +18,7 @@ struct FakeEngine::State {
   std::string text;
   int frames = 0;
 
+  int texts = 0;  // AppendText calls in `text`
   bool responding = false;
   bool cancelled = false;
   std::vector<std::string> pieces;
@@ -40,11 +41,12 @@ struct FakeEngine::State {
     cancelled = false;
     pieces_said = 0;
     frames_said = 0;
-    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), Clock::now()});
+    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, Clock::now()});
   }
 
   void Forget() {
     text.clear();
+    texts = 0;
     frames = 0;
   }
 
@@ -99,7 +101,9 @@ class FakeEngine::FakeSequence final : public Sequence {
   }
   Status AppendText(const std::string& text) override {
     engine_->Post([state = state_, text] {
-      if (!state->responding) state->text += text;
+      if (state->responding) return;
+      state->text += text;
+      ++state->texts;
     });
     return OkStatus();
   }
@@ -109,6 +113,7 @@ class FakeEngine::FakeSequence final : public Sequence {
   void ClearTurn() override {
     engine_->Post([state = state_] {
       if (!state->responding) state->Forget();
+      state->Say(TurnCleared{});
     });
   }
   void Cancel() override {

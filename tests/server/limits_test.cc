@@ -2,6 +2,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <thread>
 
 #include "tests/server/server_fixture.h"
@@ -181,6 +182,20 @@ TEST_F(LimitsTest, AClientThatDoesNotReadIsCutOff) {
   const grpc::Status status = call.End();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_NE(status.error_message().find("does not read"), std::string::npos) << status.error_message();
+}
+
+TEST_F(LimitsTest, CancelDropsTheAudioThatWaitsForASlowClient) {
+  StartServer({.max_unread_bytes = 64 * 1024 * 1024}, {.endless = true});
+  TestCall call(NarrowChannel());
+  ASSERT_TRUE(call.Ask("blue 7"));
+  std::this_thread::sleep_for(milliseconds(1000));  // and reads nothing meanwhile
+  ASSERT_TRUE(call.Cancel());
+  uint32_t deltas = 0;
+  std::optional<v1::ServerEvent> event;
+  while ((event = call.Read()) && !event->has_response_done()) deltas += event->has_audio_delta() ? 1 : 0;
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->response_done().status(), v1::ResponseDone::STATUS_CANCELLED);
+  EXPECT_LT(2 * deltas, event->response_done().usage().spoken_frames());
 }
 
 TEST_F(LimitsTest, AClientThatNeverReadsHoldsNothing) {
