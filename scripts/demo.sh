@@ -15,17 +15,23 @@ questions=(
   "en-us|count from three to seven|three four five six seven"
 )
 
-say() { printf '\n== %s\n' "$*"; }
+step="starting"
+say() {
+  step=$*
+  printf '\n== %s\n' "$*"
+}
 fail() {
-  printf '\nDEMO FAILED: %s\n' "$*" >&2
+  echo "$*" >&2
   exit 1
 }
 
 server=
-cleanup() {
+finish() {
+  local status=$?
   [[ -z $server ]] || { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
+  ((status == 0)) || printf '\nDEMO FAILED at step %s\n' "$step" >&2
 }
-trap cleanup EXIT
+trap finish EXIT
 
 say "1/4 packages"
 scripts/setup.sh
@@ -65,5 +71,5 @@ kill -TERM "$server"
 wait "$server" || fail "antiphond did not stop cleanly"
 server=
 ((wrong == 0)) || fail "$wrong of ${#questions[@]} answers are wrong"
-printf '\nDEMO PASSED: %d spoken questions, %d right spoken answers; listen to %s\n' "${#questions[@]}" "${#questions[@]}" \
+printf '\nDEMO PASSED: %d spoken questions, %d right answers, all audible; listen to %s\n' "${#questions[@]}" "${#questions[@]}" \
   "$out/answer1.wav"

@@ -46,6 +46,11 @@ Result<Question> Parse(const json& entry, const fs::path& folder, const std::str
   }
   if (question.wav.empty() && question.text.empty()) return DataLoss(where + " has neither wav nor question");
   if (!question.wav.empty()) question.wav = (folder / question.wav).string();
+  if (const auto end = entry.find("speech_end"); end != entry.end() && !end->is_null()) {
+    if (!end->is_number() || end->get<double>() < 0)
+      return DataLoss(where + ".speech_end is not a time in seconds");
+    question.speech_end = end->get<double>();
+  }
   Result<std::vector<std::string>> answers = Answers(entry, where);
   if (!answers.ok()) return answers.status();
   question.answers = std::move(*answers);

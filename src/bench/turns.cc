@@ -1,5 +1,6 @@
 #include "bench/turns.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -27,8 +28,12 @@ Result<client::Question> Load(const Question& question, bool typed) {
   if (typed || question.wav.empty()) return client::Question(client::TypedQuestion{question.text});
   Result<Audio> audio = ReadWav(question.wav);
   if (!audio.ok()) return audio.status();
-  return client::Question(
-      client::SpokenQuestion{std::move(audio->samples), audio->sample_rate, std::nullopt});
+  std::optional<size_t> speech_end;
+  if (question.speech_end) {
+    const double end = *question.speech_end * audio->sample_rate;
+    speech_end = static_cast<size_t>(std::min(end, static_cast<double>(audio->samples.size())));
+  }
+  return client::Question(client::SpokenQuestion{std::move(audio->samples), audio->sample_rate, speech_end});
 }
 
 // One user, on one thread.
@@ -91,7 +96,6 @@ class User {
     client::ConversationOptions conversation;
     conversation.input_audio = conversation.output_audio = options_.audio;
     conversation.settings.speak = options_.speak;
-    if (options_.seed) conversation.settings.sampling = SamplingOptions{.seed = *options_.seed};
     const auto give_up = std::chrono::steady_clock::now() + options_.timeout;
     while (true) {
       milliseconds retry_after{200};

@@ -25,7 +25,6 @@ struct TurnsOptions {
   bool typed = false;         // type the questions' texts instead
   bool speak = true;          // ask for spoken answers
   client::AudioFormat audio{client::AudioEncoding::kPcm16, 16000};
-  std::optional<uint64_t> seed;
   std::chrono::milliseconds timeout{60'000};  // of an answer, and of asking a full server again and again
 };
 

@@ -57,7 +57,11 @@ Status Run(const Arguments& arguments) {
   if (!turns.ok()) return turns.status();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  const nlohmann::json report = TurnsJson(*questions, *turns, options, seconds);
+  nlohmann::json report = TurnsJson(*questions, *turns, options, seconds);
+  report["options"].update({{"model", arguments.model},
+                            {"server", arguments.options.server},
+                            {"questions", arguments.questions},
+                            {"timeout_seconds", arguments.timeout_seconds}});
   std::fputs(TurnsText(report).c_str(), stdout);
   if (Status status = WriteReport(report, arguments.json); !status.ok()) return status;
   if (report.at("failures") == options.turns) {
@@ -95,7 +99,6 @@ Command AddTurnsCommand(CLI::App& app) {
   app.add_flag("--typed", options.typed, "Type the questions' texts");
   app.add_flag("--write", arguments->write, "Ask for written answers");
   app.add_flag("--opus", arguments->opus, "Opus at 24 kHz instead of PCM16 at 16 kHz, both ways");
-  app.add_option("--seed", options.seed, "Of the sampling");
   app.add_option("--timeout", arguments->timeout_seconds, "Longest wait for an answer, in seconds")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();

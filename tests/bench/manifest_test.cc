@@ -31,7 +31,8 @@ class ManifestTest : public ::testing::Test {
 
 TEST_F(ManifestTest, ReadsEveryField) {
   const std::string path = Write("questions.json", R"([
-    {"wav": "a/1.wav", "question": "one plus one", "answer": "two", "voice": "rms", "row": "pairs"},
+    {"wav": "a/1.wav", "question": "one plus one", "answer": "two", "voice": "rms", "row": "pairs",
+     "speech_end": 1.25},
     {"question": "what is my name", "answer": ["ann", "your name is ann"],
      "before": [{"wav": "2.wav", "question": "my name is ann"}]}])");
   const auto questions = ReadQuestions(path);
@@ -43,8 +44,10 @@ TEST_F(ManifestTest, ReadsEveryField) {
   EXPECT_THAT(first.answers, ElementsAre("two"));
   EXPECT_EQ(first.voice, "rms");
   EXPECT_EQ(first.row, "pairs");
+  EXPECT_EQ(first.speech_end, 1.25);
   const Question& second = questions->at(1);
   EXPECT_EQ(second.wav, "");
+  EXPECT_FALSE(second.speech_end.has_value());
   EXPECT_THAT(second.answers, ElementsAre("ann", "your name is ann"));
   ASSERT_EQ(second.before.size(), 1u);
   EXPECT_EQ(second.before[0].wav, folder_ + "/2.wav");
@@ -76,6 +79,8 @@ TEST_F(ManifestTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(failure(R"([{"wav": "a"}, {"voice": "x"}])"),
               HasSubstr("m.json[1] has neither wav nor question"));
   EXPECT_THAT(failure(R"([{"wav": 3}])"), HasSubstr("[0].wav is not a string"));
+  EXPECT_THAT(failure(R"([{"wav": "a", "speech_end": "1"}])"), HasSubstr("[0].speech_end is not a time"));
+  EXPECT_THAT(failure(R"([{"wav": "a", "speech_end": -1}])"), HasSubstr("[0].speech_end is not a time"));
   EXPECT_THAT(failure(R"([{"wav": "a", "answer": [1]}])"), HasSubstr("[0].answer"));
   EXPECT_THAT(failure(R"([{"wav": "a", "before": [{}]}])"), HasSubstr("[0].before[0] has neither"));
   EXPECT_EQ(ReadQuestions(Write("m.json", "[]")).status().code(), StatusCode::kInvalidArgument);

@@ -74,8 +74,12 @@ TEST_F(TurnsTest, JudgesEachAnswerAndTranscript) {
   EXPECT_NEAR(report["rows"][2]["transcript_wer"].get<double>(), 1.0 / 3, 1e-9);  // "ms" for "milliseconds"
   EXPECT_EQ(report["latency_ms"]["turn"], nullptr) << "without pacing there is no latency";
   EXPECT_THAT(TurnsText(report), HasSubstr("50.0 %"));
-  EXPECT_THAT(ComplaintText(questions[1], turns->back().question == 1 ? turns->back() : turns->front()),
-              ::testing::AnyOf(HasSubstr("wrong"), ""));
+  const auto wrong = std::ranges::find(*turns, 1u, &Turn::question);
+  ASSERT_NE(wrong, turns->end());
+  EXPECT_THAT(ComplaintText(questions[1], *wrong), HasSubstr("wrong"));
+  const auto right = std::ranges::find(*turns, 0u, &Turn::question);
+  ASSERT_NE(right, turns->end());
+  EXPECT_EQ(ComplaintText(questions[0], *right), "");
 }
 
 TEST_F(TurnsTest, RealTimeTurnsHaveALatencyOfTwoParts) {

@@ -89,15 +89,15 @@ TEST(AskTest, SpeechIsPacedAsAMicrophoneWould) {
 }
 
 TEST(AskTest, LatencyCountsFromTheLastSpeechSampleSent) {
-  // The recording ends with half a second of silence, and the server answers 200 ms after the speech: a
+  // The recording ends with two seconds of silence, and the server answers one second after the speech: a
   // latency counted from the end of the file would be negative.
-  const ScriptedServer server(AnsweringScript(kRate, /*silence_ms=*/200));
+  const ScriptedServer server(AnsweringScript(kRate, /*silence_ms=*/1000));
   const auto conversation = OpenOn(server);
   Answer answer;
-  ASSERT_TRUE(Ask(*conversation, Speech(400, 500), {}, &answer).ok());
+  ASSERT_TRUE(Ask(*conversation, Speech(400, 2000), {}, &answer).ok());
   // A busy machine sends the last packet late and catches up on the silence behind it.
-  EXPECT_GE(*answer.latency.turn_ended_ms, 50);
-  EXPECT_LE(*answer.latency.turn_ended_ms, 450);
+  EXPECT_GE(*answer.latency.turn_ended_ms, 300);
+  EXPECT_LE(*answer.latency.turn_ended_ms, 1900);
   EXPECT_GE(*answer.latency.first_audible_ms, *answer.latency.turn_ended_ms);
   // The last sample was spoken up to one packet before it was sent.
   EXPECT_GE(*answer.latency.mouth_to_ear_ms, *answer.latency.first_audible_ms);
@@ -111,8 +111,8 @@ TEST(AskTest, QuietAudioIsNotAnAnswerYet) {
     call.EndTurn("x");
     call.StartResponse();
     call.SendPcm(std::vector<int16_t>(1280, 50));  // -56 dBFS
-    std::this_thread::sleep_for(100ms);
-    call.SendPcm(std::vector<int16_t>(1280, 500));  // -36 dBFS, after a gap of 20 ms
+    std::this_thread::sleep_for(500ms);
+    call.SendPcm(std::vector<int16_t>(1280, 500));  // -36 dBFS, after a gap of 420 ms
     call.SendDone();
     return grpc::Status::OK;
   });

@@ -46,7 +46,7 @@ class CommandLineTest : public ::testing::Test {
   // `arguments` as a shell reads them.
   Outcome Antiphon(const std::string& arguments) const {
     Outcome run;
-    const std::string command = std::string(ANTIPHON_PROGRAM) + " " + arguments + " 2>" + Path("stderr");
+    const std::string command = "'" ANTIPHON_PROGRAM "' " + arguments + " 2>" + Path("stderr");
     FILE* pipe = popen(command.c_str(), "r");
     char buffer[4096];
     while (const size_t got = fread(buffer, 1, sizeof buffer, pipe)) run.out.append(buffer, got);

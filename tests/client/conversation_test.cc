@@ -1,4 +1,4 @@
-// The conversation against a real server that behaves, misbehaves, or goes away.
+// The conversation against a real server that behaves.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,54 +8,14 @@
 
 #include "antiphon/client.h"
 #include "media/opus.h"
-#include "tests/client/scripted_server.h"
+#include "tests/client/client_fixture.h"
 
 namespace antiphon::client {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::Call;
-using ::testing::HasSubstr;
 using testing::ScriptedServer;
-
-std::unique_ptr<Client> ConnectTo(const ScriptedServer& server) {
-  auto client = Client::Connect(server.target(), {});
-  EXPECT_TRUE(client.ok()) << client.status().ToString();
-  return std::move(*client);
-}
-
-std::unique_ptr<Conversation> OpenOn(const ScriptedServer& server, const ConversationOptions& options = {}) {
-  auto conversation = ConnectTo(server)->Open(options);
-  EXPECT_TRUE(conversation.ok()) << conversation.status().ToString();
-  return std::move(*conversation);
-}
-
-// The next event if it is a T.
-template <typename T>
-T Next(Conversation& conversation) {
-  Result<Event> event = conversation.NextEvent(5s);
-  if (!event.ok()) {
-    ADD_FAILURE() << event.status().ToString();
-    return {};
-  }
-  if (!std::holds_alternative<T>(event->body)) {
-    ADD_FAILURE() << "event of kind " << event->body.index();
-    return {};
-  }
-  return std::get<T>(event->body);
-}
-
-// A script that creates the session, does `then`, and waits for the client to half-close.
-testing::Script AfterCreation(std::function<void(Call&)> then) {
-  return [then = std::move(then)](Call& call) {
-    call.CreateSession();
-    then(call);
-    v1::ClientEvent event;
-    while (call.Read(&event)) {
-    }
-    return grpc::Status::OK;
-  };
-}
 
 TEST(ConversationTest, TellsTheSessionItsSettings) {
   const ScriptedServer server(AfterCreation([](Call&) {}));
@@ -231,250 +191,12 @@ TEST(ConversationTest, ListenerGetsEverythingAndMaySend) {
   EXPECT_EQ(deltas, 5);
 }
 
-TEST(ConversationTest, RefusesOptionsThatCannotBe) {
-  const ScriptedServer server(AfterCreation([](Call&) {}));
-  const auto client = ConnectTo(server);
-  const auto opus = client->Open({.input_audio = {AudioEncoding::kOpus, 16000}});
-  EXPECT_EQ(opus.status().code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(opus.status().message(), HasSubstr("input_audio.sample_rate is 16000"));
-  const auto pcm = client->Open({.output_audio = {AudioEncoding::kPcm16, 44100}});
-  EXPECT_EQ(pcm.status().code(), StatusCode::kInvalidArgument);
-  const auto conversation = client->Open({});
-  ASSERT_TRUE(conversation.ok());
-  EXPECT_EQ((*conversation)->AppendText("").code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ((*conversation)->AppendText(std::string(4001, 'a')).code(), StatusCode::kInvalidArgument);
-}
-
-TEST(ConversationTest, AFullServerRefusesWithAHint) {
-  const ScriptedServer server([](Call& call) {
-    call.context().AddTrailingMetadata("retry-after-ms", "750");
-    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "16 sessions are open");
-  });
-  std::chrono::milliseconds retry_after{0};
-  const auto conversation = ConnectTo(server)->Open({}, &retry_after);
-  EXPECT_EQ(conversation.status(), ResourceExhausted("16 sessions are open"));
-  EXPECT_EQ(retry_after, 750ms);
-}
-
-TEST(ConversationTest, AnErrorBeforeTheSessionIsARefusal) {
-  const ScriptedServer server([](Call& call) {
-    v1::ServerEvent event;
-    event.mutable_error()->set_code(3);
-    event.mutable_error()->set_message("seed is odd");
-    call.Write(event);
-    v1::ClientEvent read;
-    while (call.Read(&read)) {
-    }
-    return grpc::Status::OK;
-  });
-  EXPECT_EQ(ConnectTo(server)->Open({}).status(), InvalidArgument("seed is odd"));
-}
-
-TEST(ConversationTest, RefusedSettingsFailTheOpening) {
-  const ScriptedServer server([](Call& call) {
-    v1::ClientEvent read;
-    call.Read(&read);
-    v1::ServerEvent event;
-    event.mutable_session_created()->set_session_id("s");
-    call.Write(event);
-    event.mutable_error()->set_code(3);
-    event.mutable_error()->set_message("max_response_seconds is 99, must be 1 to 60");
-    call.Write(event);
-    while (call.Read(&read)) {
-    }
-    return grpc::Status::OK;
-  });
-  ConversationOptions options;
-  options.settings.max_response_seconds = 99;
-  EXPECT_EQ(ConnectTo(server)->Open(options).status(),
-            InvalidArgument("max_response_seconds is 99, must be 1 to 60"));
-  EXPECT_TRUE(server.WaitForCalls(1));
-}
-
-TEST(ConversationTest, NobodyThere) {
-  std::string target;
-  {
-    const ScriptedServer server([](Call&) { return grpc::Status::OK; });
-    target = server.target();
-  }
-  const auto client = Client::Connect(target, {.connect_timeout = 300ms});
-  EXPECT_EQ(client.status().code(), StatusCode::kUnavailable);
-  EXPECT_THAT(client.status().message(), HasSubstr(target));
-}
-
-TEST(ConversationTest, AServerThatNeverAccepts) {
-  const ScriptedServer server([](Call& call) {
-    v1::ClientEvent event;
-    while (call.Read(&event)) {
-    }
-    return grpc::Status::OK;
-  });
-  const auto conversation = ConnectTo(server)->Open({.open_timeout = 100ms});
-  EXPECT_EQ(conversation.status().code(), StatusCode::kDeadlineExceeded);
-  EXPECT_TRUE(server.WaitForCalls(1)) << "the call must not be left behind";
-}
-
-TEST(ConversationTest, AServerThatHangsUpWithoutAccepting) {
-  const ScriptedServer server([](Call&) { return grpc::Status::OK; });
-  EXPECT_EQ(ConnectTo(server)->Open({}).status().code(), StatusCode::kUnavailable);
-}
-
-TEST(ConversationTest, TheServersStatusComesWithClosed) {
-  const ScriptedServer server([](Call& call) {
-    call.CreateSession();
-    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "sessions last 600 s");
-  });
-  const auto conversation = OpenOn(server);
-  EXPECT_EQ(Next<Closed>(*conversation).status, DeadlineExceeded("sessions last 600 s"));
-}
-
-TEST(ConversationTest, AServerThatDiesMidAnswer) {
-  std::promise<void> answering;
-  ScriptedServer server(AfterCreation([&](Call& call) {
-    call.EndTurn("x");
-    call.StartResponse();
-    call.SendText("half an ans");
-    answering.set_value();
-  }));
-  const auto conversation = OpenOn(server);
-  answering.get_future().wait();
-  server.Kill();
-  (void)Next<TurnEnded>(*conversation);
-  (void)Next<ResponseStarted>(*conversation);
-  (void)Next<TextDelta>(*conversation);
-  const Status status = Next<Closed>(*conversation).status;
-  EXPECT_FALSE(status.ok());
-  EXPECT_FALSE(conversation->AppendText("still there?").ok());
-}
-
-TEST(ConversationTest, CloseFromAnotherThreadWakesTheReader) {
-  const ScriptedServer server(AfterCreation([](Call&) {}));
-  const auto conversation = OpenOn(server);
-  std::thread closer([&] {
-    std::this_thread::sleep_for(50ms);
-    conversation->Close();
-    conversation->Close();
-  });
-  EXPECT_TRUE(Next<Closed>(*conversation).status.ok());
-  closer.join();
-  EXPECT_TRUE(server.WaitForCalls(1));
-}
-
 TEST(ConversationTest, UnknownEventsAreSkipped) {
   const ScriptedServer server(AfterCreation([](Call& call) {
     call.Write({});  // what a later server's event looks like to this client
     call.EndTurn("after");
   }));
   EXPECT_EQ(Next<TurnEnded>(*OpenOn(server)).transcript, "after");
-}
-
-// Every way of sending what cannot be understood ends the conversation with DATA_LOSS.
-class MalformedEventTest
-    : public ::testing::TestWithParam<std::pair<const char*, std::function<void(Call&)>>> {};
-
-TEST_P(MalformedEventTest, EndsTheConversation) {
-  const ScriptedServer server(AfterCreation(GetParam().second));
-  const auto conversation = OpenOn(server);
-  const Status status = Next<Closed>(*conversation).status;
-  EXPECT_EQ(status.code(), StatusCode::kDataLoss) << status.ToString();
-  EXPECT_THAT(status.message(), HasSubstr(GetParam().first));
-  EXPECT_TRUE(server.WaitForCalls(1)) << "the call must end";
-}
-
-v1::ServerEvent OddAudio() {
-  v1::ServerEvent event;
-  event.mutable_audio_delta()->set_audio("abc");
-  return event;
-}
-v1::ServerEvent NoCause() {
-  v1::ServerEvent event;
-  event.mutable_turn_ended();
-  return event;
-}
-v1::ServerEvent NoStatus() {
-  v1::ServerEvent event;
-  event.mutable_response_done()->set_status(static_cast<v1::ResponseDone::Status>(99));
-  return event;
-}
-v1::ServerEvent NoError() {
-  v1::ServerEvent event;
-  event.mutable_error();
-  return event;
-}
-v1::ServerEvent SecondSession() {
-  v1::ServerEvent event;
-  event.mutable_session_created();
-  return event;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Kinds, MalformedEventTest,
-    ::testing::Values(std::pair("odd number of bytes", [](Call& call) { call.Write(OddAudio()); }),
-                      std::pair("turn_ended.cause", [](Call& call) { call.Write(NoCause()); }),
-                      std::pair("response_done.status is 99", [](Call& call) { call.Write(NoStatus()); }),
-                      std::pair("error.code", [](Call& call) { call.Write(NoError()); }),
-                      std::pair("session twice", [](Call& call) { call.Write(SecondSession()); }),
-                      std::pair("event 7 came as number 3", [](Call& call) { call.WriteNumbered({}, 7); })));
-
-TEST(ConversationTest, AnEventBeforeTheSessionIsMalformed) {
-  const ScriptedServer server([](Call& call) {
-    call.EndTurn("too early");
-    call.CreateSession();
-    return grpc::Status::OK;
-  });
-  EXPECT_EQ(ConnectTo(server)->Open({}).status().code(), StatusCode::kDataLoss);
-}
-
-TEST(ConversationTest, ASlowReaderLosesNothing) {
-  constexpr int kEvents = 20'000;  // several times what the client holds
-  const ScriptedServer server(AfterCreation([](Call& call) {
-    v1::ServerEvent event;
-    for (int i = 0; i < kEvents; ++i) {
-      event.mutable_transcript_delta()->set_text(std::to_string(i));
-      call.Write(event);
-    }
-  }));
-  const auto conversation = OpenOn(server);
-  std::this_thread::sleep_for(200ms);
-  for (int i = 0; i < kEvents; ++i) ASSERT_EQ(Next<TranscriptDelta>(*conversation).text, std::to_string(i));
-}
-
-TEST(ConversationTest, ADestroyedConversationWithAFullQueueEnds) {
-  const ScriptedServer server([](Call& call) {
-    call.CreateSession();
-    v1::ServerEvent event;
-    event.mutable_transcript_delta()->set_text("on and on");
-    while (call.Write(event)) {
-    }
-    return grpc::Status::OK;
-  });
-  {
-    const auto conversation = OpenOn(server);
-    std::this_thread::sleep_for(200ms);
-  }
-  EXPECT_TRUE(server.WaitForCalls(1));
-}
-
-TEST(ConversationTest, AServerThatDoesNotReadFillsTheQueueAndNoMore) {
-  std::promise<void> go;
-  const ScriptedServer server([future = go.get_future().share()](Call& call) {
-    call.CreateSession();
-    future.wait();
-    v1::ClientEvent event;
-    while (call.Read(&event)) {
-    }
-    return grpc::Status::OK;
-  });
-  const auto conversation = OpenOn(server, {.max_queued_bytes = 100'000});
-  const std::vector<float> second(24000);
-  Status status;
-  int sent = 0;
-  for (; status.ok() && sent < 1000; ++sent) status = conversation->AppendAudio(second);
-  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
-  EXPECT_LT(sent, 1000);
-  go.set_value();
-  for (int i = 0; i < 100 && !conversation->AppendAudio(second).ok(); ++i) std::this_thread::sleep_for(20ms);
-  EXPECT_TRUE(conversation->AppendText("room again").ok());
 }
 
 TEST(ClientTest, ListsModels) {

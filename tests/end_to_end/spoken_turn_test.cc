@@ -1,6 +1,7 @@
 // The whole path: a question is spoken to a running antiphond in real time, and its spoken answer is heard by
 // an independent recogniser.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -27,7 +28,8 @@ const Turn kTurns[] = {
 };
 
 Audio Speak(const std::string& voice, const std::string& text) {
-  const std::string path = testing::TempDir() + "antiphon_end_to_end_question.wav";
+  const std::string path =
+      testing::TempDir() + "antiphon_end_to_end_question_" + std::to_string(getpid()) + ".wav";
   const std::string command = "espeak-ng -s 150 -v " + voice + " -w " + path + " '" + text + "'";
   EXPECT_EQ(std::system(command.c_str()), 0) << command;
   const Result<Audio> audio = ReadWav(path);
@@ -62,8 +64,30 @@ class SpokenTurnTest : public testing::Test {
     return conversation.ok() ? std::move(*conversation) : nullptr;
   }
 
+  // What the recogniser may have heard: the right answers among wrong ones made of the same words.
   static std::vector<std::string> Answers() {
-    std::vector<std::string> answers;
+    std::vector<std::string> answers = {
+        "rome is the capital of italy",
+        "madrid is the capital of spain",
+        "paris is the capital of italy",
+        "london is the capital of france",
+        "berlin is the capital of germany",
+        "wednesday comes after tuesday",
+        "thursday comes after wednesday",
+        "tuesday comes before monday",
+        "monday comes after tuesday",
+        "sunday comes before monday",
+        "three four five six",
+        "three four five",
+        "two three four five six seven",
+        "three four five six seven eight",
+        "four five six seven eight",
+        "seven six five four three",
+        "i am sorry i do not know that",
+        "the sky is blue",
+        "hello how can i help you",
+        "one two three",
+    };
     for (const Turn& turn : kTurns) answers.push_back(turn.answer);
     return answers;
   }
