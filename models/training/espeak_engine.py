@@ -5,8 +5,11 @@ The library has global state: one call at a time, started lazily so that every p
 
 import ctypes as c
 import os
+import subprocess
 
 import numpy as np
+
+import espeak_variants
 
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _WORD, _PHONEME = 1, 7
@@ -55,12 +58,15 @@ def _library():
     global _lib, _sample_rate
     if _lib is None:
         _lib = c.CDLL("libespeak-ng.so.1")
-        _sample_rate = _lib.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
+        _lib.espeak_Info.restype = c.c_char_p
+        # The library itself tells where its data are only once it runs, and it cannot be started twice.
+        version = subprocess.run(["espeak-ng", "--version"], capture_output=True, text=True, check=True).stdout
+        folder = espeak_variants.data_folder(version.split("Data at:")[1].strip())
+        _sample_rate = _lib.espeak_Initialize(_SYNCHRONOUS, 0, folder.encode(), _PHONEME_EVENTS)
         if _sample_rate <= 0:
             raise RuntimeError("libespeak-ng did not start")
         _lib.espeak_SetSynthCallback(_callback)
         _lib.espeak_GetCurrentVoice.restype = c.POINTER(_Voice)
-        _lib.espeak_Info.restype = c.c_char_p
     return _lib
 
 

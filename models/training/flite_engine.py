@@ -73,11 +73,12 @@ def _items(lib, utterance, relation):
         item = lib.item_next(item)
 
 
-def synthesize(text, voice, stretch=1.0, f0=0):
+def synthesize(text, voice, stretch=1.0, f0=0, f0_shift=1.0):
     """Returns (wave float32 in [-1, 1], sample rate, token times, phones).
 
     token times: one (token, start s, end s) for each blank-separated token that sounds, in order; phones: (start s,
-    end s, flite name). `f0` in Hz has an effect on kal16 only: the other voices carry their own intonation.
+    end s, flite name). `f0` in Hz has an effect on kal16 only: the other voices carry their own intonation, which
+    `f0_shift` multiplies.
     """
     lib = _library()
     handle = _voice(voice)
@@ -85,6 +86,8 @@ def synthesize(text, voice, stretch=1.0, f0=0):
     lib.flite_feat_set_float(features, b"duration_stretch", stretch)
     if voice == "kal16":  # features stay set: write it every time
         lib.flite_feat_set_float(features, b"int_f0_target_mean", f0 or _KAL16_F0)
+    else:
+        lib.flite_feat_set_float(features, b"f0_shift", f0_shift)
     utterance = lib.flite_synth_text(text.encode(), c.cast(handle, c.c_void_p))
     if not utterance:
         raise RuntimeError(f"flite could not say {text!r}")

@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import espeak_engine
+import espeak_variants
 import flite_engine
 import phonemes
 
@@ -36,7 +37,7 @@ class Voice:
     engine: str  # "flite" or "espeak"
     name: str  # flite voice, or accent with an optional +variant
     speed: float  # flite: stretch of durations; espeak: words a minute
-    pitch: float = 0.0  # flite kal16: Hz or 0; espeak: 0..99
+    pitch: float = 0.0  # flite kal16: Hz or 0; other flite voices: factor or 0; espeak: 0..99
     pitch_range: float = 50.0  # espeak only
     warp: float = 1.0  # resampling: below 1 is faster and higher
 
@@ -53,11 +54,12 @@ class Speech:
 
 OUTPUT_VOICE = Voice("flite", "slt", 1.0)
 
-_ACCENTS = ("en-us", "en-us", "en-us", "gmw/en", "en-gb-x-rp", "en-gb-x-gbclan", "en-us-nyc")
+_ACCENTS = ("en-us", "en-us", "en-us", "gmw/en", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc")
 _VARIANTS = (
     "f1 f2 f3 f4 m1 m2 m3 m4 m5 m6 Annie Alicia belinda adam david ed Andy Michael steph edward klatt2 klatt3 max paul "
     "rob shelby quincy john Lee pablo victor zac grandma travis miguel iven2"
 ).split()
+_MADE_UP_SHARE = 0.6  # of espeak's voices: espeak_variants.py
 _HELD_OUT = ("en-us+f5", "en-us+m7", "gmw/en+f5", "gmw/en+m7", "en-gb-scotland", "en-gb-scotland+f2", "en-gb-scotland+m3")
 
 
@@ -80,15 +82,25 @@ def sample_voice(rng, split="train"):
     if split != "train":
         raise ValueError(f"no split {split!r}")
     kind = rng.random()
-    if kind < 0.14:
-        return Voice("flite", "kal16", rng.uniform(0.9, 1.2), rng.choice([0, 90, 110, 130]), warp=rng.uniform(0.85, 1.18))
-    if kind < 0.30:
-        return Voice("flite", "awb", rng.uniform(0.9, 1.2), warp=rng.uniform(0.82, 1.18))
+    if kind < 0.10:
+        return Voice("flite", "kal16", rng.uniform(0.9, 1.2), rng.choice([0, 75, 90, 110, 130]), warp=rng.uniform(0.85, 1.18))
+    if kind < 0.28:
+        return _other_speaker(rng, "awb", 0.82, 1.18)
     if kind < 0.46:
-        return Voice("flite", "slt", rng.uniform(0.85, 1.2), warp=rng.uniform(0.85, 1.22))
+        return _other_speaker(rng, "slt", 0.88, 1.3)
     accent = rng.choice(_ACCENTS)
+    speed, pitch, pitch_range = rng.randint(130, 200), rng.randint(15, 85), rng.randint(30, 80)
+    if rng.random() < _MADE_UP_SHARE:
+        return Voice("espeak", f"{accent}+{rng.choice(espeak_variants.NAMES)}", speed, pitch, pitch_range)
     name = accent if rng.random() < 0.06 else f"{accent}+{rng.choice(_VARIANTS)}"
-    return Voice("espeak", name, rng.randint(130, 200), rng.randint(15, 85), rng.randint(30, 80), rng.uniform(0.9, 1.1))
+    return Voice("espeak", name, speed, pitch, pitch_range, rng.uniform(0.9, 1.1))
+
+
+def _other_speaker(rng, name, shortest, longest):
+    """A flite voice as another person: the warp sets the vocal tract, and the pitch is made independent of it."""
+    warp = rng.uniform(shortest, longest)
+    return Voice("flite", name, rng.uniform(0.87, 1.2) / warp**0.7, warp * rng.uniform(0.6, 1.15) if name == "slt" else
+                 warp * rng.uniform(0.75, 1.35), warp=warp)
 
 
 def resample(wave, ratio):
@@ -126,7 +138,9 @@ def spoken_form(token):
 
 def _say_flite(tokens, voice):
     spoken = [spoken_form(t) for t in tokens]
-    wave, rate, times, phones = flite_engine.synthesize(" ".join(spoken), voice.name, voice.speed, voice.pitch)
+    wave, rate, times, phones = flite_engine.synthesize(
+        " ".join(spoken), voice.name, voice.speed, voice.pitch, voice.pitch or 1.0
+    )
     phones = [(s, e, phonemes.from_flite(p)) for s, e, p in phones]
     if len(times) != len(tokens):
         raise ValueError(f"flite made {len(times)} of {len(tokens)} tokens of {spoken}")
@@ -194,7 +208,7 @@ def _check():
     """Every voice exists and differs, letters are named, and word times cover the speech."""
     base = synthesize("the quick brown fox", Voice("espeak", "en-us", 160, 50)).wave
     seen = set()
-    for name in [f"{a}+{v}" for a in sorted(set(_ACCENTS)) for v in _VARIANTS] + list(_HELD_OUT) + sorted(set(_ACCENTS)):
+    for name in [f"{a}+{v}" for a in sorted(set(_ACCENTS)) for v in _VARIANTS + list(espeak_variants.NAMES)] + list(_HELD_OUT) + sorted(set(_ACCENTS)):
         wave = synthesize("the quick brown fox", Voice("espeak", name, 160, 50)).wave
         key = wave.tobytes()
         if key in seen:

@@ -17,8 +17,11 @@ import torch
 
 import augment
 import codec_tokens
+import export
+import restore_codec
 import train_hearing
 from model import Codec
+from safetensors_file import write_safetensors
 
 
 def write_corpus(folder):
@@ -78,6 +81,27 @@ class StagesTest(unittest.TestCase):
         self.assertEqual(set(before), set(after))
         moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
         self.assertEqual(moved, {"encoder"})
+
+    def test_training_goes_on_from_exported_weights(self):
+        codec, decoder = export.load(self.path("codec_tokens.pt"), self.path("decoder.pt"))
+        tensors, _ = export.collect(codec, decoder)
+        with tempfile.TemporaryDirectory() as folder:
+            write_safetensors(os.path.join(folder, "audio_codec.safetensors"), tensors)
+            tokens, voice = restore_codec.restored(folder)
+        torch.save(tokens.state_dict(), self.path("restored.pt"))
+        torch.save(voice.state_dict(), self.path("restored_decoder.pt"))
+        again, _ = export.collect(*export.load(self.path("restored.pt"), self.path("restored_decoder.pt")))
+        self.assertEqual(set(again), set(tensors))
+        for name, tensor in tensors.items():
+            self.assertLess(float((again[name].float() - tensor.float()).abs().max()), 2e-3, name)
+
+    def test_the_read_out_learns_first_when_it_is_asked_to(self):
+        self.run_stage("train_hearing", "readout.pt", "--start", self.path("encoder.pt"), "--batch", 3, "--output", 1,
+                       "--readout-steps", 5)
+        before, after = self.state("encoder.pt"), self.state("readout.pt")
+        changed = lambda part: max(float((before[n] - after[n]).abs().max()) for n in before if n.startswith(part))
+        self.assertGreater(changed("phonemes"), 0)
+        self.assertLess(changed("encoder"), 1e-6)  # weight decay alone
 
     def test_frozen_tokens_are_float16_and_share_codebooks(self):
         voice, ears = self.state("voice_tokens.pt"), self.state("codec_tokens.pt")

@@ -8,6 +8,7 @@ import random
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import numpy as np
 
@@ -16,6 +17,7 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training", "language"))
 
 import dataset
 import grammar
+import phonemes
 import voices
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
@@ -62,15 +64,19 @@ class Voicing(unittest.TestCase):
         self.assertEqual(level(longer[int(0.3 * 16000) + 10 : int(0.55 * 16000) - 10]), 0.0)
 
     def test_an_answer_has_one_rendering(self):
-        first, again = (dataset.speak_answer("cat is spelled c a t") for _ in range(2))
+        (first, times), (again, _) = (dataset.speak_answer("cat is spelled c a t") for _ in range(2))
         np.testing.assert_array_equal(first, again)
         self.assertGreater(level(first[:1600]), 100)  # trimmed: it starts to speak at once
+        self.assertEqual(len(times["words"]), 6)
+        sounds = [phonemes.CLASSES[p] for b, e, p in times["phones"] if times["words"][0][0] <= b < times["words"][0][1]]
+        self.assertEqual(sounds, ["k", "ae", "t"])
+        self.assertAlmostEqual(times["phones"][-1][1], len(first) / 16000, delta=0.3)
 
 
 class Shards(unittest.TestCase):
     @staticmethod
     def maker(folder):
-        made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", shard_size=6)
+        made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", shard_size=9)
         encode = lambda waves: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
         made.encoders = {"questions": encode, "answers": encode}
         return made
@@ -87,7 +93,26 @@ class Shards(unittest.TestCase):
             self.assertEqual([t["question"] for t in turns], [r["question"] for r in records])
             self.assertEqual([len(t["codes"]) for t in turns], [len(w) // dataset.FRAME for w in waves])
             self.assertEqual(len({t["voice"] for t in conversations[0]}), 1)
-            self.assertEqual(set(dataset.load_answers(folder)), {t["answer"] for t in turns})
+            dictated = {t["answer"] for t in turns if t["shape"] == "dictation"}
+            asked = {t["answer"] for t in turns if t["shape"] != "dictation"}
+            self.assertTrue(dictated)
+            self.assertEqual(set(dataset.load_answers(folder)), asked)
+
+    def test_texts_to_read_aloud_are_of_the_training_kind_and_new(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = self.maker(folder)
+            with unittest.mock.patch.object(dataset, "READ_ALOUD_PER_SHARD", 8):
+                maker.synthesize(0)
+                before = set(maker.voiced)
+                maker.read_aloud(0)
+                maker.tokenise_pending()
+                texts = set(dataset.load_answers(folder))
+                self.assertEqual(len(texts - before), 8)
+                again = self.maker(folder)
+                again._find_answers()
+                self.assertEqual(again.voiced, texts)
+            for text, rendering in dataset.load_answers(folder).items():
+                self.assertEqual(len(rendering.words), len(text.split()))
 
     def test_an_interrupted_shard_is_made_again(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -13,10 +13,13 @@ sys.path.insert(0, os.path.join(_ROOT, "models", "training", "language"))
 import numpy as np
 import torch
 
+import dataset
 import decode
 import kernels
+import lessons
 import model as wren
 import optimiser
+import restore
 import safetensors_file
 import sequences
 from sequences import ASSISTANT, BOS, END, PAD, USER
@@ -43,7 +46,9 @@ def conversation(rng, turns=2, frames=30):
         heard = [[rng.randrange(size) for size in SIZES] for _ in range(frames)]
         plan = sequences.plan_hearing([([7], 0.4, 0.7), ([8, 9], 0.8, 1.2), ([10], 1.7, 2.0)])
         assert builder.heard_turn(heard, plan, 1)
-        builder.spoken_answer([11, 12, 13], [[rng.randrange(size) for size in SIZES] for _ in range(9)])
+        codes = [[rng.randrange(size) for size in SIZES] for _ in range(9)]
+        rendering = dataset.Rendering(np.array(codes), [(0.0, 0.3), (0.3, 0.6)], [(0.0, 0.2, 3), (0.2, 0.3, 5), (0.3, 0.6, 7)])
+        builder.spoken_answer([11, 12, 13], codes, labels=sequences.speech_labels([[11, 12], [13]], rendering))
         builder.typed_turn([14, 15])
         builder.written_answer([16, 17])
     return builder.build()
@@ -107,7 +112,7 @@ class Layout(unittest.TestCase):
 
 class Passes(unittest.TestCase):
     def loss(self, model, batch):
-        h = model.backbone(model.embed(batch), batch.packing)
+        h, middle = model.backbone_with_middle(model.embed(batch), batch.packing)
         chosen = h.index_select(0, batch.target_rows)
         total = kernels.HeadLoss.apply(chosen, model.head, batch.target, batch.weight)[0]
         inside = batch.depth[:, 0] < SIZES[0]
@@ -115,7 +120,8 @@ class Passes(unittest.TestCase):
         for k, head in enumerate(model.depth_heads):
             rows, target = y[:, k].contiguous(), batch.depth[inside, k].contiguous()
             total = total + kernels.HeadLoss.apply(rows, head, target, torch.full((len(rows),), 0.3))[0]
-        return total
+        total = total + model.lessons.speaking(h.index_select(0, batch.depth_rows), batch.sounds, batch.place)[0]
+        return total + model.lessons.words(middle.index_select(0, batch.word_rows), batch.word_sounds)[0]
 
     def test_gradients_agree_with_differences(self):
         model = small_model()
@@ -175,7 +181,56 @@ class Passes(unittest.TestCase):
             self.assertTrue(0.7 < size < 1.3, size)
 
 
+class Lessons(unittest.TestCase):
+    """80 ms frames whose labels are 40 ms late: frame 0 covers what was said from -40 to 40 ms."""
+
+    def test_frames_know_their_phonemes_and_the_next_ones(self):
+        phones = [(0.0, 0.1, 3), (0.1, 0.2, 4), (0.24, 0.4, 5)]
+        found = lessons.frame_phonemes(phones, 4)
+        self.assertEqual(found, [[0, 0, 3, 3], [3, 3, 3, 4], [4, 4, 4, 4], [0, 0, 5, 5], [5, 5, 5, 5]])
+        rendering = dataset.Rendering(np.zeros((4, 4)), [(0.0, 0.2), (0.24, 0.4)], phones)
+        labels = sequences.speech_labels([[8, 9], [10]], rendering)
+        self.assertEqual(labels.sounds[1], found[1] + found[2])
+        self.assertEqual(labels.place, [8, 8, 8, 10])
+
+    def test_words_know_their_phonemes(self):
+        words, phones = [(0.0, 0.3), (0.4, 0.6)], [(0.0, 0.1, 3), (0.1, 0.3, 4), (0.3, 0.4, 0), (0.4, 0.6, 5)]
+        rest = lambda n: [lessons.NOTHING] * (lessons.LONGEST_WORD - n)
+        self.assertEqual(lessons.word_phonemes(words, phones), [[3, 4, lessons.END_OF_WORD] + rest(3),
+                                                                [5, lessons.END_OF_WORD] + rest(2)])
+
+    def test_they_are_asked_where_the_text_is_read_and_the_frame_is_written(self):
+        rendering = dataset.Rendering(np.zeros((4, 4), int), [(0.0, 0.2), (0.2, 0.3)], [(0.0, 0.2, 3), (0.2, 0.3, 5)])
+        builder = sequences.SequenceBuilder(SIZES)
+        builder.typed_turn([7])
+        builder.spoken_answer([11, 12, 13], [[1, 2, 3, 4]] * 4, labels=sequences.speech_labels([[11, 12], [13]], rendering))
+        s = builder.build()
+        self.assertEqual(s.symbols[s.word_at].tolist(), [12, 13])
+        self.assertEqual(s.word_sounds[:, 0].tolist(), [3, 5])
+        self.assertEqual(s.place.tolist(), [11, 11, 11, 13, lessons.NOTHING])
+        self.assertEqual(len(s.sounds), len(s.depth))
+
+    def test_a_rendering_of_another_text_is_refused(self):
+        rendering = dataset.Rendering(np.zeros((4, 4)), [(0.0, 0.2)], [(0.0, 0.2, 3)])
+        with self.assertRaises(ValueError):
+            sequences.speech_labels([[8], [9]], rendering)
+
+
 class Rest(unittest.TestCase):
+    def test_training_goes_on_from_exported_weights(self):
+        model = small_model(3)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())) * 0.05)
+        exported = model.export_weights()
+        vectors = [getattr(model.heard, f"vectors_{k}") for k in range(len(SIZES))]
+        with tempfile.TemporaryDirectory() as folder:
+            safetensors_file.write_safetensors(os.path.join(folder, "backbone.safetensors"), exported)
+            restored = restore.restored(folder, vectors, model.config).export_weights()
+        self.assertEqual(set(restored), set(exported))
+        for name, tensor in exported.items():
+            self.assertLess(float((restored[name] - tensor).abs().max()), 1e-5, name)
+
     def test_orthogonalised_step_has_even_singular_values(self):
         for shape in ((48, 32), (32, 48), (32, 32)):
             matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))

@@ -4,8 +4,11 @@
 
 Nobody decodes what a user says: the codes of an input voice serve recognition alone. So here input voices, strongly
 augmented, are trained on phonemes only, read from all four codes together and from the semantic one; without spectra
-and a decoder a step costs a fourth of stage 1's. The output voice keeps the latent vectors that stage 1 gave it, and
+and a decoder a step costs a fourth of stage 1's. The output voice keeps the latent vectors that it has at the start, and
 with them its sound and the decoder's training.
+
+It can be run again, on more voices: `--start codec_tokens.pt --readout-steps 200` from weights that restore_codec.py took from a
+model folder, where the read-out of phonemes is missing and must be learned before the encoder may move.
 """
 
 import argparse
@@ -97,9 +100,10 @@ def cross_entropy(logits, targets):
     return F.cross_entropy(logits.reshape(-1, PHONEMES), targets)
 
 
-def losses(codec, hearer, teacher, batch):
+def losses(codec, hearer, teacher, batch, readout_only=False):
     ours, heard, labels = batch
-    semantic, acoustic = codec.encoder(torch.cat([ours, heard]))
+    with torch.set_grad_enabled(not readout_only):
+        semantic, acoustic = codec.encoder(torch.cat([ours, heard]))
     with torch.no_grad():
         kept = teacher(ours)
     count = len(ours)
@@ -150,12 +154,14 @@ def vector_scale(codec, batches):
 class HearingStage(training_loop.Stage):
     def __init__(self, options, codec, hearer, start):
         self.options, self.codec, self.hearer, self.start = options, codec, hearer, start
+        self.steps = 0
 
     def attach(self, rank):
         self.batches = make_batches(self.options, self.options.seed * 10 + rank)
 
     def losses(self):
-        return losses(self.codec, self.hearer, self.start, self.batches.next())
+        self.steps += 1
+        return losses(self.codec, self.hearer, self.start, self.batches.next(), self.steps <= self.options.readout_steps)
 
     def evaluate(self, last):
         return evaluate(self.codec, self.hearer, self.start, self.options.data, 120 if last else 24)
@@ -174,6 +180,7 @@ def main():
     parser.add_argument("--start", required=True, help="checkpoint of stage 1")
     parser.add_argument("--output", type=int, default=3, help="of the crops, in the output voice")
     parser.add_argument("--seconds", type=float, default=2.0, help="a crop")
+    parser.add_argument("--readout-steps", type=int, default=0, help="steps at first in which only the read-out learns")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
@@ -181,10 +188,12 @@ def main():
     codec.load_state_dict(torch.load(options.start, map_location="cpu"))
     start = copy.deepcopy(codec.encoder).eval()
     hearer = Hearer(vector_scale(codec, make_batches(options, options.seed)))
-    # Codebooks, prediction and the semantic read-out keep their meaning; only the encoder moves.
-    for part in (codec.quantiser, codec.phonemes, codec.decoder):
+    # Codebooks and prediction keep their meaning, and the semantic read-out if there is one; the encoder moves.
+    fixed = [codec.quantiser, codec.decoder] + ([] if options.readout_steps else [codec.phonemes])
+    for part in fixed:
         part.requires_grad_(False)
     learning = list(codec.encoder.parameters()) + list(hearer.parameters())
+    learning += list(codec.phonemes.parameters()) if options.readout_steps else []
     training_loop.train(options, learning, HearingStage(options, codec, hearer, start))
 
 

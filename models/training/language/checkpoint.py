@@ -50,7 +50,10 @@ def load_weights(path, model, everything=False):
 
 
 def load_optimiser(path, optimiser):
-    optimiser.load(torch.load(path, map_location="cpu")["optimiser"])
+    """Nothing happens with a checkpoint that restore.py made: the optimiser starts anew."""
+    state = torch.load(path, map_location="cpu").get("optimiser")
+    if state is not None:
+        optimiser.load(state)
 
 
 def load_model(path):

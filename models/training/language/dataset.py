@@ -11,9 +11,13 @@ Shards appear in the folder one by one, complete, while training reads them:
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
         question, answer, skill, shape, voice, codes int16 [T, K] (lead and trailing silence included),
         words [(begin s, end s)] per word of the question, speech_end s
-    answers_0003.npz     load_answers(folder) -> {answer text: codes int16 [T, K]} of the output voice, all shards
+    answers_0003.npz     load_answers(folder) -> {text: Rendering} of the output voice, all shards
+    answers_r003.npz     more of them, which answer no question: words in random order and sentences, to read aloud
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
         names the WAV files as antiphon-bench reads it, for the end-to-end evaluation; <voices> is train or heldout
+
+A part of the conversations of a shard is dictation: words without a context, of which nothing but the ear can tell the
+next. Their answers are not voiced.
 
 Texts, voices, pauses and augmentation are decided by the seed and the shard's number; the waves of the questions only
 nearly so, because espeak-ng keeps the state of its oscillators from one utterance to the next. Several processes may
@@ -22,6 +26,7 @@ share the work (--part 0/2, --part 1/2); an answer may then stand in two shards.
 
 import argparse
 import ctypes
+import dataclasses
 import glob
 import json
 import os
@@ -38,12 +43,15 @@ sys.path[:0] = [_HERE, os.path.dirname(_HERE)]
 import augment
 import grammar
 import voices
-from skills.common import letter_positions, rng_of
+from skills import repeating
+from skills.common import TRAIN, letter_positions, rng_of
 
 SAMPLE_RATE = 16000
 FRAME = 1280
 QUESTIONS_PER_SHARD = 1000
-FLITE_SHARE = 0.15  # of the flite voices drawn: flite is slow, and espeak-ng has the variety
+FLITE_SHARE = 0.3  # of the flite voices drawn: flite is slow, and espeak-ng has the variety
+DICTATION_SHARE = 0.25  # of the conversations of a training shard
+READ_ALOUD_PER_SHARD = 400
 
 # Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
 DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_new_orders_dev": 60, "follow_ups_dev": 80,
@@ -110,14 +118,18 @@ def speak_question(turn, voice, rng):
 
 
 def speak_answer(text):
-    """The one rendering of an answer in the output voice, as int16 samples in whole frames."""
+    """The one rendering of an answer in the output voice -> (int16 samples in whole frames, times), where times is
+    {"words": [(begin s, end s)], "phones": [(begin s, end s, class)]}."""
     letters = letter_positions(text)
     _C_LIBRARY.srand(1)  # flite draws the noise in its voices from rand()
     tokens = [voices.letter(w) if i in letters else w for i, w in enumerate(text.split())]
-    samples, _ = _trim(voices.synthesize(tokens, voices.OUTPUT_VOICE), 0.02, 0.06)
+    speech = voices.synthesize(tokens, voices.OUTPUT_VOICE)
+    samples, words = _trim(speech, 0.02, 0.06)
+    moved = words[0][0] - speech.words[0][0]
+    phones = [(round(b + moved, 4), round(e + moved, 4), p) for b, e, p in speech.phones if e + moved > 0]
     padded = np.zeros((len(samples) + FRAME - 1) // FRAME * FRAME, np.float32)
     padded[: len(samples)] = samples
-    return _int16(padded)
+    return _int16(padded), {"words": [(round(b, 4), round(e, 4)) for b, e in words], "phones": phones}
 
 
 def _int16(samples):
@@ -172,12 +184,21 @@ def load_questions(path):
     return conversations
 
 
+@dataclasses.dataclass
+class Rendering:
+    """A text in the output voice."""
+
+    codes: np.ndarray  # int16 [T, K]
+    words: list  # (begin s, end s) of each word
+    phones: list  # (begin s, end s, class) in order, silence included
+
+
 def load_answers(folder):
-    """All answers voiced so far: text -> codes int16 [T, K]."""
+    """All texts voiced so far: text -> Rendering."""
     table = {}
     for path in sorted(glob.glob(os.path.join(folder, "answers_*.npz"))):
-        arrays, texts = _load(path, "codes")
-        table.update(zip(texts, arrays))
+        for codes, record in zip(*_load(path, "codes")):
+            table[record["text"]] = Rendering(codes, record["words"], record["phones"])
     return table
 
 
@@ -191,6 +212,14 @@ def _codec(checkpoint):
 
     tokens = codec_tokens.load(checkpoint)
     return lambda waves: tokens.encode([w.astype(np.float32) / 32768 for w in waves])
+
+
+def dictation(rng):
+    """A turn that asks to repeat random words, of the training kind."""
+    while True:
+        turn = repeating.dictate(rng)
+        if turn.split == TRAIN:
+            return turn
 
 
 class Maker:
@@ -212,11 +241,12 @@ class Maker:
         for waves in (False, True):
             for path in glob.glob(self._path("answers_*", waves)):
                 name = os.path.basename(path)[:-4]
-                if name in self.known or not self._exists(name.replace("answers", "questions")):
+                alone = name.startswith("answers_r")
+                if name in self.known or not (alone or self._exists(name.replace("answers", "questions"))):
                     continue  # without its questions it will be made again
                 try:
                     with np.load(path) as data:
-                        self.voiced.update(json.loads(str(data["records"])))
+                        self.voiced.update(record["text"] for record in json.loads(str(data["records"])))
                 except FileNotFoundError:  # just turned into codes: met again there
                     continue
                 self.known.add(name)
@@ -230,22 +260,44 @@ class Maker:
         rng = rng_of("shard", self.seed, shard)
         records, arrays, answers = [], [], {}
         while len(records) < self.shard_size:
-            made = voice_dialogue(grammar.sample_dialogue(rng), "train", rng)
+            dictated = rng.random() < DICTATION_SHARE
+            dialogue = grammar.Dialogue((dictation(rng),), "dictation") if dictated else grammar.sample_dialogue(rng)
+            made = voice_dialogue(dialogue, "train", rng)
             for index, (record, samples) in enumerate(made or []):
                 records.append(dict(record, turn=index))
                 arrays.append(samples)
-                if record["answer"] not in self.voiced:
+                if not dictated and record["answer"] not in self.voiced:
                     answers[record["answer"]] = None
-        spoken = {}
-        for text in answers:
+        self._voice_answers("answers_" + name, answers)
+        _save(self._path("questions_" + name, True), arrays, records, "samples")
+
+    def read_aloud(self, shard):
+        """Writes the waves of texts that answer no question, if neither they nor their codes are there."""
+        name = f"answers_r{shard:03d}"
+        if self._exists(name):
+            return
+        self._find_answers()
+        rng = rng_of("read aloud", self.seed, shard)
+        texts = {}
+        while len(texts) < READ_ALOUD_PER_SHARD:
+            turn = repeating.ask(rng) if rng.random() < 0.35 else dictation(rng)
+            if turn.split == TRAIN and turn.answer not in self.voiced:
+                texts[turn.answer] = None
+        self._voice_answers(name, texts)
+
+    def _voice_answers(self, name, texts):
+        spoken, records = [], []
+        for text in texts:
             try:
-                spoken[text] = speak_answer(text)
+                samples, times = speak_answer(text)
             except ValueError as error:
                 print("no answer audio:", text, error, flush=True)
-        self.voiced.update(spoken)
-        self.known.add("answers_" + name)
-        _save(self._path("answers_" + name, True), list(spoken.values()), list(spoken), "samples")
-        _save(self._path("questions_" + name, True), arrays, records, "samples")
+                continue
+            spoken.append(samples)
+            records.append(dict(times, text=text))
+        self.voiced.update(record["text"] for record in records)
+        self.known.add(name)
+        _save(self._path(name, True), spoken, records, "samples")
 
     def tokenise(self, name):
         """Turns a file of waves into codes; training waves are not kept."""
@@ -259,7 +311,7 @@ class Maker:
         """Files of waves, answers before the questions that need them; of several processes each takes its part."""
         root = os.path.join(self.folder, "waves")
         names = [os.path.relpath(p, root)[:-4] for p in glob.glob(os.path.join(root, "**", "*.npz"), recursive=True)]
-        number = lambda name: 0 if name.startswith("eval") else int(name[-4:])
+        number = lambda name: 0 if name.startswith("eval") else int(name[-3:])
         return sorted((n for n in names if number(n) % parts == part), key=lambda n: (number(n), n))
 
     def evaluation_set(self, name, count, voice_split):
@@ -287,10 +339,13 @@ class Maker:
             json.dump(manifest, f, indent=1)
         _save(self._path(label, True), arrays, records, "samples")
 
-    def run(self, shards, part=0, parts=1):
+    def run(self, shards, read_aloud=0, part=0, parts=1):
         started = time.time()
-        for shard in range(part, shards, parts):
-            self.synthesize(shard)
+        for shard in range(part, max(shards, read_aloud), parts):
+            if shard < read_aloud:
+                self.read_aloud(shard)
+            if shard < shards:
+                self.synthesize(shard)
             print(f"shard {shard}: {len(self.voiced)} answers voiced, {time.time() - started:.0f} s", flush=True)
             if part == 0:
                 for sets, after in ((DEVELOPMENT_SETS, DEVELOPMENT_AFTER), (FINAL_SETS, FINAL_AFTER)):
@@ -323,13 +378,15 @@ def main():
     parser = argparse.ArgumentParser(description="Makes the spoken training data.")
     parser.add_argument("--folder", required=True)
     parser.add_argument("--shards", type=int, default=60)
+    parser.add_argument("--read-aloud", type=int, default=30, help="shards of texts to read aloud")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--codec", required=True, help="frozen checkpoint of the codec's ears; may appear later")
     parser.add_argument("--voice-codec", help="that of its first stage, for the answers; default: the same")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    Maker(options.folder, options.seed, options.codec, options.voice_codec or options.codec).run(options.shards, part, parts)
+    maker = Maker(options.folder, options.seed, options.codec, options.voice_codec or options.codec)
+    maker.run(options.shards, options.read_aloud, part, parts)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Evaluation:
         self.dictionary = recogniser.known_words() if self.voice else set()
         self.answers = {}
         if self.voice:
-            self.answers = {t: c for t, c in dataset.load_answers(options.data).items() if self.can_be_heard(t)}
+            self.answers = {t: r.codes for t, r in dataset.load_answers(options.data).items() if self.can_be_heard(t)}
 
     def can_be_heard(self, text):
         return bool(text) and all(word in self.dictionary for word in text.split())

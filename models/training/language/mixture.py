@@ -130,8 +130,11 @@ class SpokenSource:
     def _answer(self, builder, text, speak):
         pieces = self.tokenizer.encode(text)
         if speak and text in self.answers:
-            codes = self.answers[text].astype(np.int64)
-            builder.spoken_answer(pieces, codes.tolist(), sequences.spoil_spoken(codes, self.sizes, self.noise).tolist())
+            rendering = self.answers[text]
+            codes = rendering.codes.astype(np.int64)
+            history = sequences.spoil_spoken(codes, self.sizes, self.noise)
+            labels = sequences.speech_labels([self.tokenizer.encode(word) for word in text.split()], rendering)
+            builder.spoken_answer(pieces, codes.tolist(), history.tolist(), labels)
         else:
             builder.written_answer(pieces)
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import kernels
+import lessons
 
 
 @dataclasses.dataclass
@@ -134,6 +135,7 @@ class Wren(nn.Module):
             nn.Parameter(torch.randn(size + (k == 0), depth_width, generator=generator) * 0.3 * depth_width**-0.5)
             for k, size in enumerate(config.codebook_sizes)
         )
+        self.lessons = lessons.Lessons(width, config.vocab_size, generator)
         table = kernels.rotary_table(config.max_positions, width // config.heads, config.rope_theta)
         self.register_buffer("rotary", table, persistent=False)
 
@@ -150,9 +152,15 @@ class Wren(nn.Module):
         return x
 
     def backbone(self, x, packing):
-        for layer in self.layers:
+        return self.backbone_with_middle(x, packing)[0]
+
+    def backbone_with_middle(self, x, packing):
+        """-> (normalised output [rows, width], what leaves the block lessons.PRONUNCIATION_LAYER)."""
+        middle = None
+        for index, layer in enumerate(self.layers):
             x = layer(x, packing, self.rotary, self.config.norm_eps)
-        return kernels.RmsNorm.apply(x, self.norm, self.config.norm_eps)
+            middle = x if index + 1 == min(lessons.PRONUNCIATION_LAYER, len(self.layers)) else middle
+        return kernels.RmsNorm.apply(x, self.norm, self.config.norm_eps), middle
 
     def depth(self, h, codes):
         """Teacher-forced: h [N, width], codes [N, K] -> [N, K, depth width], normalised, ready for the heads."""

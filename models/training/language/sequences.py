@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 import kernels
+import lessons
 
 PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
 FRAME_SECONDS = 0.08
@@ -51,6 +52,10 @@ class Sequence:
     kind: np.ndarray
     depth_at: np.ndarray
     depth: np.ndarray  # [D, K], codebook 0 may be end of audio
+    sounds: np.ndarray  # [D, lessons.AHEAD * lessons.SUBFRAMES] phonemes of these frames, -1: unknown
+    place: np.ndarray  # [D] first piece of the word that is said, -1: unknown
+    word_at: np.ndarray  # positions that read the last piece of a word whose sound is known
+    word_sounds: np.ndarray  # [W, lessons.LONGEST_WORD]
 
     def __len__(self):
         return len(self.symbols)
@@ -59,6 +64,27 @@ class Sequence:
 def frame_after(seconds):
     """Index of the first frame that ends at `seconds` or later."""
     return max(0, math.ceil(seconds / FRAME_SECONDS - 1e-6) - 1)
+
+
+@dataclasses.dataclass
+class SpeechLabels:
+    """What lessons.py asks about a spoken answer."""
+
+    sounds: list  # per frame, lessons.AHEAD * lessons.SUBFRAMES phonemes
+    place: list  # per frame, a piece
+    words: list  # (index of a word's last piece, its phonemes)
+
+
+def speech_labels(word_pieces, rendering):
+    """word_pieces: the pieces of each word; rendering: dataset.Rendering of the same text."""
+    if len(word_pieces) != len(rendering.words):
+        raise ValueError(f"{len(word_pieces)} words in the text, {len(rendering.words)} in its rendering")
+    frames = len(rendering.codes)
+    sounds = lessons.frame_phonemes(rendering.phones, frames)
+    ahead = [sum(sounds[n : n + lessons.AHEAD], []) for n in range(frames)]
+    place = [word_pieces[w][0] for w in lessons.frame_words(rendering.words, frames)]
+    ends = np.cumsum([len(pieces) for pieces in word_pieces]) - 1
+    return SpeechLabels(ahead, place, list(zip(ends.tolist(), lessons.word_phonemes(rendering.words, rendering.phones))))
 
 
 @dataclasses.dataclass
@@ -107,6 +133,7 @@ class SequenceBuilder:
         self.end_of_audio = self.sizes[0]
         self._symbols, self._positions, self._next = [], [], first_position
         self._heard, self._spoken, self._targets, self._depth = [], [], [], []
+        self._sounds, self._place, self._words = [], [], []
         self._read(BOS)
 
     def __len__(self):
@@ -172,9 +199,12 @@ class SequenceBuilder:
             symbol = piece
         self._read(END)  # its output is not used
 
-    def spoken_answer(self, pieces, codes, history=None):
-        """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same."""
+    def spoken_answer(self, pieces, codes, history=None, labels=None):
+        """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same; labels:
+        SpeechLabels, if known."""
         history = codes if history is None else history
+        begin = len(self._symbols) + 1  # the position that reads the first piece
+        self._words += [(begin + index, sounds) for index, sounds in labels.words] if labels else []
         text = list(pieces) + [END]
         count = len(codes)
         symbol = ASSISTANT
@@ -188,8 +218,15 @@ class SequenceBuilder:
                 self._targets.append((at, symbol, 1.0, SPOKEN_TEXT))
             if SPEECH_LEAD <= j < SPEECH_LEAD + count:
                 self._depth.append((at, codes[j - SPEECH_LEAD]))
+                self._label(labels, j - SPEECH_LEAD)
             elif j == SPEECH_LEAD + count:
                 self._depth.append((at, [self.end_of_audio] + [0] * (len(self.sizes) - 1)))
+                self._label(None, 0)
+
+    def _label(self, labels, frame):
+        unknown = [lessons.NOTHING] * (lessons.AHEAD * lessons.SUBFRAMES)
+        self._sounds.append(labels.sounds[frame] if labels else unknown)
+        self._place.append(labels.place[frame] if labels else lessons.NOTHING)
 
     def build(self):
         count = len(self.sizes)
@@ -209,6 +246,10 @@ class SequenceBuilder:
             ints(column(self._targets, 3)),
             ints(column(self._depth, 0)),
             frames(self._depth),
+            ints(self._sounds).reshape(len(self._sounds), lessons.AHEAD * lessons.SUBFRAMES),
+            ints(self._place),
+            ints(column(self._words, 0)),
+            ints(column(self._words, 1)).reshape(len(self._words), lessons.LONGEST_WORD),
         )
 
 
@@ -252,6 +293,10 @@ class Batch:
     kind: torch.Tensor
     depth_rows: torch.Tensor
     depth: torch.Tensor
+    sounds: torch.Tensor
+    place: torch.Tensor
+    word_rows: torch.Tensor
+    word_sounds: torch.Tensor
 
 
 def pack(sequences, end_of_audio, depth_share=1.0, pad_share=1.0, rng=None):
@@ -275,10 +320,15 @@ def pack(sequences, end_of_audio, depth_share=1.0, pad_share=1.0, rng=None):
         joined("kind"),
         rows("depth_at"),
         joined("depth"),
+        joined("sounds"),
+        joined("place"),
+        rows("word_at"),
+        joined("word_sounds"),
     )
     if depth_share < 1.0 and len(batch.depth):
         keep = torch.from_numpy(rng.random(len(batch.depth)) < depth_share) | (batch.depth[:, 0] == end_of_audio)
-        batch.depth_rows, batch.depth = batch.depth_rows[keep], batch.depth[keep]
+        for name in ("depth_rows", "depth", "sounds", "place"):
+            setattr(batch, name, getattr(batch, name)[keep])
     if pad_share < 1.0:
         pads = (batch.kind == HEAR_PAD) | (batch.kind == SPOKEN_PAD)
         keep = torch.from_numpy(rng.random(len(pads)) < pad_share) | ~pads

@@ -121,7 +121,7 @@ class Losses:
         self._normalise(batches)
         frames = max(1, sum(len(b.depth) for b in batches))
         for batch in batches:
-            h = self.model.backbone(self.model.embed(batch, HEARD_NOISE), batch.packing)
+            h, middle = self.model.backbone_with_middle(self.model.embed(batch, HEARD_NOISE), batch.packing)
             chosen = h.index_select(0, batch.target_rows)
             loss, each, hits = kernels.HeadLoss.apply(chosen, self.model.head, batch.target, batch.weight)
             for kind, name in enumerate(sequences.KIND_NAMES):
@@ -129,8 +129,20 @@ class Losses:
                 if mine.any():
                     self._note(name, each[mine], hits[mine])
             if len(batch.depth):
-                loss = loss + self._audio(h.index_select(0, batch.depth_rows), batch.depth, frames)
+                spoken = h.index_select(0, batch.depth_rows)
+                loss = loss + self._audio(spoken, batch.depth, frames)
+                loss = loss + len(batch.depth) / frames * self._lessons(spoken, middle, batch)
             loss.backward()
+
+    def _lessons(self, spoken, middle, batch):
+        loss, notes = self.model.lessons.speaking(spoken, batch.sounds, batch.place)
+        if len(batch.word_rows):
+            rows = middle.index_select(0, batch.word_rows)
+            more, found = self.model.lessons.words(rows, batch.word_sounds)
+            loss, notes = loss + more, {**notes, **found}
+        for name, (losses, hits) in notes.items():
+            self._note(name, losses.detach(), hits)
+        return loss
 
     @staticmethod
     def _normalise(batches):

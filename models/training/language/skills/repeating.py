@@ -61,5 +61,11 @@ def ask(rng):
     return _turn(rng, rng.choice(ASK), _content(rng))
 
 
+def dictate(rng):
+    """More words than one would ask for in a conversation: each of them has to be heard and said for itself."""
+    content = " ".join(rng.choice(_WORDS) for _ in range(rng.randint(3, 8)))
+    return _turn(rng, rng.choice(ASK), content)
+
+
 def follow(rng, previous):
     return _turn(rng, rng.choice(OTHER), random_words(rng), after=previous)
