@@ -12,6 +12,9 @@ import sequences
 from skills import common
 
 
+READ_ALOUD_SHARE = 0.65  # of what is spoken without having been heard
+
+
 class TypedSource:
     """Endless typed conversations. Nearly half of the questions imitate a transcript: spoken wording, pads between."""
 
@@ -88,7 +91,7 @@ class SpokenSource:
 
     def __init__(self, folder, tokenizer, codebook_sizes, seed, heard_share=0.76, speak_share=0.7):
         """heard_share: of the sequences, conversations that are heard; speak_share: of their turns, answered in speech.
-        Of the other sequences six in ten are typed conversations answered in speech, four are read aloud."""
+        Of the other sequences READ_ALOUD_SHARE are texts read aloud, the rest typed conversations answered in speech."""
         self.folder, self.tokenizer, self.sizes = folder, tokenizer, list(codebook_sizes)
         self.heard_share, self.speak_share = heard_share, speak_share
         self.rng, self.noise = random.Random(f"spoken {seed}"), np.random.default_rng(seed)
@@ -115,7 +118,7 @@ class SpokenSource:
     def draw(self):
         if self.rng.random() < self.heard_share:
             return self._conversation(heard=True)
-        return self._conversation(heard=False) if self.rng.random() < 0.6 else self._read_aloud()
+        return self._read_aloud() if self.rng.random() < READ_ALOUD_SHARE else self._conversation(heard=False)
 
     def _next_conversation(self):
         """Each conversation once before any comes a second time."""

@@ -270,11 +270,14 @@ def spoil_heard(frames, sizes, rng):
     return frames
 
 
-def spoil_spoken(codes, sizes, rng, share=0.03):
-    """A copy of the spoken history in which some codes are wrong."""
+def spoil_spoken(codes, sizes, rng, share=0.03, acoustic_shares=(0.03, 0.03, 0.3, 0.9)):
+    """A copy of the spoken history in which some codes are wrong. Of the acoustic ones often many: which of them come
+    next is hardly to be known, so what the model reads back when it speaks by itself is not what was recorded."""
     codes = np.array(codes, dtype=np.int64)
     wrong = (rng.random(codes.shape) * np.array(sizes)).astype(np.int64)
-    return np.where(rng.random(codes.shape) < share, wrong, codes)
+    shares = np.full(codes.shape[1], acoustic_shares[rng.integers(len(acoustic_shares))])
+    shares[0] = share
+    return np.where(rng.random(codes.shape) < shares, wrong, codes)
 
 
 @dataclasses.dataclass

@@ -57,7 +57,7 @@ AUDIO_WEIGHT = 0.45
 FIRST_CODEBOOK_WEIGHT = 2.0  # the other codebooks count 0.6 each
 OTHER_CODEBOOK_WEIGHT = 0.6
 HEARD_NOISE = 0.1
-DEPTH_SHARE = 0.35
+DEPTH_SHARE = 0.5
 PAD_SHARE = 0.5
 # Pads of the transcript start with a small weight, or the few words would drown; it rises towards half of a word's in
 # the middle of the run, because a model that thinks little of pads writes words before it has heard them.
