@@ -93,6 +93,8 @@ class Shards(unittest.TestCase):
             self.assertEqual([t["question"] for t in turns], [r["question"] for r in records])
             self.assertEqual([len(t["codes"]) for t in turns], [len(w) // dataset.FRAME for w in waves])
             self.assertEqual(len({t["voice"] for t in conversations[0]}), 1)
+            for turn in turns:
+                self.assertEqual(len(turn["sounds"]), len(turn["question"].split()))
             dictated = {t["answer"] for t in turns if t["shape"] == "dictation"}
             asked = {t["answer"] for t in turns if t["shape"] != "dictation"}
             self.assertTrue(dictated)

@@ -210,6 +210,16 @@ class Lessons(unittest.TestCase):
         self.assertEqual(s.place.tolist(), [11, 11, 11, 13, lessons.NOTHING])
         self.assertEqual(len(s.sounds), len(s.depth))
 
+    def test_a_heard_word_is_asked_for_where_it_is_written(self):
+        plan = sequences.plan_hearing([([7, 8], 0.1, 0.30), ([9], 0.35, 0.70)])
+        sounds = [[n] * lessons.LONGEST_WORD for n in (3, 4)]
+        builder = sequences.SequenceBuilder(SIZES)
+        self.assertTrue(builder.heard_turn([[0] * 4] * 20, plan, sounds=sounds))
+        s = builder.build()
+        written = dict(zip(s.target_at.tolist(), s.target.tolist()))
+        self.assertEqual([written[at] for at in s.word_at.tolist()], [7, 9])
+        self.assertEqual(s.word_sounds[:, 0].tolist(), [3, 4])
+
     def test_a_rendering_of_another_text_is_refused(self):
         rendering = dataset.Rendering(np.zeros((4, 4)), [(0.0, 0.2)], [(0.0, 0.2, 3)])
         with self.assertRaises(ValueError):

@@ -2,7 +2,8 @@
 
     python3 train_decoder.py --data DIR --encoder voice_tokens.pt --out decoder.pt --minutes 30
 
-Codes of the whole output set are made once, so the encoder does not run while the decoder trains.
+Codes of the whole output set are made once, so the encoder does not run while the decoder trains. With --spoken half of
+each batch are codes as the language model speaks them (its spoken_codes.py), to be made the same recorded sound.
 """
 
 import argparse
@@ -41,17 +42,30 @@ class Examples:
         if cache and os.path.exists(cache):
             self.__dict__.update(torch.load(cache))
             return
+        self._fill((codec.encode(wave)[0], wave[0]) for _, _, wave, _ in utterances(folder, name, limit))
+        if cache:
+            torch.save(self.__dict__, cache)
+
+    @classmethod
+    def spoken(cls, path):
+        """Those of a file of the language model's spoken_codes.py."""
+        with np.load(path) as data:
+            codes, samples, bounds = data["codes"].astype(np.int64), data["samples"], data["bounds"]
+        self = cls.__new__(cls)
+        self._fill((torch.from_numpy(codes[a:b]), torch.from_numpy(samples[a * FRAME : b * FRAME].astype(np.float32) / 32768))
+                   for a, b in zip(bounds[:-1], bounds[1:]))
+        return self
+
+    def _fill(self, pairs):
         codes, waves, pitches, voiced = [], [], [], []
-        for _, _, wave, _ in utterances(folder, name, limit):
-            codes.append(codec.encode(wave)[0])
-            waves.append(wave[0])
-            log_pitch, is_voiced = track(wave[0])
+        for code, wave in pairs:
+            codes.append(code)
+            waves.append(wave)
+            log_pitch, is_voiced = track(wave)
             pitches.append(log_pitch)
             voiced.append(is_voiced)
         self.codes, self.waves = torch.cat(codes), torch.cat(waves)
         self.pitches, self.voiced = torch.cat(pitches), torch.cat(voiced)
-        if cache:
-            torch.save(self.__dict__, cache)
 
     def crops(self, count, frames, rng):
         starts = rng.integers(0, len(self.codes) - frames, size=count)
@@ -101,16 +115,21 @@ def warm_start(decoder, codec):
 
 
 class DecoderStage(training_loop.Stage):
-    def __init__(self, options, codec, decoder, examples, held_out):
+    def __init__(self, options, codec, decoder, examples, spoken, held_out):
         self.options, self.codec, self.decoder = options, codec, decoder
-        self.examples, self.held_out = examples, held_out
+        self.examples, self.spoken, self.held_out = examples, spoken, held_out
 
     def attach(self, rank):
         self.rng = np.random.default_rng(self.options.seed * 10 + rank)
         self.spectral = SpectralLoss(RESOLUTIONS)
 
     def losses(self):
-        batch = self.examples.crops(self.options.batch, self.options.frames, self.rng)
+        count, frames = self.options.batch, self.options.frames
+        if self.spoken is None:
+            batch = self.examples.crops(count, frames, self.rng)
+        else:
+            recorded = self.examples.crops(count - count // 2, frames, self.rng)
+            batch = [torch.cat(pair) for pair in zip(recorded, self.spoken.crops(count // 2, frames, self.rng))]
         return losses(self.decoder, self.codec.quantiser, self.spectral, batch, self.rng)
 
     def evaluate(self, last):
@@ -125,6 +144,7 @@ def main():
     training_loop.add_options(parser, "decoder.pt", minutes=30, rate=6e-4, batch=8, seed=2)
     parser.add_argument("--encoder", required=True, help="frozen tokens of stage 1")
     parser.add_argument("--start", default="", help="decoder to go on from")
+    parser.add_argument("--spoken", default="", help="examples of the language model's spoken_codes.py")
     parser.add_argument("--frames", type=int, default=18, help="a crop")
     parser.add_argument("--limit", type=int, default=None, help="utterances used")
     parser.add_argument("--cache", default="", help="file that keeps the prepared examples for a second run")
@@ -137,6 +157,7 @@ def main():
     begin = time.time()
     examples = Examples(codec, options.data, "output", options.limit, options.cache)
     held_out = Examples(codec, options.data, "eval_output", 24)
+    spoken = Examples.spoken(options.spoken) if options.spoken else None
     print(json.dumps({"frames": len(examples.codes), "seconds": round(time.time() - begin, 1),
                       "mean_log_pitch": round(float(examples.pitches[examples.voiced > 0].mean()), 3)}), flush=True)
     decoder = SourceFilterDecoder()
@@ -144,7 +165,7 @@ def main():
         decoder.load_state_dict(torch.load(options.start))
     else:
         warm_start(decoder, codec)
-    training_loop.train(options, decoder.parameters(), DecoderStage(options, codec, decoder, examples, held_out))
+    training_loop.train(options, decoder.parameters(), DecoderStage(options, codec, decoder, examples, spoken, held_out))
 
 
 if __name__ == "__main__":

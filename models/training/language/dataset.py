@@ -10,7 +10,7 @@ Shards appear in the folder one by one, complete, while training reads them:
 
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
         question, answer, skill, shape, voice, codes int16 [T, K] (lead and trailing silence included),
-        words [(begin s, end s)] per word of the question, speech_end s
+        words [(begin s, end s)] per word of the question, sounds (lessons.word_phonemes of them), speech_end s
     answers_0003.npz     load_answers(folder) -> {text: Rendering} of the output voice, all shards
     answers_r003.npz     more of them, which answer no question: words in random order and sentences, to read aloud
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
@@ -42,6 +42,7 @@ sys.path[:0] = [_HERE, os.path.dirname(_HERE)]
 
 import augment
 import grammar
+import lessons
 import voices
 from skills import repeating
 from skills.common import TRAIN, letter_positions, rng_of
@@ -99,10 +100,12 @@ def _trim(speech, before, after):
 
 
 def speak_question(turn, voice, rng):
-    """-> (int16 samples, word times, speech end s), augmented, with silence before and after; whole frames."""
+    """-> (int16 samples, word times, phonemes of each word), augmented, with silence before and after; whole frames."""
     tokens = turn.spoken
     tokens = tokens[:-1] + [tokens[-1] + rng.choice(("", "", "?", "."))]
-    samples, words = _trim(voices.synthesize(tokens, voice), 0.03, 0.06)
+    speech = voices.synthesize(tokens, voice)
+    sounds = lessons.word_phonemes(speech.words, speech.phones)
+    samples, words = _trim(speech, 0.03, 0.06)
     places = grammar.pause_places(turn)
     if places and rng.random() < 0.3:
         chosen = rng.sample(places, min(len(places), rng.choice((1, 1, 2))))
@@ -114,7 +117,7 @@ def speak_question(turn, voice, rng):
     padded = np.zeros((length + FRAME - 1) // FRAME * FRAME, np.float32)
     padded[count : count + len(samples)] = samples
     heard, _ = augment.augment(padded, np.random.default_rng(rng.getrandbits(32)))
-    return _int16(heard), words, words[-1][1]
+    return _int16(heard), words, sounds
 
 
 def speak_answer(text):
@@ -143,9 +146,9 @@ def voice_dialogue(dialogue, voice_split, rng):
         try:
             result = []
             for index, turn in enumerate(dialogue.turns):
-                samples, words, end = speak_question(turn, voice, rng)
+                samples, words, sounds = speak_question(turn, voice, rng)
                 record = dict(question=turn.question, answer=turn.answer, skill=turn.skill, shape=dialogue.shape,
-                              split=turn.split, voice=str(voice), speech_end=round(end, 4),
+                              split=turn.split, voice=str(voice), speech_end=round(words[-1][1], 4), sounds=sounds,
                               words=[(round(b, 4), round(e, 4)) for b, e in words])
                 if dialogue.scored:
                     record["scored"] = index in dialogue.scored

@@ -1,13 +1,14 @@
-"""What helps Wren learn to speak, and is gone when it has: three questions that training asks beside the codes.
+"""What helps Wren learn to speak and hear, and is gone when it can: questions that training asks beside the codes.
 
 A text piece is one opaque symbol and a frame's first code one of a thousand. Without help the model learns the sound of
 whole sentences by heart and garbles what it never said. So it is also asked
 
-    how a word sounds     the phonemes of a word, of the position that reads its last piece, half-way up the backbone;
+    how a word sounds     the phonemes of a word, half-way up the backbone: of the position that reads its last piece
+                          before it is said, and of the position that writes its first piece after it was heard;
     where it is           at every spoken frame, the piece with which the word begins that the frame belongs to;
     what it says there    at every spoken frame, the phonemes of this frame and of the next, four labels each.
 
-The times come from the synthesiser of the output voice (dataset.Rendering). Nothing of this is exported.
+Sounds and times come from the synthesisers (dataset.py). Nothing of this is exported.
 """
 
 import torch
@@ -21,7 +22,7 @@ AHEAD = 2  # frames whose phonemes are asked for
 LONGEST_WORD = 12  # phonemes of a word that are asked for; an end mark follows a shorter one
 END_OF_WORD = PHONEMES
 NOTHING = -1
-PRONUNCIATION_LAYER = 3  # blocks below the position where words are asked for their sound
+PRONUNCIATION_LAYER = 4  # blocks below the position where words are asked for their sound
 PHONEME_WEIGHT, PLACE_WEIGHT, PRONUNCIATION_WEIGHT = 0.3, 0.15, 0.2
 
 
@@ -48,7 +49,7 @@ class Lessons(nn.Module):
         return loss, {"phonemes": (sound_losses, sounds), "place": (place_losses, places)}
 
     def words(self, middle, phonemes):
-        """middle [N, width] of positions that read the last piece of a word; phonemes [N, LONGEST_WORD]."""
+        """middle [N, width] of positions that know a whole word; phonemes [N, LONGEST_WORD]."""
         hits, losses = _classify(middle @ self.pronunciation.t(), phonemes, PHONEMES + 1)
         return PRONUNCIATION_WEIGHT * losses.mean(), {"pronunciation": (losses, hits)}
 

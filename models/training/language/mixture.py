@@ -149,7 +149,7 @@ class SpokenSource:
         if drop:
             shift = drop * sequences.FRAME_SECONDS
             plan = sequences.plan_hearing([(p, b - shift, e - shift) for p, b, e in words], self.rng)
-        return builder.heard_turn(frames[drop:].tolist(), plan, self.rng.choice((0, 0, 1, 2, 3)))
+        return builder.heard_turn(frames[drop:].tolist(), plan, self.rng.choice((0, 0, 1, 2, 3)), turn["sounds"])
 
     def _ask(self, builder, turn, heard):
         if heard and self._hear(builder, turn):

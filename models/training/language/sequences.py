@@ -54,7 +54,7 @@ class Sequence:
     depth: np.ndarray  # [D, K], codebook 0 may be end of audio
     sounds: np.ndarray  # [D, lessons.AHEAD * lessons.SUBFRAMES] phonemes of these frames, -1: unknown
     place: np.ndarray  # [D] first piece of the word that is said, -1: unknown
-    word_at: np.ndarray  # positions that read the last piece of a word whose sound is known
+    word_at: np.ndarray  # positions that read the last piece of a word to say, or have just heard a word
     word_sounds: np.ndarray  # [W, lessons.LONGEST_WORD]
 
     def __len__(self):
@@ -92,6 +92,7 @@ class HeardPlan:
     pieces: dict  # frame -> piece
     over: int  # first frame at which the turn is over
     pauses: set  # frames in a pause inside the question
+    words: dict  # frame at which a word's first piece is written -> index of the word
 
 
 def plan_hearing(words, rng=None, late=0.12):
@@ -104,19 +105,19 @@ def plan_hearing(words, rng=None, late=0.12):
         last_word = index == len(words) - 1
         delayed = rng is not None and rng.random() < (late / 2 if last_word else late)
         first = frame_after(end + WORD_DELAY) + (1 if delayed else 0)
-        due += [(first + n, piece) for n, piece in enumerate(pieces)]
+        due += [(first + n, piece, index if n == 0 else None) for n, piece in enumerate(pieces)]
         over = frame_after(end + OVER_DELAY) + (1 if delayed and last_word else 0)
     placed, previous = [], -1
-    for frame, piece in due:
+    for frame, piece, word in due:
         previous = max(frame, previous + 1)
-        placed.append([previous, piece])
+        placed.append([previous, piece, word])
     limit = over - 1  # pieces that would come too late move forward in time, keeping their order
     for entry in reversed(placed):
         entry[0] = min(entry[0], limit)
         limit = entry[0] - 1
     if placed and placed[0][0] < 0:  # more pieces than frames: the end of the turn has to wait
         over -= placed[0][0]
-        placed = [[frame - placed[0][0], piece] for frame, piece in placed]
+        placed = [[frame - placed[0][0], piece, word] for frame, piece, word in placed]
         for n in range(1, len(placed)):
             placed[n][0] = max(placed[n][0], placed[n - 1][0] + 1)
         over = max(over, placed[-1][0] + 1)
@@ -124,7 +125,8 @@ def plan_hearing(words, rng=None, late=0.12):
     for (_, _, end), (_, begin, _) in zip(words, words[1:]):
         if begin - end > 0.12:
             pauses.update(range(frame_after(end + 0.06), frame_after(begin + 0.1)))
-    return HeardPlan({frame: piece for frame, piece in placed}, over, pauses)
+    begins = {frame: word for frame, _, word in placed if word is not None}
+    return HeardPlan({frame: piece for frame, piece, _ in placed}, over, pauses, begins)
 
 
 class SequenceBuilder:
@@ -154,15 +156,17 @@ class SequenceBuilder:
         """Leaves a hole in the positions, as if much had been said in between."""
         self._next += count
 
-    def heard_turn(self, frames, plan, extra=0):
-        """frames [n, K] (possibly with masked codes); the turn ends `extra` frames after it could have. -> True if the
-        frames reach the end of the turn."""
+    def heard_turn(self, frames, plan, extra=0, sounds=None):
+        """frames [n, K] (possibly with masked codes); the turn ends `extra` frames after it could have; sounds: phonemes
+        of each word, if known. -> True if the frames reach the end of the turn."""
         over, last = plan.over, min(plan.over + extra, len(frames) - 1)
         if last < over:
             return False
         symbol = USER
         for frame in range(last + 1):
             at = self._read(symbol, heard=frames[frame])
+            if sounds is not None and frame in plan.words:
+                self._words.append((at, sounds[plan.words[frame]]))
             if frame >= over:
                 weight = 1.0 if frame == over or extra == 0 else 0.5
                 self._targets.append((at, ASSISTANT, weight, HEAR_OVER))

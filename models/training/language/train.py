@@ -120,6 +120,7 @@ class Losses:
             batch.weight[pads] += rise * (1.0 / PAD_SHARE - batch.weight[pads])
         self._normalise(batches)
         frames = max(1, sum(len(b.depth) for b in batches))
+        words = max(1, sum(len(b.word_rows) for b in batches))
         for batch in batches:
             h, middle = self.model.backbone_with_middle(self.model.embed(batch, HEARD_NOISE), batch.packing)
             chosen = h.index_select(0, batch.target_rows)
@@ -130,19 +131,24 @@ class Losses:
                     self._note(name, each[mine], hits[mine])
             if len(batch.depth):
                 spoken = h.index_select(0, batch.depth_rows)
-                loss = loss + self._audio(spoken, batch.depth, frames)
-                loss = loss + len(batch.depth) / frames * self._lessons(spoken, middle, batch)
+                loss = loss + self._audio(spoken, batch.depth, frames) + self._lessons_of_frames(spoken, batch, frames)
+            if len(batch.word_rows):
+                loss = loss + self._lessons_of_words(middle.index_select(0, batch.word_rows), batch, words)
             loss.backward()
 
-    def _lessons(self, spoken, middle, batch):
+    def _lessons_of_frames(self, spoken, batch, frames):
         loss, notes = self.model.lessons.speaking(spoken, batch.sounds, batch.place)
-        if len(batch.word_rows):
-            rows = middle.index_select(0, batch.word_rows)
-            more, found = self.model.lessons.words(rows, batch.word_sounds)
-            loss, notes = loss + more, {**notes, **found}
+        self._note_lessons(notes)
+        return len(spoken) / frames * loss
+
+    def _lessons_of_words(self, middle, batch, words):
+        loss, notes = self.model.lessons.words(middle, batch.word_sounds)
+        self._note_lessons(notes)
+        return len(middle) / words * loss
+
+    def _note_lessons(self, notes):
         for name, (losses, hits) in notes.items():
             self._note(name, losses.detach(), hits)
-        return loss
 
     @staticmethod
     def _normalise(batches):
