@@ -18,6 +18,7 @@ import torch
 import augment
 import codec_tokens
 import export
+import layers
 import restore_codec
 import train_hearing
 from model import Codec
@@ -129,6 +130,15 @@ class StagesTest(unittest.TestCase):
             codes = codec.quantiser.encode(semantic, acoustic)
             torch.testing.assert_close(chosen, codec.quantiser.books[0].vectors[codes[..., 0]])
             torch.testing.assert_close(codec.quantiser.predict(chosen) + rest, codec.quantiser.decode(codes))
+
+
+class TractTest(unittest.TestCase):
+    def test_a_longer_tract_moves_the_spectrum_down(self):
+        time = torch.arange(16000) / 16000
+        mel = lambda hertz: layers.MelSpectrogram()(0.3 * torch.sin(2 * np.pi * hertz * time)[None])
+        moved = layers.stretch_tract(torch.cat([mel(2000.0)] * 2), np.array([1.0, 1.25]))
+        torch.testing.assert_close(moved[:1], mel(2000.0))
+        self.assertEqual(int(moved[1, 50].argmax()), int(mel(1600.0)[0, 50].argmax()))
 
 
 class EqualiseTest(unittest.TestCase):

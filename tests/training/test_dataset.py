@@ -77,7 +77,7 @@ class Shards(unittest.TestCase):
     @staticmethod
     def maker(folder):
         made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", shard_size=9)
-        encode = lambda waves: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
+        encode = lambda waves, tracts: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
         made.encoders = {"questions": encode, "answers": encode}
         return made
 
@@ -93,6 +93,7 @@ class Shards(unittest.TestCase):
             self.assertEqual([t["question"] for t in turns], [r["question"] for r in records])
             self.assertEqual([len(t["codes"]) for t in turns], [len(w) // dataset.FRAME for w in waves])
             self.assertEqual(len({t["voice"] for t in conversations[0]}), 1)
+            self.assertTrue(any(t.get("tract") for t in turns))
             for turn in turns:
                 self.assertEqual(len(turn["sounds"]), len(turn["question"].split()))
             dictated = {t["answer"] for t in turns if t["shape"] == "dictation"}

@@ -33,7 +33,8 @@ class CodecTokens:
         self.codec = codec.eval()
 
     @torch.no_grad()
-    def encode(self, waves):
+    def encode(self, waves, tracts=None):
+        """tracts: for training data, the length of the vocal tract to imitate for each wave."""
         order = sorted(range(len(waves)), key=lambda i: len(waves[i]))
         codes, batch = [None] * len(waves), []
         for position, index in enumerate(order):
@@ -44,7 +45,8 @@ class CodecTokens:
                 padded = np.zeros((len(batch), frames * FRAME), np.float32)
                 for row, i in enumerate(batch):
                     padded[row, : len(waves[i])] = waves[i]
-                found = self.codec.encode(torch.from_numpy(padded)).numpy().astype(np.int16)
+                mine = None if tracts is None else np.array([tracts[i] for i in batch])
+                found = self.codec.encode(torch.from_numpy(padded), mine).numpy().astype(np.int16)
                 for row, i in enumerate(batch):
                     codes[i] = found[row, : -(-len(waves[i]) // FRAME)]
                 batch = []

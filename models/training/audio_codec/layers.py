@@ -88,16 +88,36 @@ def residuals(channels, dilations):
     return [Residual(channels, d) for d in dilations]
 
 
+def to_mel(hz):
+    return 2595 * np.log10(1 + hz / 700)
+
+
+def to_hz(mel):
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
 def mel_filters(fft, count, low=20.0, high=8000.0):
     """[fft / 2 + 1, count] triangles equally wide on the mel scale, each of sum 1."""
-    to_mel = lambda hz: 2595 * np.log10(1 + hz / 700)
-    to_hz = lambda mel: 700 * (10 ** (mel / 2595) - 1)
     edges = to_hz(np.linspace(to_mel(low), to_mel(high), count + 2))
     bins = np.linspace(0, SAMPLE_RATE / 2, fft // 2 + 1)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     filters = np.maximum(0, np.minimum(rising, falling))
     return torch.tensor(filters / np.maximum(filters.sum(0), 1e-8), dtype=torch.float32)
+
+
+def stretch_tract(mel, factors, low=20.0, high=8000.0):
+    """Log-mel rows [B, T, bands] as of vocal tracts so many times as long (factors, numpy [B]): everything in the
+    spectrum, consonants too, moves down by the factor, while pitch and tempo stay (Jaitly and Hinton 2013, vocal tract
+    length perturbation)."""
+    bands = mel.shape[2]
+    edges = np.linspace(to_mel(low), to_mel(high), bands + 2)
+    wanted = to_mel(to_hz(edges[1:-1])[None] * np.asarray(factors)[:, None])
+    place = np.clip((wanted - edges[1]) / (edges[2] - edges[1]), 0, bands - 1)
+    below = np.minimum(place.astype(np.int64), bands - 2)
+    share = torch.from_numpy((place - below).astype(np.float32))[:, None]
+    index = torch.from_numpy(below)[:, None].expand(-1, mel.shape[1], -1)
+    return torch.lerp(mel.gather(2, index), mel.gather(2, index + 1), share)
 
 
 class MelSpectrogram(nn.Module):

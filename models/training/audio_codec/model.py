@@ -9,7 +9,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from layers import CausalConv, Down, MelSpectrogram, Project, Up, residuals
+from layers import CausalConv, Down, MelSpectrogram, Project, Up, residuals, stretch_tract
 
 FRAME = 1280
 WIDTH, FAST_WIDTH, VECTOR = 256, 192, 64
@@ -33,8 +33,10 @@ class Encoder(nn.Module):
         self.semantic = nn.Sequential(*residuals(d, (1, 2, 4)), Project(d, VECTOR))
         self.acoustic = nn.Sequential(*residuals(d, (1,)), Project(d, VECTOR))
 
-    def forward(self, wave):
-        h = self.trunk(self.mel(wave))
+    def forward(self, wave, tracts=None):
+        """tracts: numpy [B], lengths of vocal tracts to imitate (layers.stretch_tract); training only."""
+        mel = self.mel(wave)
+        h = self.trunk(mel if tracts is None else stretch_tract(mel, tracts))
         return self.semantic(h), self.acoustic(h)
 
 
@@ -159,8 +161,8 @@ class Codec(nn.Module):
         self.phonemes = nn.Linear(VECTOR, SUBFRAMES * PHONEMES)
 
     @torch.no_grad()
-    def encode(self, wave):
-        return self.quantiser.encode(*self.encoder(wave))
+    def encode(self, wave, tracts=None):
+        return self.quantiser.encode(*self.encoder(wave, tracts))
 
 
 def phoneme_targets(labels):

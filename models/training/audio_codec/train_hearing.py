@@ -37,6 +37,7 @@ from model import FRAME, PHONEMES, SUBFRAMES, VECTOR, Codec, phoneme_targets
 
 ALL_CODES_WEIGHT, SEMANTIC_WEIGHT, UNQUANTISED_WEIGHT = 1.0, 0.5, 0.5
 COMMITMENT_WEIGHT, OUTPUT_VOICE_WEIGHT = 0.05, 0.05
+TRACTS, TRACT_SHARE = (0.82, 1.25), 0.6  # lengths of vocal tracts that are imitated, beside those of the voices
 WARP = 0.12  # crops are played up to so much slower or faster: other pitches and vocal tracts
 WARP_SHARE, EQUALISE_SHARE = 0.5, 0.5
 
@@ -78,8 +79,9 @@ class Batches:
         ours, _ = self.output.crops(self.output_count, self.samples, self.rng)
         ours *= 10 ** (self.rng.uniform(-3, 2, (self.output_count, 1)).astype(np.float32) / 20)
         others = [self._heard() for _ in range(self.count - self.output_count)]
+        tracts = np.where(self.rng.random(len(others)) < TRACT_SHARE, self.rng.uniform(*TRACTS, len(others)), 1.0)
         return (torch.from_numpy(ours), torch.from_numpy(np.stack([o[0] for o in others])),
-                torch.from_numpy(np.stack([o[1] for o in others])))
+                torch.from_numpy(np.stack([o[1] for o in others])), np.concatenate([np.ones(len(ours)), tracts]))
 
 
 def quantise(quantiser, semantic, acoustic):
@@ -101,9 +103,9 @@ def cross_entropy(logits, targets):
 
 
 def losses(codec, hearer, teacher, batch, readout_only=False):
-    ours, heard, labels = batch
+    ours, heard, labels, tracts = batch
     with torch.set_grad_enabled(not readout_only):
-        semantic, acoustic = codec.encoder(torch.cat([ours, heard]))
+        semantic, acoustic = codec.encoder(torch.cat([ours, heard]), tracts)
     with torch.no_grad():
         kept = teacher(ours)
     count = len(ours)
@@ -146,7 +148,7 @@ def evaluate(codec, hearer, start, folder, limit):
 @torch.no_grad()
 def vector_scale(codec, batches):
     """[2 * VECTOR] that brings both halves of a hearer's input to about unit size, each as a whole."""
-    _, heard, _ = batches.next()
+    _, heard, _, _ = batches.next()
     chosen, rest, _ = quantise(codec.quantiser, *codec.encoder(heard))
     return torch.cat([torch.full((VECTOR,), 1 / float(chosen.std())), torch.full((VECTOR,), 1 / float(rest.std()))])
 

@@ -51,6 +51,9 @@ SAMPLE_RATE = 16000
 FRAME = 1280
 QUESTIONS_PER_SHARD = 1000
 FLITE_SHARE = 0.3  # of the flite voices drawn: flite is slow, and espeak-ng has the variety
+# Codes of training questions are made as if some speakers had another vocal tract (audio_codec/layers.stretch_tract):
+# the synthesisers' consonants hardly vary by themselves.
+TRACTS, TRACT_SHARE = (0.86, 1.22), 0.5
 DICTATION_SHARE = 0.25  # of the conversations of a training shard
 READ_ALOUD_PER_SHARD = 400
 
@@ -143,6 +146,7 @@ def voice_dialogue(dialogue, voice_split, rng):
     """-> list of (turn record, int16 samples): one voice for the whole conversation."""
     for _ in range(5):
         voice = pick_voice(rng, voice_split)
+        tract = rng.uniform(*TRACTS) if dialogue.scored == () and rng.random() < TRACT_SHARE else 1.0
         try:
             result = []
             for index, turn in enumerate(dialogue.turns):
@@ -150,6 +154,8 @@ def voice_dialogue(dialogue, voice_split, rng):
                 record = dict(question=turn.question, answer=turn.answer, skill=turn.skill, shape=dialogue.shape,
                               split=turn.split, voice=str(voice), speech_end=round(words[-1][1], 4), sounds=sounds,
                               words=[(round(b, 4), round(e, 4)) for b, e in words])
+                if tract != 1.0:
+                    record["tract"] = round(tract, 3)
                 if dialogue.scored:
                     record["scored"] = index in dialogue.scored
                 result.append((record, samples))
@@ -208,13 +214,14 @@ def load_answers(folder):
 # --- the work
 
 def _codec(checkpoint):
-    """A function from int16 waves to codes, with the frozen encoder. Each wave starts from silence."""
+    """A function from int16 waves and lengths of vocal tracts to codes, with the frozen encoder. Each wave starts from
+    silence."""
     # Here, because the codec's modules have short names of their own ("model") that training must not meet.
     sys.path.insert(0, os.path.join(os.path.dirname(_HERE), "audio_codec"))
     import codec_tokens
 
     tokens = codec_tokens.load(checkpoint)
-    return lambda waves: tokens.encode([w.astype(np.float32) / 32768 for w in waves])
+    return lambda waves, tracts: tokens.encode([w.astype(np.float32) / 32768 for w in waves], tracts)
 
 
 def dictation(rng):
@@ -307,7 +314,7 @@ class Maker:
         source = self._path(name, True)
         samples, records = _load(source, "samples")
         encode = self.encoders["answers" if name.startswith("answers") else "questions"]
-        _save(self._path(name), encode(samples), records, "codes")
+        _save(self._path(name), encode(samples, [r.get("tract", 1.0) for r in records]), records, "codes")
         os.remove(source)
 
     def pending(self, part=0, parts=1):
