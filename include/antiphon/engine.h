@@ -21,7 +21,7 @@ struct EngineOptions {
   int kv_pages = 0;         // pages of the pool, shared by all; 0: room for every sequence's whole context
   int page_positions = 16;  // positions of one page
   int max_batch_positions = 128;
-  int max_pending_frames = 256;  // heard frames a sequence may have waiting; more are refused
+  int max_pending_frames = 256;  // heard frames a sequence may have waiting; more have to wait outside
   int threads = 0;               // intra-op threads of libtorch; 0: one a core, at most 4
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
 };
@@ -87,8 +87,14 @@ struct TurnCleared {
   int calls = 1;  // of ClearTurn that this answers; each call is counted once
 };
 
+// So many of the frames that AppendFrame took wait no longer: they were run, or dropped. Each is counted
+// once, whatever became of it, and after what it made the model say.
+struct RoomForFrames {
+  int frames = 0;
+};
+
 using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseDone,
-                                   InputRefused, TurnCleared>;
+                                   InputRefused, TurnCleared, RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -109,8 +115,9 @@ class Sequence {
   virtual void Configure(const SequenceOptions& options) = 0;
 
   // One frame of the user's speech: exactly frame_samples samples. `received` is when its last sample
-  // arrived, for deadlines. Dropped while a response is under way. RESOURCE_EXHAUSTED when max_pending_frames
-  // wait already, INVALID_ARGUMENT for a wrong size.
+  // arrived, for deadlines. Dropped while a response is under way. RESOURCE_EXHAUSTED, with nothing taken,
+  // when max_pending_frames wait already: a RoomForFrames that says when to try again is then sure to follow.
+  // INVALID_ARGUMENT for a wrong size.
   virtual Status AppendFrame(std::span<const float> samples, TimePoint received) = 0;
 
   // Text of the user's turn. INVALID_ARGUMENT when it is not UTF-8, is empty or has more than 1024 pieces.
@@ -124,7 +131,10 @@ class Sequence {
   // follows.
   virtual void ClearTurn() = 0;
 
-  // Stops the response under way within one engine step; it ends with ResponseDone kCancelled.
+  // Stops every response asked for so far: the one under way within one engine step, one that EndTurn asked
+  // for and that has not begun as soon as it begins, before a step of it is run, whatever was called in
+  // between. Each ends with ResponseDone kCancelled. What the user said stays said: input is not cancelled.
+  // No effect on a response that the model may yet begin by itself when no EndTurn waits.
   virtual void Cancel() = 0;
 };
 

@@ -11,8 +11,9 @@ namespace {
 
 constexpr size_t kMaxEventIdBytes = 64;
 constexpr size_t kMaxTextBytes = 4000;
-// What is said while a cancelled response stops: an engine step takes a fraction of this.
+// What is kept of what is said while a cancelled response stops: an engine step takes a fraction of this.
 constexpr size_t kMaxPacketsWhileCancelling = 256;
+constexpr uint64_t kMaxSecondsWhileCancelling = 2;
 
 Refusal WrongMoment(std::string message) { return {FailedPrecondition(std::move(message)), ""}; }
 
@@ -59,6 +60,12 @@ void Conversation::Refuse(Refusal refusal, std::string event_id) {
   sink_.Send(server_event::Error{std::move(refusal), std::move(event_id)});
 }
 
+bool Conversation::accepts_input() const {
+  const uint64_t most = kMaxSecondsWhileCancelling * static_cast<uint64_t>(decoder_.format().sample_rate);
+  return heard_.empty() && said_while_cancelling_.size() < kMaxPacketsWhileCancelling &&
+         SamplesWhileCancelling() < most;
+}
+
 void Conversation::OnClientEvent(const ClientEvent& event) {
   if (event.event_id.size() > kMaxEventIdBytes) {
     Refuse({InvalidArgument("event_id has " + std::to_string(event.event_id.size()) +
@@ -76,6 +83,7 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* delta = std::get_if<TranscriptDelta>(&event)) return On(*delta);
   if (const auto* refused = std::get_if<InputRefused>(&event)) return On(*refused);
   if (const auto* cleared = std::get_if<TurnCleared>(&event)) return On(*cleared);
+  if (const auto* room = std::get_if<RoomForFrames>(&event)) return On(*room);
   if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
@@ -125,7 +133,6 @@ Conversation::Answer Conversation::Take(const client_event::AudioAppend& append,
   if (!samples.ok()) return Refusal{samples.status(), "audio_append.audio"};
   Packet packet{std::move(*samples), received};
   if (state_ == ConversationState::kCancelling || cancel_wanted_) {
-    if (said_while_cancelling_.size() == kMaxPacketsWhileCancelling) said_while_cancelling_.pop_front();
     said_while_cancelling_.push_back(std::move(packet));
   } else if (!response_due()) {
     Hear(packet);

@@ -44,9 +44,14 @@ class Conversation {
   // Sends SessionCreated. Call once, first.
   void Start();
 
+  // False while audio is held back: the engine has no room for it, or a cancelled response is still stopping
+  // and 2 s of what is said meanwhile are kept. Only the engine's events change that.
+  bool accepts_input() const;
+
+  // REQUIRES: accepts_input().
   void OnClientEvent(const ClientEvent& event);
   void OnEngineEvent(uint64_t turn, SequenceEvent event);
-  // No client event follows.
+  // No client event follows. REQUIRES: accepts_input().
   void OnHalfClose() { half_closed_ = true; }
   // Lets time pass: call every 50 ms or so while wants_ticks().
   void Tick();
@@ -91,18 +96,22 @@ class Conversation {
 
   // The user's turn: conversation_turn.cc.
   void Hear(const Packet& packet);
+  void PassOn();
   void On(const VoiceStarted& started);
   void On(const VoiceStopped& stopped);
   void On(const GatedFrame& frame);
   void On(const TranscriptDelta& delta);
   void On(const InputRefused& refused);
   void On(const TurnCleared& cleared);
+  void On(const RoomForFrames& room);
   void CheckSilence();
+  bool ModelHadTimeForWords() const;
   void EndTurn(TurnEndCause cause);
   void EndVoice();
   void LoseTurn(Refusal refusal);
   void ForgetTurn();
   void BeginTurns();
+  uint64_t SamplesWhileCancelling() const;
 
   // The response: conversation_response.cc.
   void BeginResponse(uint64_t turn, const TurnEnded& ended);
@@ -130,7 +139,11 @@ class Conversation {
   int frames_heard_ = 0;     // passed to the engine
   // ClearTurn calls the engine has yet to carry out: what it still tells of input is of a turn forgotten.
   int clears_under_way_ = 0;
-  uint64_t turns_forgotten_ = 0;
+  // Waits for the engine to have room, in order; behind it the end of the turn, if it has come to that.
+  std::deque<Heard> heard_;
+  std::optional<TurnEndCause> turn_end_;
+  TimePoint caught_up_;     // when all that was heard had been passed on
+  int frames_waiting_ = 0;  // passed to the engine, of this turn or not, and neither run nor dropped yet
 
   // The response.
   uint64_t responses_ = 0;

@@ -10,6 +10,8 @@ namespace antiphon {
 void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   if (response_) return;  // said twice
   if (state_ == ConversationState::kHearing) EndVoice();
+  heard_.clear();  // dropped as the engine drops what it has not run: the turn is over
+  turn_end_.reset();
   Make(Move::kAnswer);
   ledger_.Endpoint(ended.at);
   response_turn_ = turn;
@@ -71,7 +73,9 @@ void Conversation::On(const ResponseDone& done) {
     has_text_ = true;
     texts_ = texts_too_late_;
   }
-  for (const Packet& packet : std::exchange(said_while_cancelling_, {})) Hear(packet);
+  for (const Packet& packet : std::exchange(said_while_cancelling_, {})) {
+    if (!response_due()) Hear(packet);  // it may be enough for the longest turn
+  }
 }
 
 }  // namespace antiphon

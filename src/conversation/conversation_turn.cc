@@ -1,18 +1,35 @@
 // The user's turn.
+#include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "conversation/conversation.h"
 
 namespace antiphon {
 
 void Conversation::Hear(const Packet& packet) {
-  const uint64_t turns_forgotten = turns_forgotten_;
-  for (const Heard& heard : ear_.Push(packet.samples, packet.received)) {
-    // The turn may end in the middle of a packet, at its greatest length, or be lost: the rest is then
-    // dropped.
-    if (response_due() || turns_forgotten != turns_forgotten_) return;
+  std::vector<Heard> heard = ear_.Push(packet.samples, packet.received);
+  std::move(heard.begin(), heard.end(), std::back_inserter(heard_));
+  PassOn();
+}
+
+// As far as the engine has room; RoomForFrames says when it has more.
+void Conversation::PassOn() {
+  while (!heard_.empty()) {
+    if (const auto* frame = std::get_if<GatedFrame>(&heard_.front())) {
+      const Status taken = sequence_->AppendFrame(frame->samples, frame->received);
+      if (taken.code() == StatusCode::kResourceExhausted) return;
+      if (!taken.ok()) return LoseTurn({taken, "audio_append.audio"});
+      ++frames_waiting_;
+    }
+    // The turn may end with it, at its greatest length: the rest is then dropped.
+    const Heard heard = std::move(heard_.front());
+    heard_.pop_front();
     std::visit([this](const auto& what) { On(what); }, heard);
   }
+  caught_up_ = clock_.Now();
+  if (turn_end_) sequence_->EndTurn(*std::exchange(turn_end_, std::nullopt));
   CheckSilence();
 }
 
@@ -28,14 +45,12 @@ void Conversation::On(const VoiceStopped& stopped) {
   sink_.Send(server_event::SpeechStopped{stopped.offset});
 }
 
-void Conversation::On(const GatedFrame& frame) {
-  if (Status status = sequence_->AppendFrame(frame.samples, frame.received); !status.ok()) {
-    LoseTurn({status, "audio_append.audio"});
-    return;
-  }
+// The engine has taken it.
+void Conversation::On(const GatedFrame&) {
   ++frames_heard_;
   const int64_t heard_ms = int64_t{1000} * frames_heard_ * model_.frame_samples / model_.sample_rate;
-  if (heard_ms >= options_.longest_turn.count()) EndTurn(TurnEndCause::kLength);
+  const bool hearing = state_ == ConversationState::kHearing;
+  if (hearing && heard_ms >= options_.longest_turn.count()) EndTurn(TurnEndCause::kLength);
 }
 
 void Conversation::On(const TranscriptDelta& delta) {
@@ -54,19 +69,22 @@ void Conversation::On(const InputRefused& refused) {
 
 void Conversation::On(const TurnCleared& cleared) { clears_under_way_ -= cleared.calls; }
 
+void Conversation::On(const RoomForFrames& room) {
+  frames_waiting_ -= room.frames;
+  if (!heard_.empty()) PassOn();
+}
+
 void Conversation::CheckSilence() {
-  if (state_ != ConversationState::kHearing || !ear_.last_voice()) return;
-  const TimePoint now = clock_.Now();
-  const Nanoseconds silence = ear_.Silence(now);
+  // While audio is held back it is not the client that is silent.
+  if (state_ != ConversationState::kHearing || !heard_.empty() || !ear_.last_voice()) return;
+  const Nanoseconds silence = ear_.Silence(clock_.Now(), caught_up_);
   if (has_words_) {
     const std::chrono::milliseconds limit(config_.turn_detection.max_silence_ms);
     const bool semantic = config_.turn_detection.mode == TurnDetectionMode::kSemantic;
     if (semantic && silence >= limit) EndTurn(TurnEndCause::kSilence);
     return;
   }
-  // Audio may come faster than it is spoken: the model gets as long by the clock to find words in it.
-  const bool model_had_time = now - ear_.last_voice()->received >= options_.noise_timeout;
-  if (silence < options_.noise_timeout || !model_had_time) return;
+  if (silence < options_.noise_timeout || !ModelHadTimeForWords()) return;
   if (has_text_) {
     EndVoice();
     Make(Move::kNoise);
@@ -77,20 +95,27 @@ void Conversation::CheckSilence() {
   }
 }
 
+// Audio may come faster than it is spoken, and the engine be behind it: before a voice is noise the model
+// gets to hear what there is of the silence after it, and as long by the clock.
+bool Conversation::ModelHadTimeForWords() const {
+  const Nanoseconds not_run(int64_t{1'000'000'000} * frames_waiting_ * model_.frame_samples /
+                            model_.sample_rate);
+  const bool has_run = frames_waiting_ == 0 || ear_.SilenceReceived() - not_run >= options_.noise_timeout;
+  return has_run && clock_.Now() - ear_.last_voice()->received >= options_.noise_timeout;
+}
+
 void Conversation::EndTurn(TurnEndCause cause) {
+  heard_.clear();
   if (state_ == ConversationState::kHearing) {
     // A turn at its greatest length has no room for the frame begun.
     if (auto frame = cause == TurnEndCause::kLength ? std::nullopt : ear_.Flush()) {
-      if (Status status = sequence_->AppendFrame(frame->samples, frame->received); !status.ok()) {
-        LoseTurn({status, "audio_append.audio"});
-        return;
-      }
-      ++frames_heard_;
+      heard_.emplace_back(*std::move(frame));
     }
     EndVoice();
   }
   Make(Move::kEnd);
-  sequence_->EndTurn(cause);
+  turn_end_ = cause;
+  PassOn();
 }
 
 // Nothing more is heard of the turn: tells that the voice stopped, if the client thinks that it goes on, and
@@ -111,7 +136,8 @@ void Conversation::LoseTurn(Refusal refusal) {
 void Conversation::ForgetTurn() {
   sequence_->ClearTurn();
   ++clears_under_way_;
-  ++turns_forgotten_;
+  heard_.clear();
+  turn_end_.reset();
   said_while_cancelling_.clear();
   EndVoice();
   Make(Move::kForget);
@@ -120,9 +146,8 @@ void Conversation::ForgetTurn() {
 
 // No turn is open: whatever comes next begins one.
 void Conversation::BeginTurns() {
-  uint64_t unheard = 0;  // what was said while a response was cancelled is heard now
-  for (const Packet& packet : said_while_cancelling_) unheard += packet.samples.size();
-  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - unheard);
+  // What was said while a response was cancelled is heard now.
+  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - SamplesWhileCancelling());
   ledger_.Reset();
   voice_told_ = false;
   has_text_ = false;
@@ -130,6 +155,12 @@ void Conversation::BeginTurns() {
   has_words_ = false;
   frames_heard_ = 0;
   cancel_wanted_ = false;
+}
+
+uint64_t Conversation::SamplesWhileCancelling() const {
+  uint64_t samples = 0;
+  for (const Packet& packet : said_while_cancelling_) samples += packet.samples.size();
+  return samples;
 }
 
 }  // namespace antiphon

@@ -98,9 +98,13 @@ uint64_t Ear::Offset(int64_t model_sample) const {
   return first_offset_ + static_cast<uint64_t>(model_sample) * static_cast<uint64_t>(input_rate()) / kRate;
 }
 
-Nanoseconds Ear::Silence(TimePoint now) const {
-  const Nanoseconds received = Duration(first_offset_ + pushed_ - last_voice_->end, input_rate());
-  return received + std::max(now - last_arrival_ - last_length_, Nanoseconds::zero());
+Nanoseconds Ear::SilenceReceived() const {
+  return Duration(first_offset_ + pushed_ - last_voice_->end, input_rate());
+}
+
+Nanoseconds Ear::Silence(TimePoint now, TimePoint ready) const {
+  const TimePoint quiet_from = std::max(last_arrival_ + last_length_, ready);
+  return SilenceReceived() + std::max(now - quiet_from, Nanoseconds::zero());
 }
 
 }  // namespace antiphon

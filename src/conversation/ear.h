@@ -48,9 +48,11 @@ class Ear {
   // Where a voice was last heard; nullopt before any.
   const std::optional<LastVoice>& last_voice() const { return last_voice_; }
 
-  // How long there has been no voice: silence received since, and time since what the client sent ran out.
-  // REQUIRES: last_voice().
-  Nanoseconds Silence(TimePoint now) const;
+  // The silence received since the last voice. REQUIRES: last_voice().
+  Nanoseconds SilenceReceived() const;
+  // How long there has been no voice: silence received since, and time since what the client sent ran out or,
+  // if that was later, since `ready`, when more could have been taken. REQUIRES: last_voice().
+  Nanoseconds Silence(TimePoint now, TimePoint ready) const;
 
  private:
   Ear(Resampler resampler, VoiceActivityDetector voice, int frame_samples);

@@ -82,7 +82,8 @@ WorkItem LiveSequence::NextInput() const {
       work.deadline = std::get<HeardFrame>(*heard).received + FramePeriod(context_.config);
     }
   }
-  if (const TurnEndRequest* turn_end = WaitingTurnEnd(); turn_end != nullptr && options_.speak) {
+  const TurnEndRequest* turn_end = WaitingTurnEnd();
+  if (turn_end != nullptr && !turn_end->cancelled && options_.speak) {
     // The user has finished already: this is the way to the first audio.
     work.kind = WorkKind::kFirstAudio;
     work.deadline = turn_end->received + context_.first_audio_target;
@@ -101,21 +102,37 @@ void LiveSequence::TakeRequests() {
   std::deque<SequenceRequest> posted;
   port_->TakeRequests(&posted);
   for (SequenceRequest& request : posted) {
-    const bool answering = stream().in_response();
     if (const auto* clear = std::get_if<ClearRequest>(&request)) {
       ClearTurn();
       port_->Deliver(turn_, TurnCleared{clear->calls});
-    } else if (std::holds_alternative<HeardFrame>(request) && answering) {
-      port_->GiveBack(1, 0);
-    } else if (std::holds_alternative<CancelRequest>(request) && answering) {
-      EndResponse(ResponseEnd::kCancelled, OkStatus());
-    } else if (std::holds_alternative<CancelRequest>(request) && WaitingTurnEnd() == nullptr) {
-      // Of no response: it must not wait for one that the model may yet begin.
+    } else if (std::holds_alternative<CancelRequest>(request)) {
+      Cancel();
+    } else if (std::holds_alternative<HeardFrame>(request) && stream().in_response()) {
+      GiveBack(1, 0);
     } else {
       AppendOrMerge(std::move(request), &waiting_);
     }
     Settle();
   }
+  TellRoom();
+}
+
+void LiveSequence::GiveBack(int64_t frames, int64_t pieces) {
+  port_->GiveBack(frames, pieces);
+  room_ += frames;
+}
+
+void LiveSequence::TellRoom() {
+  if (room_ == 0) return;
+  port_->Deliver(turn_, RoomForFrames{static_cast<int>(std::exchange(room_, 0))});
+}
+
+// Reaches what was asked for before it, and nothing that the model may yet begin by itself.
+void LiveSequence::Cancel() {
+  for (SequenceRequest& request : waiting_) {
+    if (auto* turn_end = std::get_if<TurnEndRequest>(&request)) turn_end->cancelled = true;
+  }
+  if (stream().in_response()) EndResponse(ResponseEnd::kCancelled, OkStatus());
 }
 
 void LiveSequence::Settle() {
@@ -129,26 +146,20 @@ void LiveSequence::Settle() {
 
 // Carries out the front request if it needs no model; false if it has to stay.
 bool LiveSequence::SettleFront() {
-  const bool answering = stream().in_response();
   SequenceRequest& front = waiting_.front();
   if (const auto* configure = std::get_if<ConfigureRequest>(&front)) {
     options_ = Clamped(configure->options);
     waiting_.pop_front();
     return true;
   }
-  if (std::holds_alternative<CancelRequest>(front)) {
-    waiting_.pop_front();
-    if (answering) EndResponse(ResponseEnd::kCancelled, OkStatus());
-    return true;
-  }
-  if (answering) return false;
+  if (stream().in_response()) return false;
   if (EndsTurn(front)) {
     const TurnEndRequest end = std::get<TurnEndRequest>(front);
     waiting_.pop_front();
     if (turn_lost_) {
       ForgetTurn();
     } else if (stream().in_turn()) {
-      BeginResponse(end.cause, end.received);
+      BeginResponse(end.cause, end.received, end.cancelled);
     }
     return true;
   }
@@ -169,9 +180,9 @@ bool LiveSequence::HasRoomFor(const SequenceRequest& input) const {
 
 void LiveSequence::DropFront() {
   if (const auto* text = std::get_if<TypedText>(&waiting_.front())) {
-    port_->GiveBack(0, static_cast<int64_t>(text->pieces.size()));
+    GiveBack(0, static_cast<int64_t>(text->pieces.size()));
   } else {
-    port_->GiveBack(1, 0);
+    GiveBack(1, 0);
   }
   typed_ = 0;
   waiting_.pop_front();
@@ -192,9 +203,9 @@ void LiveSequence::ClearTurn() {
   while (!waiting_.empty() && !EndsTurn(waiting_.back())) {
     SequenceRequest& last = waiting_.back();
     if (const auto* text = std::get_if<TypedText>(&last)) {
-      port_->GiveBack(0, static_cast<int64_t>(text->pieces.size()));
+      GiveBack(0, static_cast<int64_t>(text->pieces.size()));
     } else if (std::holds_alternative<HeardFrame>(last)) {
-      port_->GiveBack(1, 0);
+      GiveBack(1, 0);
     } else {
       kept.push_front(std::move(last));
     }
@@ -257,6 +268,7 @@ void LiveSequence::FinishStep(StepItem item) {
     }
   }
   Settle();
+  TellRoom();
 }
 
 void LiveSequence::FailStep(const Status& error) {
@@ -266,6 +278,7 @@ void LiveSequence::FailStep(const Status& error) {
     RefuseFront(error);
   }
   Settle();
+  TellRoom();
 }
 
 // ---- The user's turn
@@ -288,7 +301,10 @@ void LiveSequence::FinishFrame(const HearingOutcome& outcome) {
   DropFront();
   ++heard_frames_;
   if (outcome.piece >= 0) Hear(outcome.piece);
-  if (outcome.turn_over) BeginResponse(TurnEndCause::kModel, last_run_);
+  if (!outcome.turn_over) return;
+  // The response that the owner has cancelled already, only sooner than it asked for it.
+  const TurnEndRequest* turn_end = WaitingTurnEnd();
+  BeginResponse(TurnEndCause::kModel, last_run_, turn_end != nullptr && turn_end->cancelled);
 }
 
 void LiveSequence::Hear(int64_t piece) {
@@ -313,7 +329,7 @@ void LiveSequence::FinishTyping(int64_t pieces) {
 
 // ---- The response
 
-void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended) {
+void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled) {
   DropWaitingFrames(cause == TurnEndCause::kModel);
   turn_lost_ = false;
   turn_options_ = options_;
@@ -332,6 +348,7 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended) {
                                   .text_pieces = text_pieces_,
                                   .texts = texts_,
                                   .at = last_run_});
+  if (cancelled) EndResponse(ResponseEnd::kCancelled, OkStatus());
 }
 
 // Frames that wait when the turn ends were heard too late for it. When the model ended it, an EndTurn that
@@ -340,7 +357,7 @@ void LiveSequence::DropWaitingFrames(bool turn_end_too) {
   std::deque<SequenceRequest> kept;
   for (SequenceRequest& request : waiting_) {
     if (std::holds_alternative<HeardFrame>(request)) {
-      port_->GiveBack(1, 0);
+      GiveBack(1, 0);
       continue;
     }
     if (EndsTurn(request) && std::exchange(turn_end_too, false)) continue;

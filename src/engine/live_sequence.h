@@ -45,7 +45,8 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) {
 //   listening --ClearTurn--> between turns, as if the turn had never begun
 //
 // Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
-// frames heard during a response are dropped and that Cancel and ClearTurn are not kept waiting.
+// frames heard during a response are dropped and that Cancel and ClearTurn never wait. A Cancel leaves its
+// mark on the turn ends that wait when it comes.
 //
 // Engine's thread only. Events are delivered during the calls.
 class LiveSequence {
@@ -85,6 +86,10 @@ class LiveSequence {
 
   void Settle();
   bool SettleFront();
+  void Cancel();
+  // Frames and pieces that were run or dropped; TellRoom tells the owner.
+  void GiveBack(int64_t frames, int64_t pieces);
+  void TellRoom();
   bool HasRoomFor(const SequenceRequest& input) const;
   void DropFront();
   void RefuseFront(const Status& error);
@@ -95,7 +100,7 @@ class LiveSequence {
   void FinishFrame(const HearingOutcome& outcome);
   void FinishTyping(int64_t pieces);
   void Hear(int64_t piece);
-  void BeginResponse(TurnEndCause cause, TimePoint ended);
+  void BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled);
   void DropWaitingFrames(bool turn_end_too);
   void FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech);
   void EndResponse(ResponseEnd end, const Status& error);
@@ -107,6 +112,7 @@ class LiveSequence {
   SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;
   int64_t typed_ = 0;     // pieces of the front text that were run
+  int64_t room_ = 0;      // frames given back of which the owner has not been told
   TimePoint last_run_{};  // end of the last step it was in
 
   // The open turn, or the one being answered.

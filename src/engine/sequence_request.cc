@@ -8,10 +8,15 @@ namespace {
 
 using Requests = std::deque<SequenceRequest>;
 
-// The signal of this kind since the last input; end() when there is none.
-Requests::iterator SaidBefore(size_t kind, Requests* requests) {
-  const auto last_input = std::find_if(requests->rbegin(), requests->rend(), IsInput);
-  return std::find_if(last_input.base(), requests->end(),
+// Options matter to the turn that an input begins and to the response that a turn end asks for.
+bool UsesOptions(const SequenceRequest& request) {
+  return IsInput(request) || std::holds_alternative<TurnEndRequest>(request);
+}
+
+// The signal of this kind since the last request that `separates`; end() when there is none.
+Requests::iterator SaidSince(bool (*separates)(const SequenceRequest&), size_t kind, Requests* requests) {
+  const auto last = std::find_if(requests->rbegin(), requests->rend(), separates);
+  return std::find_if(last.base(), requests->end(),
                       [kind](const SequenceRequest& request) { return request.index() == kind; });
 }
 
@@ -19,11 +24,10 @@ Requests::iterator SaidBefore(size_t kind, Requests* requests) {
 
 void AppendOrMerge(SequenceRequest request, Requests* requests) {
   if (std::holds_alternative<ConfigureRequest>(request)) {
-    // Only directly after one another do the newer options make the older ones meaningless.
-    if (!requests->empty() && std::holds_alternative<ConfigureRequest>(requests->back()))
-      requests->pop_back();
+    const auto before = SaidSince(UsesOptions, request.index(), requests);
+    if (before != requests->end()) requests->erase(before);
   } else if (!IsInput(request)) {
-    if (const auto before = SaidBefore(request.index(), requests); before != requests->end()) {
+    if (const auto before = SaidSince(IsInput, request.index(), requests); before != requests->end()) {
       if (std::holds_alternative<TurnEndRequest>(request)) return;
       if (auto* clear = std::get_if<ClearRequest>(&request))
         clear->calls += std::get<ClearRequest>(*before).calls;

@@ -26,6 +26,7 @@ struct TypedText {
 struct TurnEndRequest {
   TurnEndCause cause = TurnEndCause::kCommit;
   TimePoint received;
+  bool cancelled = false;  // a cancel came behind it: its response ends as it begins
 };
 
 struct ClearRequest {
@@ -45,8 +46,9 @@ inline bool IsInput(const SequenceRequest& request) {
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
-// the newest options and the newest cancel take the older one's place, a turn end said again is dropped.
-// However many signals come, there are never more than a handful for each input.
+// the newest cancel takes the older one's place, a turn end said again is dropped. The newest options take
+// the place of those since the last input or turn end, which nothing has used. However many signals come,
+// there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon

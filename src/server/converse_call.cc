@@ -32,12 +32,14 @@ void ConverseCall::OnReadDone(bool ok) {
     inbox_->PushHalfClose();
     return;
   }
+  const size_t bytes = reading_.Length();
   v1::ClientEvent message;
   if (!grpc::SerializationTraits<v1::ClientEvent>::Deserialize(&reading_, &message).ok()) {
     inbox_->Abort(InvalidArgument("the message is not a ClientEvent"));
     return;
   }
-  if (inbox_->PushClient(FromMessage(std::move(message), received))) ReadNext();
+  // Otherwise gRPC's flow control holds the client back, until the session has caught up.
+  if (inbox_->PushClient(FromMessage(std::move(message), received), bytes)) ReadNext();
 }
 
 void ConverseCall::OnCancel() { inbox_->Abort(Cancelled("the client is gone")); }

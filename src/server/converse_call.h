@@ -40,7 +40,7 @@ class ConverseCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   // The client has not read what it was sent. Nothing more is queued from then on.
   bool overflowed() const;
 
-  // After a batch with resume_reading.
+  // After an event was taken with resume_reading.
   void ResumeReading() { ReadNext(); }
 
   // Ends the call: writes what is queued, sends `status` and returns when gRPC is done with the call. A

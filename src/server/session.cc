@@ -30,7 +30,7 @@ Session::Session(const ServerOptions& options, grpc::CallbackServerContext* cont
       options_(options),
       opened_(SystemClock::Get().Now()),
       last_client_event_(opened_),
-      inbox_(options.max_waiting_events, options.max_waiting_results),
+      inbox_({options.max_waiting_events, options.max_waiting_bytes, options.max_waiting_results}),
       call_(std::make_unique<ConverseCall>(context, &inbox_, options.max_unread_bytes)) {}
 
 Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptions& options,
@@ -70,28 +70,37 @@ void Session::Run(const std::function<void()>& freed) {
 Status Session::Converse() {
   conversation_->Start();
   while (true) {
-    SessionInbox::Batch batch = inbox_.Wait(NextWake(SystemClock::Get().Now()));
+    const TimePoint wake = NextWake(SystemClock::Get().Now());
+    SessionInbox::Batch batch = inbox_.Wait(wake, conversation_->accepts_input());
     if (batch.abort) return *batch.abort;
-    for (SessionInput& input : batch.inputs) Handle(std::move(input));
-    if (batch.resume_reading) call_->ResumeReading();
+    for (size_t i = 0; i < batch.client_inputs && conversation_->accepts_input(); ++i) {
+      SessionInbox::Taken taken = inbox_.TakeClient();
+      if (taken.resume_reading) call_->ResumeReading();
+      Handle(std::move(taken.input));
+    }
+    for (EngineInput& result : batch.results) Handle(std::move(result));
     if (conversation_->wants_ticks()) conversation_->Tick();
+    // A client that is held back is not idle.
+    if (!conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
     if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
     if (conversation_->finished()) return OkStatus();
     if (batch.draining && !conversation_->response_due()) return Unavailable("the server is stopping");
   }
 }
 
-void Session::Handle(SessionInput input) {
-  if (auto* event = std::get_if<ClientEvent>(&input)) {
-    last_client_event_ = event->received;
+void Session::Handle(ClientInput input) {
+  if (const auto* event = std::get_if<ClientEvent>(&input)) {
+    last_client_event_ = SystemClock::Get().Now();  // when it arrived is no matter: it may have had to wait
     conversation_->OnClientEvent(*event);
-  } else if (auto* result = std::get_if<EngineInput>(&input)) {
-    const bool answering = conversation_->response_due();
-    conversation_->OnEngineEvent(result->turn, std::move(result->event));
-    if (answering && !conversation_->response_due()) last_client_event_ = SystemClock::Get().Now();
   } else {
     conversation_->OnHalfClose();
   }
+}
+
+void Session::Handle(EngineInput result) {
+  const bool answering = conversation_->response_due();
+  conversation_->OnEngineEvent(result.turn, std::move(result.event));
+  if (answering && !conversation_->response_due()) last_client_event_ = SystemClock::Get().Now();
 }
 
 Status Session::CheckLimits(TimePoint now) const {

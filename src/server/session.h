@@ -41,7 +41,8 @@ class Session {
   Status Converse();
   // Everything the session must be ended for, but its client's wish.
   Status CheckLimits(TimePoint now) const;
-  void Handle(SessionInput input);
+  void Handle(ClientInput input);
+  void Handle(EngineInput result);
   TimePoint NextWake(TimePoint now) const;
 
   const std::string id_;

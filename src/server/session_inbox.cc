@@ -1,44 +1,41 @@
 #include "server/session_inbox.h"
 
+#include <string>
 #include <utility>
 
 namespace antiphon {
 
-SessionInbox::SessionInbox(size_t max_client_events, size_t max_engine_events)
-    : max_client_events_(max_client_events), max_engine_events_(max_engine_events) {}
-
-bool SessionInbox::PushClient(ClientEvent event) {
+bool SessionInbox::PushClient(ClientEvent event, size_t bytes) {
   bool read_on = true;
   {
     const std::lock_guard lock(mutex_);
-    inputs_.push_back(std::move(event));
-    // The reader has one read at a time under way, so at most this many can wait.
-    read_on = ++client_events_ < max_client_events_;
+    client_.push_back({std::move(event), bytes});
+    client_bytes_ += bytes;
+    // The reader has one read at a time under way, so at most one message comes on top of this.
+    read_on = client_.size() < limits_.client_events && client_bytes_ < limits_.client_bytes;
     paused_ = !read_on;
   }
   changed_.notify_one();
   return read_on;
 }
 
-void SessionInbox::PushEngine(uint64_t turn, SequenceEvent event) {
+void SessionInbox::PushHalfClose() {
   {
     const std::lock_guard lock(mutex_);
-    if (engine_events_ == max_engine_events_) {
-      if (!abort_)
-        abort_ = ResourceExhausted("the session cannot keep up with its model: " +
-                                   std::to_string(max_engine_events_) + " results wait");
-    } else {
-      inputs_.push_back(EngineInput{turn, std::move(event)});
-      ++engine_events_;
-    }
+    client_.push_back({HalfClose{}, 0});
   }
   changed_.notify_one();
 }
 
-void SessionInbox::PushHalfClose() {
+void SessionInbox::PushEngine(uint64_t turn, SequenceEvent event) {
   {
     const std::lock_guard lock(mutex_);
-    inputs_.push_back(HalfClose{});
+    if (results_.size() < limits_.engine_events) {
+      results_.push_back(EngineInput{turn, std::move(event)});
+    } else if (!abort_) {
+      abort_ = ResourceExhausted("the session cannot keep up with its model: " +
+                                 std::to_string(limits_.engine_events) + " results wait");
+    }
   }
   changed_.notify_one();
 }
@@ -59,15 +56,25 @@ void SessionInbox::Drain() {
   changed_.notify_one();
 }
 
-SessionInbox::Batch SessionInbox::Wait(TimePoint deadline) {
+SessionInbox::Batch SessionInbox::Wait(TimePoint deadline, bool accepts_client) {
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, deadline,
-                      [this] { return !inputs_.empty() || abort_ || (draining_ && !drain_seen_); });
+  changed_.wait_until(lock, deadline, [&] {
+    return !results_.empty() || (accepts_client && !client_.empty()) || abort_ || (draining_ && !drain_seen_);
+  });
   drain_seen_ = draining_;
-  Batch batch{std::exchange(inputs_, {}), std::exchange(paused_, false), draining_, abort_};
-  client_events_ = 0;
-  engine_events_ = 0;
-  return batch;
+  return {client_.size(), std::exchange(results_, {}), draining_, abort_};
+}
+
+SessionInbox::Taken SessionInbox::TakeClient() {
+  const std::lock_guard lock(mutex_);
+  Taken taken{std::move(client_.front().input), false};
+  client_bytes_ -= client_.front().bytes;
+  client_.pop_front();
+  // At half, so that a client that is ahead does not stop and start the reader with every event.
+  if (2 * client_.size() <= limits_.client_events && 2 * client_bytes_ <= limits_.client_bytes) {
+    taken.resume_reading = std::exchange(paused_, false);
+  }
+  return taken;
 }
 
 }  // namespace antiphon

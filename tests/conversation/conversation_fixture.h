@@ -47,6 +47,7 @@ class ConversationFixture : public testing::Test, protected EventSink {
   template <typename Kind>
   void Client(Kind kind, std::string id = "") {
     conversation_->OnClientEvent({std::move(id), clock_.Now(), std::move(kind)});
+    if (!engine_is_behind_) EngineRunsFrames();
   }
   void Engine(uint64_t turn, SequenceEvent event) { conversation_->OnEngineEvent(turn, std::move(event)); }
   void Advance(int ms) { clock_.Advance(std::chrono::milliseconds(ms)); }
@@ -63,6 +64,13 @@ class ConversationFixture : public testing::Test, protected EventSink {
   void Speak(int ms) { Microphone(Voice(ms, kRate)); }
   void Pause(int ms) { Microphone(std::vector<float>(static_cast<size_t>(kRate * ms / 1000))); }
 
+  // The engine has run all frames it was given and has room for `more`.
+  void EngineRunsFrames(size_t more = 0) {
+    const size_t frames = record_->frames.size() - frames_run_;
+    frames_run_ += frames;
+    record_->room += more;
+    if (frames + more > 0) Engine(0, RoomForFrames{static_cast<int>(frames)});
+  }
   // The engine ends turn `turn` and begins to answer.
   void EngineAnswers(uint64_t turn = 1, TurnEndCause cause = TurnEndCause::kModel) {
     const int texts = static_cast<int>(record_->texts.size()) - texts_answered_;
@@ -114,7 +122,9 @@ class ConversationFixture : public testing::Test, protected EventSink {
   ManualClock clock_{TimePoint{} + std::chrono::hours(5)};
   const TimePoint start_ = clock_.Now();
   std::shared_ptr<SequenceRecord> record_ = std::make_shared<SequenceRecord>();
-  int texts_answered_ = 0;  // of record_->texts
+  bool engine_is_behind_ = false;  // it runs frames only when EngineRunsFrames is called
+  size_t frames_run_ = 0;          // of record_->frames
+  int texts_answered_ = 0;         // of record_->texts
   std::vector<ServerEvent> events_;
   std::vector<std::string> audio_dropped_;  // response ids
   std::unique_ptr<Conversation> conversation_;

@@ -1,6 +1,8 @@
 // A Sequence that does nothing but remember what it was asked.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +27,8 @@ struct SequenceRecord {
   bool freed = false;
   // What the next appends return.
   Status append_result;
+  // Frames that are taken before the next is refused for want of room.
+  size_t room = SIZE_MAX;
 };
 
 class RecordingSequence final : public Sequence {
@@ -34,10 +38,11 @@ class RecordingSequence final : public Sequence {
 
   void Configure(const SequenceOptions& options) override { record_->options.push_back(options); }
   Status AppendFrame(std::span<const float> samples, TimePoint received) override {
-    if (record_->append_result.ok()) {
-      record_->frames.push_back({{samples.begin(), samples.end()}, received});
-    }
-    return record_->append_result;
+    if (!record_->append_result.ok()) return record_->append_result;
+    if (record_->room == 0) return ResourceExhausted("no room for a frame");
+    --record_->room;
+    record_->frames.push_back({{samples.begin(), samples.end()}, received});
+    return OkStatus();
   }
   Status AppendText(const std::string& text) override {
     if (record_->append_result.ok()) record_->texts.push_back(text);

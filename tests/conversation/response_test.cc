@@ -247,6 +247,23 @@ TEST_F(ResponseTest, WhatIsSaidWhileAResponseStopsIsHeard) {
   EXPECT_EQ(record_->frames.size(), 3u);
 }
 
+TEST_F(ResponseTest, MoreThanTwoSecondsSaidWhileAResponseStopsAreHeldBack) {
+  BeginAnswer();
+  Client(client_event::Cancel{});
+  int seconds = 0;
+  for (; conversation_->accepts_input() && seconds < 100; ++seconds) {
+    Client(client_event::AudioAppend{EncodePcm16(Voice(1000, kRate))});
+  }
+  EXPECT_EQ(seconds, 2);
+  record_->room = 10;
+  EngineIsDone(1, ResponseEnd::kCancelled);
+  EXPECT_FALSE(conversation_->accepts_input()) << "the engine has no room for all of it";
+  EngineRunsFrames(100);
+  EXPECT_TRUE(conversation_->accepts_input());
+  EXPECT_EQ(state(), State::kHearing);
+  EXPECT_EQ(record_->frames.size(), 24u);
+}
+
 TEST_F(ResponseTest, LateResultsOfAnEarlierTurnAreDropped) {
   BeginAnswer();
   EngineIsDone();

@@ -218,11 +218,107 @@ TEST_F(TurnTest, TheModelMayHaveAnsweredBeforeItWasToldToForget) {
 TEST_F(TurnTest, AudioTheEngineRefusesCostsTheTurn) {
   Speak(500);
   events_.clear();
-  record_->append_result = ResourceExhausted("256 frames wait");
+  record_->append_result = InvalidArgument("a frame has 1281 samples");
   Microphone(Voice(100, kRate));
   EXPECT_EQ(state(), State::kWaiting);
   EXPECT_EQ(record_->clears, 1);
-  ExpectError(StatusCode::kResourceExhausted, "audio_append.audio", "256 frames wait");
+  ExpectError(StatusCode::kInvalidArgument, "audio_append.audio", "a frame has 1281 samples");
+}
+
+TEST_F(TurnTest, AudioTheEngineHasNoRoomForIsHeldBackAndThenHeardWhole) {
+  const std::string audio = EncodePcm16(Voice(2000, kRate));
+  const auto whole = std::make_shared<SequenceRecord>();
+  {
+    auto other =
+        Conversation::Create({}, TestModel(), std::make_unique<RecordingSequence>(whole), clock_, *this);
+    ASSERT_TRUE(other.ok());
+    (*other)->OnClientEvent({"", clock_.Now(), client_event::AudioAppend{audio}});
+    ASSERT_GE(whole->frames.size(), 24u);
+  }
+  events_.clear();
+  engine_is_behind_ = true;
+  record_->room = 5;
+  EXPECT_TRUE(conversation_->accepts_input());
+  Client(client_event::AudioAppend{audio});
+  EXPECT_FALSE(conversation_->accepts_input());
+  EXPECT_EQ(record_->frames.size(), 5u);
+  EngineRunsFrames(3);
+  EXPECT_FALSE(conversation_->accepts_input());
+  EXPECT_EQ(record_->frames.size(), 8u);
+  EngineRunsFrames(100);
+  EXPECT_TRUE(conversation_->accepts_input());
+  ASSERT_EQ(record_->frames.size(), whole->frames.size());
+  for (size_t i = 0; i < whole->frames.size(); ++i) {
+    EXPECT_EQ(record_->frames[i].samples, whole->frames[i].samples) << "frame " << i;
+    EXPECT_EQ(record_->frames[i].received, whole->frames[i].received) << "frame " << i;
+  }
+  EXPECT_EQ(state(), State::kHearing);
+  EXPECT_EQ(record_->clears, 0);
+  EXPECT_TRUE(All<server_event::Error>().empty());
+}
+
+TEST_F(TurnTest, AClientThatIsHeldBackIsNotTakenToBeSilent) {
+  engine_is_behind_ = true;
+  record_->room = 5;
+  Client(client_event::AudioAppend{EncodePcm16(Voice(2000, kRate))});
+  Engine(1, TranscriptDelta{"hello"});
+  Advance(10'000);
+  conversation_->Tick();
+  EXPECT_TRUE(record_->ends.empty());
+  EngineRunsFrames(100);
+  ASSERT_TRUE(conversation_->accepts_input());
+  Advance(1'300);
+  conversation_->Tick();
+  EXPECT_TRUE(record_->ends.empty()) << "only since then it could have said more";
+  // As old as what was held back: it had to wait as well.
+  conversation_->OnClientEvent({"", clock_.Now() - std::chrono::seconds(11),
+                                client_event::AudioAppend{EncodePcm16(Voice(100, kRate))}});
+  conversation_->Tick();
+  EXPECT_TRUE(record_->ends.empty());
+  Advance(1'600);
+  conversation_->Tick();
+  EXPECT_EQ(record_->ends, std::vector{TurnEndCause::kSilence});
+}
+
+TEST_F(TurnTest, ACommitWaitsForTheFrameBegun) {
+  Speak(500);
+  const size_t whole = record_->frames.size();
+  record_->room = 0;
+  Client(client_event::Commit{});
+  EXPECT_EQ(state(), State::kEnding);
+  EXPECT_TRUE(record_->ends.empty());
+  EngineRunsFrames(1);
+  EXPECT_EQ(record_->frames.size(), whole + 1);
+  EXPECT_EQ(record_->ends, std::vector{TurnEndCause::kCommit});
+}
+
+TEST_F(TurnTest, WhatIsHeldBackWhenTheModelEndsTheTurnIsDropped) {
+  Speak(500);
+  record_->room = 0;
+  Client(client_event::AudioAppend{EncodePcm16(Voice(1000, kRate))});
+  ASSERT_FALSE(conversation_->accepts_input());
+  const size_t frames = record_->frames.size();
+  EngineAnswers();
+  EXPECT_TRUE(conversation_->accepts_input()) << "so that a cancel is read";
+  EngineRunsFrames(100);
+  EXPECT_EQ(record_->frames.size(), frames);
+  EXPECT_TRUE(record_->ends.empty());
+}
+
+TEST_F(TurnTest, AModelThatIsBehindGetsTheTimeToFindWords) {
+  engine_is_behind_ = true;
+  auto audio = Voice(600, kRate);
+  audio.resize(4 * kRate, 0.0f);
+  for (int second = 0; second < 4; ++second) {
+    Client(client_event::AudioAppend{EncodePcm16(std::span(audio).subspan(second * kRate, kRate))});
+  }
+  Advance(5'000);
+  conversation_->Tick();
+  EXPECT_EQ(state(), State::kHearing) << "not one frame was run yet";
+  EngineRunsFrames();
+  conversation_->Tick();
+  EXPECT_EQ(state(), State::kWaiting);
+  EXPECT_EQ(record_->clears, 1);
 }
 
 TEST_F(TurnTest, InputTheEngineCannotTakeLaterCostsTheTurnOnce) {
@@ -270,7 +366,7 @@ TEST_F(TurnTest, ClearsAnsweredTogetherAreCountedEach) {
 TEST_F(TurnTest, ALostTurnStaysLostForTheRestOfItsPacket) {
   Speak(500);
   events_.clear();
-  record_->append_result = ResourceExhausted("256 frames wait");
+  record_->append_result = InvalidArgument("a frame has 1281 samples");
   // In one packet: a voice, a pause that ends it, a voice again.
   std::vector<float> samples = Voice(400, kRate);
   samples.resize(samples.size() + kRate, 0.0f);
@@ -280,7 +376,7 @@ TEST_F(TurnTest, ALostTurnStaysLostForTheRestOfItsPacket) {
   Client(client_event::AudioAppend{EncodePcm16(samples)});
   EXPECT_EQ(state(), State::kWaiting);
   EXPECT_EQ(record_->clears, 1);
-  ExpectError(StatusCode::kResourceExhausted, "audio_append.audio", "256 frames wait");
+  ExpectError(StatusCode::kInvalidArgument, "audio_append.audio", "a frame has 1281 samples");
   record_->append_result = OkStatus();
   Speak(500);
   EXPECT_EQ(state(), State::kHearing);

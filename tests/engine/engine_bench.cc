@@ -49,6 +49,7 @@ struct Describer {
   std::string operator()(const TurnCleared& cleared) const {
     return fmt::format("cleared {}", cleared.calls);
   }
+  std::string operator()(const RoomForFrames& room) const { return fmt::format("room {}", room.frames); }
 };
 
 }  // namespace
@@ -67,8 +68,13 @@ std::string Describe(uint64_t turn, const SequenceEvent& event) {
 Owner::Owner(EngineLoop& loop, const FakeCodec& codec, const TextTokenizer& tokenizer, const Clock& clock,
              const SequenceOptions& options, PortLimits limits)
     : loop_(loop), codec_(codec), tokenizer_(tokenizer), clock_(clock) {
-  port_ = std::make_shared<SequencePort>(
-      limits, [this](uint64_t turn, const SequenceEvent& event) { told_.push_back(Describe(turn, event)); });
+  port_ = std::make_shared<SequencePort>(limits, [this](uint64_t turn, const SequenceEvent& event) {
+    if (const auto* room = std::get_if<RoomForFrames>(&event)) {
+      room_ += room->frames;
+    } else {
+      told_.push_back(Describe(turn, event));
+    }
+  });
   loop_.Add(port_, options);
 }
 

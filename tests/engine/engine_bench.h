@@ -48,6 +48,9 @@ class Owner {
   // Events whose description contains `part`.
   int Count(const std::string& part) const;
   bool Heard(const std::string& part) const { return Count(part) > 0; }
+  // Frames it was told to have room for again. That is not in told(): it depends on how work falls into
+  // steps.
+  int room() const { return room_; }
 
  private:
   void Post(SequenceRequest request);
@@ -58,6 +61,7 @@ class Owner {
   const Clock& clock_;
   std::vector<std::string> told_;
   size_t taken_ = 0;
+  int room_ = 0;
   std::shared_ptr<SequencePort> port_;
 };
 

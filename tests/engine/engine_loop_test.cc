@@ -280,5 +280,31 @@ TEST(EngineLoopTest, AFullPortRefusesUntilItsFramesWereRun) {
   }());
 }
 
+// Run, run into the end of a turn, heard during a response, cleared, refused: each is counted once.
+TEST(EngineLoopTest, EveryFrameThatWasTakenIsGivenBackOnce) {
+  EngineBench bench(EngineBench::SmallOptions(), 24);
+  const auto owner = bench.Open();
+  int posted = 0;
+  const auto hear = [&](const std::vector<int64_t>& codes) {
+    owner->Hear(codes);
+    posted += static_cast<int>(codes.size());
+  };
+  hear({0, 5, 0, 9, 1, 0, 0});  // the last two wait when the model ends the turn
+  while (!owner->Heard("audio")) ASSERT_TRUE(bench.loop.RunOnce());
+  EXPECT_EQ(owner->room(), posted);
+  hear({5, 5});
+  bench.RunAll();
+  EXPECT_EQ(owner->room(), posted);
+  hear({7, 7, 7});
+  bench.loop.RunOnce();
+  owner->ClearTurn();
+  bench.RunAll();
+  EXPECT_EQ(owner->room(), posted);
+  hear(std::vector<int64_t>(20, 0));  // more than the context has room for
+  bench.RunAll();
+  EXPECT_TRUE(owner->Heard("refused RESOURCE_EXHAUSTED"));
+  EXPECT_EQ(owner->room(), posted);
+}
+
 }  // namespace
 }  // namespace antiphon

@@ -49,6 +49,7 @@ class Diary {
  public:
   SequenceListener listener() {
     return [this](uint64_t turn, const SequenceEvent& event) {
+      if (std::holds_alternative<RoomForFrames>(event)) return;  // when depends on the machine
       const std::lock_guard lock(mutex_);
       told_.push_back(Describe(turn, event));
       changed_.notify_all();
@@ -207,6 +208,46 @@ TEST(EngineTest, CancelFromAnotherThreadStopsTheAnswer) {
   const size_t told = diary.told().size();
   std::this_thread::sleep_for(milliseconds(20));
   EXPECT_EQ(diary.told().size(), told);
+}
+
+TEST(EngineTest, AFloodOfFramesIsTakenAsFastAsItIsRun) {
+  EngineOptions options = EngineBench::SmallOptions();
+  options.max_pending_frames = 4;
+  const auto engine = Start(Fakes(), options);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int room = options.max_pending_frames;
+  SequenceOptions listening;
+  listening.semantic_turns = false;
+  const auto sequence = engine
+                            ->Open(listening,
+                                   [&](uint64_t, const SequenceEvent& event) {
+                                     const auto* more = std::get_if<RoomForFrames>(&event);
+                                     if (more == nullptr) return;
+                                     const std::lock_guard lock(mutex);
+                                     room += more->frames;
+                                     changed.notify_all();
+                                   })
+                            .value();
+  const FakeCodec codec(TinyConfig());
+  constexpr int kFrames = 300;
+  int refused = 0;
+  for (int frame = 0; frame < kFrames;) {
+    const Status taken = sequence->AppendFrame(codec.Sound(0), SystemClock::Get().Now());
+    std::unique_lock lock(mutex);
+    if (taken.ok()) {
+      --room;
+      ++frame;
+      continue;
+    }
+    ASSERT_EQ(taken.code(), StatusCode::kResourceExhausted);
+    ++refused;
+    ASSERT_TRUE(changed.wait_for(lock, kPatience, [&] { return room > 0; }))
+        << "nobody said that there is room";
+  }
+  EXPECT_GT(refused, 0) << "the engine was never behind: the test tests nothing";
+  std::unique_lock lock(mutex);
+  EXPECT_TRUE(changed.wait_for(lock, kPatience, [&] { return room == options.max_pending_frames; }));
 }
 
 TEST(EngineTest, AnIdleEngineSleeps) {

@@ -87,6 +87,20 @@ TEST(SequencePortTest, TheNewestOptionsCountButNotForWhatCameBefore) {
   EXPECT_EQ(std::get<ConfigureRequest>(requests[2]).options.max_response_frames, 3);
 }
 
+TEST(SequencePortTest, OptionsDoNotPileUpBetweenOtherSignals) {
+  std::deque<SequenceRequest> requests;
+  SequenceOptions options;
+  for (int i = 1; i <= 100; ++i) {
+    options.max_response_frames = i;
+    AppendOrMerge(ConfigureRequest{options}, &requests);
+    AppendOrMerge(ClearRequest{}, &requests);
+    AppendOrMerge(CancelRequest{}, &requests);
+  }
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(std::get<ConfigureRequest>(requests[0]).options.max_response_frames, 100);
+  EXPECT_EQ(std::get<ClearRequest>(requests[1]).calls, 100);
+}
+
 TEST(SequencePortTest, NothingIsDeliveredAfterClose) {
   int delivered = 0;
   SequencePort port({}, [&](uint64_t, const SequenceEvent&) { ++delivered; });

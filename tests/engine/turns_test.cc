@@ -212,6 +212,65 @@ TEST(TurnsTest, CancelOfACommittedTurnHoldsAlsoIfTheModelEndsItFirst) {
   EXPECT_EQ(owner->told().back(), "1 done cancelled OK 0+0 at 6");
 }
 
+TEST(TurnsTest, CancelDoesNotWaitBehindTextOfTheNextTurn) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear({0, 5});
+  owner->EndTurn();
+  owner->Type("next");
+  owner->Cancel();
+  bench.RunAll();
+  EXPECT_THAT(owner->Take(), ElementsAre(StartsWith("1 heard"), StartsWith("1 ended commit"),
+                                         "1 done cancelled OK 0+0 at 3"));
+  owner->EndTurn();
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("2 ended commit 'next'"), 1) << "what was typed is not cancelled";
+  EXPECT_EQ(owner->Count("2 done completed"), 1);
+}
+
+TEST(TurnsTest, CancelDoesNotWaitBehindTextWhenTheModelEndsTheTurnFirst) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear(kQuestion);
+  owner->EndTurn();
+  owner->Type("next");
+  owner->Cancel();
+  bench.RunAll();
+  EXPECT_EQ(owner->told().back(), "1 done cancelled OK 0+0 at 6");
+}
+
+TEST(TurnsTest, CancelReachesEveryResponseAskedForBeforeIt) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear(kQuestion);  // the model ends this turn, so that the commit is of the text
+  owner->Type("one");
+  owner->EndTurn();
+  owner->Type("two");
+  owner->EndTurn();
+  owner->Cancel();
+  owner->Type("three");
+  owner->EndTurn();
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("done cancelled OK 0+0"), 3) << testing::PrintToString(owner->told());
+  EXPECT_EQ(owner->Count("4 ended commit 'three'"), 1);
+  EXPECT_EQ(owner->Count("4 done completed"), 1);
+}
+
+TEST(TurnsTest, CancelStopsWithinOneStepWhateverWaits) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear(kQuestion);
+  while (!owner->Heard("audio")) ASSERT_TRUE(bench.loop.RunOnce());
+  owner->Take();
+  owner->Type("next");
+  owner->EndTurn();
+  owner->Cancel();
+  ASSERT_TRUE(bench.loop.RunOnce());
+  EXPECT_EQ(owner->Take().front(), "1 done cancelled OK 3+1 at 9");
+  bench.RunAll();
+  EXPECT_THAT(owner->told().back(), StartsWith("2 done cancelled OK 0+0"));
+}
+
 TEST(TurnsTest, TheTurnAfterACancelledOneIsTaggedAndWhole) {
   EngineBench bench;
   const auto owner = bench.Open();

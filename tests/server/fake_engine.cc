@@ -1,5 +1,6 @@
 #include "tests/server/fake_engine.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -12,6 +13,8 @@ using Clock = std::chrono::steady_clock;
 struct FakeEngine::State {
   std::mutex listener_mutex;
   SequenceListener listener;  // guarded by listener_mutex; empty once the sequence is gone
+
+  std::atomic<int> frames_waiting{0};
 
   SequenceOptions options;
   uint64_t turn = 1;
@@ -29,6 +32,11 @@ struct FakeEngine::State {
   void Say(SequenceEvent event) {
     const std::lock_guard lock(listener_mutex);
     if (listener) listener(turn, std::move(event));
+  }
+
+  void Hear(int frames_of_turn) {
+    if (++frames == 3) Say(TranscriptDelta{"some words"});
+    if (options.semantic_turns && frames >= frames_of_turn) EndTurn(TurnEndCause::kModel);
   }
 
   void EndTurn(TurnEndCause cause) {
@@ -92,10 +100,15 @@ class FakeEngine::FakeSequence final : public Sequence {
   }
   Status AppendFrame(std::span<const float> samples, TimePoint) override {
     if (samples.size() != static_cast<size_t>(engine_->model_.frame_samples)) return InvalidArgument("size");
-    engine_->Post([state = state_, most = engine_->options_.frames_of_turn] {
-      if (state->responding) return;
-      if (++state->frames == 3) state->Say(TranscriptDelta{"some words"});
-      if (state->options.semantic_turns && state->frames >= most) state->EndTurn(TurnEndCause::kModel);
+    if (state_->frames_waiting >= engine_->options_.max_pending_frames) return ResourceExhausted("no room");
+    ++state_->frames_waiting;
+    engine_->Post([state = state_, &options = engine_->options_] {
+      if (!state->responding) {
+        std::this_thread::sleep_for(options.hearing);
+        state->Hear(options.frames_of_turn);
+      }
+      --state->frames_waiting;
+      state->Say(RoomForFrames{1});
     });
     return OkStatus();
   }

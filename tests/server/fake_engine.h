@@ -17,10 +17,12 @@ namespace antiphon {
 
 struct FakeEngineOptions {
   int max_sequences = 16;
-  std::chrono::microseconds step{500};  // from one piece or frame of an answer to the next
-  int answer_frames = 5;                // of speech
-  bool endless = false;                 // answers go on until they are cancelled
-  int frames_of_turn = 12;              // heard frames after which the model takes its turn
+  std::chrono::microseconds step{500};   // from one piece or frame of an answer to the next
+  int answer_frames = 5;                 // of speech
+  bool endless = false;                  // answers go on until they are cancelled
+  int frames_of_turn = 12;               // heard frames after which the model takes its turn
+  std::chrono::microseconds hearing{0};  // what a heard frame costs
+  int max_pending_frames = 256;          // heard frames that may wait; more are refused
 };
 
 // A typed turn "blue 7" is answered "you said blue 7", word by word, and with frames of the constant level

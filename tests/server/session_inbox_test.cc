@@ -11,53 +11,90 @@ namespace {
 
 TimePoint Soon(int ms = 0) { return std::chrono::steady_clock::now() + std::chrono::milliseconds(ms); }
 
+constexpr size_t kManyBytes = 1 << 20;
+
+// The id of the oldest event of the client.
+std::string TakeEvent(SessionInbox& inbox) {
+  return std::get<ClientEvent>(inbox.TakeClient().input).event_id;
+}
+
 TEST(SessionInboxTest, HandsOutWhatCameInItsOrder) {
-  SessionInbox inbox(8, 8);
-  EXPECT_TRUE(inbox.PushClient({"a", {}, client_event::Commit{}}));
-  inbox.PushEngine(1, TranscriptDelta{"word"});
+  SessionInbox inbox({8, kManyBytes, 8});
+  EXPECT_TRUE(inbox.PushClient({"a", {}, client_event::Commit{}}, 1));
+  EXPECT_TRUE(inbox.PushClient({"b", {}, client_event::Commit{}}, 1));
   inbox.PushHalfClose();
-  const auto batch = inbox.Wait(Soon());
-  ASSERT_EQ(batch.inputs.size(), 3u);
-  EXPECT_TRUE(std::holds_alternative<ClientEvent>(batch.inputs[0]));
-  EXPECT_TRUE(std::holds_alternative<EngineInput>(batch.inputs[1]));
-  EXPECT_TRUE(std::holds_alternative<HalfClose>(batch.inputs[2]));
-  EXPECT_TRUE(inbox.Wait(Soon()).inputs.empty());
+  for (const uint64_t turn : {1, 2}) inbox.PushEngine(turn, TranscriptDelta{"word"});
+  const auto batch = inbox.Wait(Soon(), true);
+  ASSERT_EQ(batch.client_inputs, 3u);
+  EXPECT_EQ(TakeEvent(inbox), "a");
+  EXPECT_EQ(TakeEvent(inbox), "b");
+  EXPECT_TRUE(std::holds_alternative<HalfClose>(inbox.TakeClient().input));
+  ASSERT_EQ(batch.results.size(), 2u);
+  EXPECT_EQ(batch.results[0].turn, 1u);
+  EXPECT_EQ(batch.results[1].turn, 2u);
+  const auto last = inbox.Wait(Soon(), true);
+  EXPECT_EQ(last.client_inputs, 0u);
+  EXPECT_TRUE(last.results.empty());
 }
 
 TEST(SessionInboxTest, PausesTheReaderUntilTheSessionHasCaughtUp) {
-  SessionInbox inbox(2, 8);
-  EXPECT_TRUE(inbox.PushClient({}));
-  EXPECT_FALSE(inbox.PushClient({}));
-  EXPECT_TRUE(inbox.Wait(Soon()).resume_reading);
-  EXPECT_TRUE(inbox.PushClient({}));
-  EXPECT_FALSE(inbox.Wait(Soon()).resume_reading) << "the reader did not pause";
+  SessionInbox inbox({4, kManyBytes, 8});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(inbox.PushClient({}, 1));
+  EXPECT_FALSE(inbox.PushClient({}, 1));
+  EXPECT_FALSE(inbox.TakeClient().resume_reading) << "more than half of it waits still";
+  EXPECT_TRUE(inbox.TakeClient().resume_reading);
+  EXPECT_FALSE(inbox.TakeClient().resume_reading) << "it goes on already";
+  EXPECT_TRUE(inbox.PushClient({}, 1));
+  EXPECT_FALSE(inbox.TakeClient().resume_reading) << "the reader did not pause";
+}
+
+TEST(SessionInboxTest, PausesTheReaderAtTheLimitOfBytes) {
+  SessionInbox inbox({8, 1000, 8});
+  EXPECT_TRUE(inbox.PushClient({}, 600));
+  EXPECT_FALSE(inbox.PushClient({}, 600));
+  EXPECT_FALSE(inbox.TakeClient().resume_reading) << "more than half of it waits still";
+  EXPECT_TRUE(inbox.TakeClient().resume_reading);
+}
+
+TEST(SessionInboxTest, ASessionThatAcceptsNothingIsOnlyWokenByItsModel) {
+  SessionInbox inbox({2, kManyBytes, 8});
+  EXPECT_TRUE(inbox.PushClient({"a", {}, client_event::Commit{}}, 1));
+  EXPECT_FALSE(inbox.PushClient({"b", {}, client_event::Commit{}}, 1));
+  const TimePoint before = Soon();
+  EXPECT_TRUE(inbox.Wait(Soon(20), false).results.empty());
+  EXPECT_GE(Soon() - before, std::chrono::milliseconds(20)) << "what it does not accept is nothing new";
+  std::thread engine([&inbox] { inbox.PushEngine(1, RoomForFrames{1}); });
+  EXPECT_EQ(inbox.Wait(Soon(5000), false).results.size(), 1u);
+  engine.join();
+  EXPECT_EQ(inbox.Wait(Soon(5000), true).client_inputs, 2u);
+  EXPECT_EQ(TakeEvent(inbox), "a");
 }
 
 TEST(SessionInboxTest, ResultsThatPileUpEndTheSession) {
-  SessionInbox inbox(2, 3);
+  SessionInbox inbox({2, kManyBytes, 3});
   for (int i = 0; i < 3; ++i) inbox.PushEngine(1, TranscriptDelta{"word"});
-  EXPECT_FALSE(inbox.Wait(Soon()).abort);
+  EXPECT_FALSE(inbox.Wait(Soon(), true).abort);
   for (int i = 0; i < 4; ++i) inbox.PushEngine(1, TranscriptDelta{"word"});
-  const auto batch = inbox.Wait(Soon());
+  const auto batch = inbox.Wait(Soon(), true);
   ASSERT_TRUE(batch.abort);
   EXPECT_EQ(batch.abort->code(), StatusCode::kResourceExhausted);
-  EXPECT_EQ(batch.inputs.size(), 3u);
+  EXPECT_EQ(batch.results.size(), 3u);
 }
 
 TEST(SessionInboxTest, TheFirstAbortCounts) {
-  SessionInbox inbox(2, 2);
+  SessionInbox inbox({2, kManyBytes, 2});
   inbox.Abort(InvalidArgument("first"));
   inbox.Abort(Internal("second"));
-  EXPECT_EQ(inbox.Wait(Soon()).abort->message(), "first");
+  EXPECT_EQ(inbox.Wait(Soon(), false).abort->message(), "first");
 }
 
 TEST(SessionInboxTest, DrainingWakesOnceAndIsRemembered) {
-  SessionInbox inbox(2, 2);
+  SessionInbox inbox({2, kManyBytes, 2});
   std::thread other([&inbox] { inbox.Drain(); });
-  EXPECT_TRUE(inbox.Wait(Soon(5000)).draining);
+  EXPECT_TRUE(inbox.Wait(Soon(5000), false).draining);
   other.join();
   const TimePoint before = Soon();
-  EXPECT_TRUE(inbox.Wait(Soon(20)).draining);
+  EXPECT_TRUE(inbox.Wait(Soon(20), true).draining);
   EXPECT_GE(Soon() - before, std::chrono::milliseconds(20)) << "nothing new: it waits";
 }
 
@@ -65,13 +102,13 @@ TEST(SessionInboxTest, DrainingWakesOnceAndIsRemembered) {
 // out.
 TEST(SessionInboxTest, LosesNothingBetweenThreads) {
   constexpr int kEvents = 3000;
-  SessionInbox inbox(4, kEvents);
+  SessionInbox inbox({4, kManyBytes, kEvents});
   std::atomic<int> resumed{1};
   std::thread reader([&] {
     for (int i = 0; i < kEvents; ++i) {
       while (resumed.load() == 0) std::this_thread::yield();
       resumed = 0;  // before the push: the session may say "go on" before the push has returned
-      if (inbox.PushClient({std::to_string(i), {}, client_event::Commit{}})) resumed = 1;
+      if (inbox.PushClient({std::to_string(i), {}, client_event::Commit{}}, 1)) resumed = 1;
     }
     inbox.PushHalfClose();
   });
@@ -82,18 +119,18 @@ TEST(SessionInboxTest, LosesNothingBetweenThreads) {
   uint64_t results = 0;
   bool closed = false;
   while (!closed || results < kEvents) {
-    SessionInbox::Batch batch = inbox.Wait(Soon(20'000));
-    ASSERT_FALSE(batch.inputs.empty());
-    for (const SessionInput& input : batch.inputs) {
-      if (const auto* event = std::get_if<ClientEvent>(&input)) {
+    const SessionInbox::Batch batch = inbox.Wait(Soon(20'000), true);
+    ASSERT_TRUE(batch.client_inputs > 0 || !batch.results.empty());
+    for (size_t i = 0; i < batch.client_inputs; ++i) {
+      const SessionInbox::Taken taken = inbox.TakeClient();
+      if (taken.resume_reading) resumed = 1;
+      if (const auto* event = std::get_if<ClientEvent>(&taken.input)) {
         EXPECT_EQ(event->event_id, std::to_string(clients++));
-      } else if (const auto* result = std::get_if<EngineInput>(&input)) {
-        EXPECT_EQ(result->turn, results++);
       } else {
         closed = true;
       }
     }
-    if (batch.resume_reading) resumed = 1;
+    for (const EngineInput& result : batch.results) EXPECT_EQ(result.turn, results++);
   }
   EXPECT_EQ(clients, kEvents);
   reader.join();
