@@ -50,7 +50,8 @@ class AudioCodec {
   virtual ~AudioCodec() = default;
 
   // The codec that `config.audio_codec_json` describes, with `weights` from audio_codec.safetensors.
-  // DATA_LOSS naming the field or tensor that is missing, malformed or in contradiction to `config`.
+  // DATA_LOSS naming the file (config.path or that of the weights) and the field or tensor that is missing,
+  // malformed, out of its limits or in contradiction to the rest.
   static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
                                                   torch::Device device);
 

@@ -43,16 +43,15 @@ std::vector<Stretch> SplitCharacters(std::string_view text) {
 }  // namespace
 
 BytePairEncoder::BytePairEncoder(const std::vector<SentencePieceFile::Piece>& pieces) {
-  std::vector<int64_t> byte_pieces;
   for (size_t id = 0; id < pieces.size(); ++id) {
     const SentencePieceFile::Piece& piece = pieces[id];
     if (piece.type == SentencePieceFile::Type::kNormal) {
       pieces_.emplace(piece.text, Piece{static_cast<int64_t>(id), piece.score});
-    } else if (piece.type == SentencePieceFile::Type::kByte) {
-      byte_pieces.push_back(static_cast<int64_t>(id));  // they come in the order of their values
+    } else if (const auto byte = ByteOf(piece.text); piece.type == SentencePieceFile::Type::kByte && byte) {
+      byte_pieces_.resize(256);
+      byte_pieces_[*byte] = static_cast<int64_t>(id);
     }
   }
-  if (byte_pieces.size() == 256) byte_pieces_ = std::move(byte_pieces);
 }
 
 const BytePairEncoder::Piece* BytePairEncoder::Find(std::string_view text) const {

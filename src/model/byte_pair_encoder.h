@@ -15,6 +15,7 @@ namespace antiphon {
 // Const after construction; safe from any thread.
 class BytePairEncoder {
  public:
+  // REQUIRES: pieces are as SentencePieceFile promises.
   explicit BytePairEncoder(const std::vector<SentencePieceFile::Piece>& pieces);
 
   // Ids of the pieces, in order. A character without a piece is spelled with byte pieces if the vocabulary
@@ -34,7 +35,7 @@ class BytePairEncoder {
   const Piece* Find(std::string_view text) const;
 
   std::unordered_map<std::string, Piece, Hash, std::equal_to<>> pieces_;  // normal pieces by their text
-  std::vector<int64_t> byte_pieces_;  // [256]; empty: the vocabulary has none
+  std::vector<int64_t> byte_pieces_;  // [256], ids by byte; empty: the vocabulary has none
 };
 
 }  // namespace antiphon

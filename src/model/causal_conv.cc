@@ -27,6 +27,9 @@ CausalConv::CausalConv(const std::string& name, const ConvShape& shape, CodecPar
   parameters->Require(rows >= 0, name + ": the stride is longer than the kernel");
   past_ = {.offset = 0, .rows = std::max<int64_t>(rows, 0), .channels = shape.inputs};
   past_.offset = layout->Reserve(past_.size());
+  parameters->Require(layout->size() <= HistoryLayout::kMaxFloats,
+                      name + ": the layers up to it remember more than " +
+                          std::to_string(HistoryLayout::kMaxFloats) + " values of a stream");
   const torch::Tensor weight =
       parameters->Tensor(name + ".weight", {shape.outputs, shape.inputs, shape.kernel});
   if (!parameters->ok()) return;

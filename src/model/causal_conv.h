@@ -12,6 +12,9 @@ class CodecParameters;
 // Hands out places in the one flat history that a stream has for all its layers.
 class HistoryLayout {
  public:
+  // Every stream has a history of its own: a model may not ask for more than 16 MiB of it.
+  static constexpr int64_t kMaxFloats = 1 << 22;
+
   // The offset of `floats` values.
   int64_t Reserve(int64_t floats) {
     const int64_t offset = size_;
@@ -49,7 +52,8 @@ struct ConvShape {
 // Const after construction; the history is the caller's.
 class CausalConv {
  public:
-  // Reads `name`.weight [outputs, inputs, kernel] and `name`.bias [outputs].
+  // Reads `name`.weight [outputs, inputs, kernel] and `name`.bias [outputs]. A stride longer than the kernel,
+  // or a history that no longer fits in the layout's limit, is the parameters' failure.
   CausalConv(const std::string& name, const ConvShape& shape, CodecParameters* parameters,
              HistoryLayout* layout);
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMaxChannels = 4096;
 constexpr int64_t kMaxLayers = 64;
+constexpr int64_t kMaxRateChange = 8192;  // of the whole stack; a layer's 16 times that overflows nothing
 
 }  // namespace
 
@@ -30,6 +31,10 @@ CausalStack::CausalStack(const std::string& path, double slope, CodecParameters*
     outputs_ = layer.conv.shape().outputs / layer.factor;
     reduction_ *= layer.conv.shape().stride;
     expansion_ *= layer.factor;
+    parameters->Require(reduction_ <= kMaxRateChange, at + ".stride makes all strides together more than " +
+                                                          std::to_string(kMaxRateChange));
+    parameters->Require(expansion_ <= kMaxRateChange, at + ".factor makes all factors together more than " +
+                                                          std::to_string(kMaxRateChange));
     layers_.push_back(std::move(layer));
   }
 }

@@ -21,6 +21,8 @@ class CausalStack {
   //     rows;
   //   {"kind": "residual", "channels", "dilation"}:
   //     x + outer(leaky(inner(leaky(x)))), inner of kernel 3, outer of kernel 1.
+  // At most 64 layers; channels to 4096, kernel to 32, stride and factor to 16, dilation to 64, and all
+  // strides, as all factors, together to 8192. What is out of these limits is the parameters' failure.
   CausalStack(const std::string& path, double slope, CodecParameters* parameters, HistoryLayout* layout);
 
   // [B, T, inputs()] -> [B, T * rows_out / rows_in, outputs()].

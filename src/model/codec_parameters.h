@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 
 #include "antiphon/status.h"
 
@@ -17,9 +18,11 @@ class Safetensors;
 // loading.
 class CodecParameters {
  public:
-  // REQUIRES: both outlive this object.
-  CodecParameters(const nlohmann::json& section, const Safetensors& weights, torch::Device device)
-      : section_(section), weights_(weights), device_(device) {}
+  // `path` is the file that holds the section, for messages. REQUIRES: section and weights outlive this
+  // object.
+  CodecParameters(const nlohmann::json& section, std::string path, const Safetensors& weights,
+                  torch::Device device)
+      : section_(section), path_(std::move(path)), weights_(weights), device_(device) {}
 
   // Fields by dotted path from the section's root, e.g. "mel.hop".
   int64_t Integer(const std::string& path, int64_t least, int64_t most);
@@ -30,6 +33,7 @@ class CodecParameters {
   // float32 on the device.
   torch::Tensor Tensor(const std::string& name, at::IntArrayRef shape);
 
+  // `message` begins with the field's path.
   void Require(bool condition, const std::string& message);
   const Status& status() const { return status_; }
   bool ok() const { return status_.ok(); }
@@ -40,6 +44,7 @@ class CodecParameters {
   const nlohmann::json* Find(const std::string& path);
 
   const nlohmann::json& section_;
+  const std::string path_;
   const Safetensors& weights_;
   const torch::Device device_;
   Status status_;

@@ -201,6 +201,7 @@ Result<ModelConfig> LoadModelConfig(const std::string& folder) {
   if (too_deep || root.is_discarded() || !root.is_object()) return DataLoss(path + " is not a JSON object");
   Result<ModelConfig> config = ReadConfig(root);
   if (!config.ok()) return DataLoss(path + ": " + config.status().message());
+  config->path = path;
   return config;
 }
 

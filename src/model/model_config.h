@@ -43,7 +43,8 @@ struct ModelConfig {
   TransformerShape backbone;
   TransformerShape depth;  // kv_heads == heads, heads * head_width == width
   float endpoint_threshold = 0.9f;
-  std::string audio_codec_json;  // the "audio_codec" object, for the codec to read
+  std::string audio_codec_json;      // the "audio_codec" object, for the codec to read
+  std::string path = "config.json";  // of the file, for messages about what is wrong with it
 
   int64_t codebooks() const { return static_cast<int64_t>(codebook_sizes.size()); }
   // The code of codebook 0 that ends the speech.

@@ -1,14 +1,22 @@
 #include "model/sentencepiece_file.h"
 
+#include <bitset>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <string_view>
+#include <unordered_set>
+
+#include "model/utf8.h"
 
 namespace antiphon {
 namespace {
 
 constexpr uintmax_t kMaxFileBytes = 64 << 20;
+constexpr size_t kMaxPieces = 1 << 20;  // as config.json allows
+constexpr size_t kMaxPieceBytes = 256;
+constexpr uint64_t kMaxFieldNumber = (1 << 29) - 1;  // of protocol buffers
+constexpr size_t kBytes = 256;
 constexpr uint64_t kBytePairEncoding = 2;  // TrainerSpec.model_type
 
 // One field of a protocol buffer message on the wire.
@@ -27,6 +35,7 @@ class Message {
   bool Next(Field* field) {
     uint64_t tag = 0;
     if (rest_.empty() || !Varint(&tag)) return false;
+    if (tag >> 3 < 1 || tag >> 3 > kMaxFieldNumber) return Broken();
     *field = {.number = static_cast<uint32_t>(tag >> 3)};
     switch (tag & 7) {
       case 0:
@@ -94,6 +103,39 @@ bool ReadPiece(std::string_view data, SentencePieceFile::Piece* piece) {
   return message.ok();
 }
 
+// What is wrong with a piece by itself; empty: nothing.
+std::string Fault(const SentencePieceFile::Piece& piece) {
+  using Type = SentencePieceFile::Type;
+  if (piece.text.size() > kMaxPieceBytes)
+    return "is longer than " + std::to_string(kMaxPieceBytes) + " bytes";
+  if (!std::isfinite(piece.score)) return "has a score that is not finite";
+  if (piece.type == Type::kUserDefined) return "is user-defined, which is not supported";
+  if (piece.type == Type::kNormal && (piece.text.empty() || !IsUtf8(piece.text))) return "is not UTF-8 text";
+  if (piece.type == Type::kByte && !ByteOf(piece.text)) {
+    return "is to be a byte, but is not spelled <0x00> to <0xFF>";
+  }
+  return "";
+}
+
+// What is wrong with the pieces together.
+std::string Fault(const std::vector<SentencePieceFile::Piece>& pieces) {
+  std::unordered_set<std::string_view> normal;
+  std::bitset<kBytes> bytes;
+  for (size_t id = 0; id < pieces.size(); ++id) {
+    const SentencePieceFile::Piece& piece = pieces[id];
+    bool again = false;
+    if (piece.type == SentencePieceFile::Type::kNormal) again = !normal.insert(piece.text).second;
+    if (piece.type == SentencePieceFile::Type::kByte) {
+      const uint8_t byte = ByteOf(piece.text).value_or(0);  // it is one: see above
+      again = bytes.test(byte);
+      bytes.set(byte);
+    }
+    if (again) return "piece " + std::to_string(id) + " is there twice";
+  }
+  if (bytes.none() || bytes.all()) return "";
+  return "has pieces for " + std::to_string(bytes.count()) + " bytes, must have all 256 or none";
+}
+
 // What is wrong with the trainer's settings; empty: nothing.
 std::string ReadTrainerSpec(std::string_view data) {
   Message message(data);
@@ -126,9 +168,11 @@ std::string Parse(std::string_view data, SentencePieceFile* file) {
   while (message.Next(&field)) {
     std::string problem;
     if (field.number == 1) {
+      const std::string name = "piece " + std::to_string(file->pieces.size());
+      if (file->pieces.size() == kMaxPieces) return "more than " + std::to_string(kMaxPieces) + " pieces";
       SentencePieceFile::Piece piece;
-      if (!ReadPiece(field.bytes, &piece)) return "malformed piece";
-      if (piece.type == SentencePieceFile::Type::kUserDefined) return "user-defined pieces are not supported";
+      if (!ReadPiece(field.bytes, &piece)) return name + " is malformed";
+      if (const std::string fault = Fault(piece); !fault.empty()) return name + " " + fault;
       file->pieces.push_back(std::move(piece));
     } else if (field.number == 2) {
       problem = ReadTrainerSpec(field.bytes);
@@ -139,10 +183,20 @@ std::string Parse(std::string_view data, SentencePieceFile* file) {
     if (!problem.empty()) return problem;
   }
   if (!message.ok() || file->pieces.empty()) return "not a SentencePiece model";
-  return has_trainer ? "" : "only BPE models are supported";
+  if (!has_trainer) return "only BPE models are supported";
+  return Fault(file->pieces);
 }
 
 }  // namespace
+
+std::optional<uint8_t> ByteOf(std::string_view piece) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return std::nullopt;
+  const size_t high = kDigits.find(piece[3]);
+  const size_t low = kDigits.find(piece[4]);
+  if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+  return static_cast<uint8_t>(high * 16 + low);
+}
 
 Result<SentencePieceFile> ReadSentencePieceFile(const std::string& path) {
   std::error_code error;

@@ -46,6 +46,7 @@ SourceFilterDecoder::SourceFilterDecoder(int64_t frame_samples, double slope, Co
   overlap_ = {.offset = layout->Reserve(hop_), .rows = 1, .channels = hop_};
   window_ = parameters->Tensor("source.window", {2 * hop_});
   const torch::Tensor table = parameters->Tensor("source.noise", {noise_length_});
+  if (!parameters->ok()) return;  // the sizes may be anything
   noise_ = table.repeat({1 + (samples_ + noise_length_ - 1) / noise_length_})
                .narrow(0, 0, noise_length_ + samples_);
   ramp_ = at::arange(1, hop_ + 1, table.options().dtype(at::kDouble));

@@ -17,25 +17,30 @@ std::string WithSpaces(std::string text) {
   return text;
 }
 
-// "<0x41>" is the byte 'A'; nothing when the piece is not spelled so.
-std::string ByteOf(const std::string& piece) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return {};
-  const size_t high = kDigits.find(piece[3]);
-  const size_t low = kDigits.find(piece[4]);
-  if (high == std::string_view::npos || low == std::string_view::npos) return {};
-  return std::string(1, static_cast<char>(high * 16 + low));
-}
-
 std::string TextOf(const SentencePieceFile::Piece& piece) {
   switch (piece.type) {
     case SentencePieceFile::Type::kNormal:
       return WithSpaces(piece.text);
     case SentencePieceFile::Type::kByte:
-      return ByteOf(piece.text);
+      return std::string(1, static_cast<char>(ByteOf(piece.text).value_or(0)));
     default:
       return {};
   }
+}
+
+// What is wrong with the pieces at the ids of the control symbols; empty: nothing. A piece without text is
+// not enough: the encoder must never write one of them.
+std::string ControlFault(const std::vector<SentencePieceFile::Piece>& pieces, const SymbolIds& symbols) {
+  const std::pair<const char*, int64_t> controls[] = {
+      {"pad", symbols.pad}, {"unk", symbols.unk},   {"bos", symbols.bos},
+      {"end", symbols.end}, {"user", symbols.user}, {"assistant", symbols.assistant}};
+  for (const auto& [name, id] : controls) {
+    const SentencePieceFile::Type type = pieces.at(static_cast<size_t>(id)).type;
+    if (type == SentencePieceFile::Type::kControl || type == SentencePieceFile::Type::kUnknown) continue;
+    return "piece " + std::to_string(id) + " must be a control symbol: it is symbols." + name +
+           " of config.json";
+  }
+  return "";
 }
 
 }  // namespace
@@ -51,14 +56,11 @@ Result<TextTokenizer> TextTokenizer::Load(const std::string& path, const SymbolI
     return DataLoss(path + " has " + std::to_string(file->pieces.size()) + " pieces, config.json says " +
                     std::to_string(symbols.vocab_size));
   }
+  if (const std::string fault = ControlFault(file->pieces, symbols); !fault.empty()) {
+    return DataLoss(path + ": " + fault);
+  }
   std::vector<std::string> texts;
   for (const SentencePieceFile::Piece& piece : file->pieces) texts.push_back(TextOf(piece));
-  for (const int64_t control :
-       {symbols.pad, symbols.unk, symbols.bos, symbols.end, symbols.user, symbols.assistant}) {
-    if (!texts.at(control).empty()) {
-      return DataLoss(path + ": symbol " + std::to_string(control) + " must be a control symbol");
-    }
-  }
   Result<TextNormalizer> normalizer = TextNormalizer::Create(*file);
   if (!normalizer.ok()) return DataLoss(path + ": " + normalizer.status().message());
   return TextTokenizer(std::move(normalizer).value(), BytePairEncoder(file->pieces), std::move(texts));

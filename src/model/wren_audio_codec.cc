@@ -73,10 +73,10 @@ WrenAudioCodec::WrenAudioCodec(const ModelConfig& config, CodecParameters* param
 Result<std::unique_ptr<AudioCodec>> WrenAudioCodec::Load(const Safetensors& weights,
                                                          const ModelConfig& config, torch::Device device) {
   const nlohmann::json section = nlohmann::json::parse(config.audio_codec_json, nullptr, false);
-  if (!section.is_object()) return DataLoss("audio_codec is missing from the model's configuration");
-  if (config.codebook_sizes.empty()) return DataLoss("audio.codebook_sizes is empty");
+  if (!section.is_object()) return DataLoss(config.path + ": audio_codec is missing");
+  if (config.codebook_sizes.empty()) return DataLoss(config.path + ": audio.codebook_sizes is empty");
   const torch::NoGradGuard no_grad;
-  CodecParameters parameters(section, weights, device);
+  CodecParameters parameters(section, config.path, weights, device);
   std::unique_ptr<AudioCodec> codec(new WrenAudioCodec(config, &parameters));
   if (!parameters.ok()) return parameters.status();
   return codec;

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -31,6 +32,7 @@ ModelConfig ConfigFor(const nlohmann::json& section) {
   config.frame_samples = 1280;
   config.codebook_sizes = {1024, 512, 512, 512};
   config.audio_codec_json = section.dump();
+  config.path = "folder/config.json";
   return config;
 }
 
@@ -217,7 +219,7 @@ TEST_F(AudioCodecTest, StatesItsShape) {
   EXPECT_GT(codec_->parameters(), 1000000u);
 }
 
-TEST_F(AudioCodecTest, NamesTheFieldThatIsWrong) {
+TEST_F(AudioCodecTest, NamesTheFileAndTheFieldThatIsWrong) {
   const auto refusal = [](const std::string& pointer, const nlohmann::json& value) {
     nlohmann::json section = Section();
     section[nlohmann::json::json_pointer(pointer)] = value;
@@ -229,6 +231,12 @@ TEST_F(AudioCodecTest, NamesTheFieldThatIsWrong) {
   const auto names = [](const std::string& message, const std::string& part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
+  for (const char* field : {"/slope", "/mel/hop", "/source/hop", "/encoder/trunk/0/kind", "/sample_rate"}) {
+    std::string path(field);
+    std::replace(path.begin(), path.end(), '/', '.');
+    names(refusal(field, -1), "folder/config.json: audio_codec" + path);
+  }
+  names(refusal("/mel/bands", 81), WeightsPath());
   names(refusal("/slope", "steep"), "slope");
   names(refusal("/mel/hop", 0), "mel.hop");
   names(refusal("/mel/bands", 81), "mel.filters");
@@ -251,6 +259,8 @@ TEST_F(AudioCodecTest, RefusesAModelWithoutACodec) {
     config.audio_codec_json = json;
     const auto loaded = AudioCodec::Load(*weights, config, torch::kCPU);
     EXPECT_EQ(loaded.status().code(), StatusCode::kDataLoss) << json;
+    EXPECT_EQ(loaded.status().message().find("folder/config.json: audio_codec"), 0u)
+        << loaded.status().message();
   }
 }
 

@@ -45,6 +45,7 @@ TEST(ModelConfig, ReadsEveryField) {
   EXPECT_EQ(config->depth.kv_heads, 2);
   EXPECT_FLOAT_EQ(config->endpoint_threshold, 0.9f);
   EXPECT_EQ(config->audio_codec_json, "");
+  EXPECT_EQ(config->path, kTinyModel + "/config.json");
 }
 
 TEST(ModelConfig, HandsTheCodecItsOwnSection) {
