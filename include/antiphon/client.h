@@ -145,8 +145,9 @@ struct ConversationOptions {
   SessionSettings settings{};
   // Longest wait for the server to accept.
   std::chrono::milliseconds open_timeout{10'000};
-  // What may wait to be sent before Append* refuses more. An hour of a stalled network must not fill the
-  // memory.
+  // What may wait to be sent before Append* and ReportPlayback refuse more; Commit, Cancel, Clear and Update
+  // may use 64 KiB beyond it, so that a full queue can still be committed or cancelled. An hour of a stalled
+  // network must not fill the memory. Every message counts 128 bytes more than it has on the wire.
   size_t max_queued_bytes = 8 << 20;
   // If set, events go here and NextEvent is FAILED_PRECONDITION.
   Listener listener{};
@@ -154,19 +155,19 @@ struct ConversationOptions {
 
 // One session. Every method may be called from any thread and returns at once, except NextEvent, which blocks
 // and belongs to one thread at a time. A method that sends returns OK when the message is queued, not when it
-// has arrived; what the server makes of it comes back as an event. After the end all of them return
-// FAILED_PRECONDITION.
+// has arrived; what the server makes of it comes back as an event. RESOURCE_EXHAUSTED says that too much
+// waits to be sent (max_queued_bytes) and that nothing was taken: try again later. After the end all of them
+// return FAILED_PRECONDITION.
 class Conversation {
  public:
   // Closes if still open, waits for the listener to return, and frees everything.
   virtual ~Conversation() = default;
 
   // Speech at input_audio.sample_rate in pieces of any length. Opus is sent in packets of 20 ms; a rest is
-  // kept until more comes or Commit fills it up with silence. RESOURCE_EXHAUSTED when max_queued_bytes wait:
-  // nothing was taken.
+  // kept until more comes or Commit fills it up with silence. One call is taken as a whole or not at all.
   virtual Status AppendAudio(std::span<const float> samples) = 0;
   virtual Status AppendAudio(std::span<const int16_t> samples) = 0;
-  // UTF-8, 1 to 4000 bytes. RESOURCE_EXHAUSTED as above.
+  // UTF-8, 1 to 4000 bytes.
   virtual Status AppendText(const std::string& text) = 0;
   // Ends the user's turn and asks for the response.
   virtual Status Commit() = 0;

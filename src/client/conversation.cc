@@ -82,7 +82,7 @@ Status StreamConversation::SendSettings(const SessionSettings& settings, bool wi
     ToWire(options_.input_audio, config->mutable_input_audio());
     ToWire(options_.output_audio, config->mutable_output_audio());
   }
-  return stream_.Send(std::move(event));
+  return stream_.Send(std::move(event), Stream::Room::kSignal);
 }
 
 Status StreamConversation::SendPackets(Result<std::vector<std::string>> packets) {
@@ -90,14 +90,14 @@ Status StreamConversation::SendPackets(Result<std::vector<std::string>> packets)
   for (std::string& packet : *packets) {
     v1::ClientEvent event;
     *event.mutable_audio_append()->mutable_audio() = std::move(packet);
-    if (Status status = stream_.Send(std::move(event)); !status.ok()) return status;
+    if (Status status = stream_.Send(std::move(event), Stream::Room::kGranted); !status.ok()) return status;
   }
   return OkStatus();
 }
 
 Status StreamConversation::AppendAudio(std::span<const float> samples) {
   const std::lock_guard lock(sender_mutex_);
-  if (Status status = stream_.Ready(); !status.ok()) return status;
+  if (Status status = stream_.Ready(Stream::Room::kInput); !status.ok()) return status;
   return SendPackets(sender_.Pack(samples));
 }
 
@@ -112,39 +112,41 @@ Status StreamConversation::AppendText(const std::string& text) {
     return InvalidArgument("the text has " + std::to_string(text.size()) + " bytes, must have 1 to " +
                            std::to_string(kMaxTextBytes));
   }
-  if (Status status = stream_.Ready(); !status.ok()) return status;
   v1::ClientEvent event;
   event.mutable_text_append()->set_text(text);
-  return stream_.Send(std::move(event));
+  return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 
 Status StreamConversation::Commit() {
   const std::lock_guard lock(sender_mutex_);
+  // Before the rest of the audio is let go: without its commit it would have to be kept.
+  if (Status status = stream_.Ready(Stream::Room::kSignal); !status.ok()) return status;
   if (Status status = SendPackets(sender_.Flush()); !status.ok()) return status;
   v1::ClientEvent event;
   event.mutable_commit();
-  return stream_.Send(std::move(event));
+  return stream_.Send(std::move(event), Stream::Room::kGranted);
 }
 
 Status StreamConversation::Cancel() {
   v1::ClientEvent event;
   event.mutable_cancel();
-  return stream_.Send(std::move(event));
+  return stream_.Send(std::move(event), Stream::Room::kSignal);
 }
 
 Status StreamConversation::Clear() {
   const std::lock_guard lock(sender_mutex_);
-  sender_.Drop();
   v1::ClientEvent event;
   event.mutable_clear();
-  return stream_.Send(std::move(event));
+  if (Status status = stream_.Send(std::move(event), Stream::Room::kSignal); !status.ok()) return status;
+  sender_.Drop();
+  return OkStatus();
 }
 
 Status StreamConversation::ReportPlayback(const std::string& response_id, uint64_t played_samples) {
   v1::ClientEvent event;
   event.mutable_playback_position()->set_response_id(response_id);
   event.mutable_playback_position()->set_played_samples(played_samples);
-  return stream_.Send(std::move(event));
+  return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 
 Status StreamConversation::Update(const SessionSettings& settings) {

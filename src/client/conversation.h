@@ -50,7 +50,7 @@ class StreamConversation final : public Conversation, private StreamSink {
   void OnEnd(const grpc::Status& status, const grpc::ClientContext& context) override;
 
   Status SendSettings(const SessionSettings& settings, bool with_formats);
-  // REQUIRES: sender_mutex_ is held.
+  // Whatever waits already. REQUIRES: sender_mutex_ is held.
   Status SendPackets(Result<std::vector<std::string>> packets);
   // The session, or why there is none.
   Status AwaitSession(std::chrono::milliseconds* retry_after);

@@ -1,9 +1,18 @@
 #include "client/stream.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 namespace antiphon::client {
+namespace {
+
+constexpr size_t kSignalBytes = 64 * 1024;
+constexpr size_t kEventBytes = 128;  // about what an event takes in memory besides its content
+
+size_t Cost(const v1::ClientEvent& event) { return kEventBytes + event.ByteSizeLong(); }
+
+}  // namespace
 
 Stream::Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes)
     : stub_(v1::ConversationService::NewStub(std::move(channel))),
@@ -27,24 +36,25 @@ void Stream::Start() {
   StartCall();
 }
 
-Status Stream::CheckOpen() const {
+Status Stream::Check(Room room) const {
   if (state_ != State::kOpen) return FailedPrecondition("the conversation is over");
   if (finish_writing_) return FailedPrecondition("the input was finished");
-  return OkStatus();
-}
-
-Status Stream::Ready() {
-  const std::lock_guard lock(mutex_);
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  if (queued_bytes_ < max_queued_bytes_) return OkStatus();
+  // Not added to the limit, which may be any number.
+  const size_t further = room == Room::kSignal ? std::min(kSignalBytes, queued_bytes_) : 0;
+  if (room == Room::kGranted || queued_bytes_ - further < max_queued_bytes_) return OkStatus();
   return ResourceExhausted(std::to_string(queued_bytes_) + " bytes wait to be sent, max_queued_bytes is " +
                            std::to_string(max_queued_bytes_));
 }
 
-Status Stream::Send(v1::ClientEvent event) {
+Status Stream::Ready(Room room) {
   const std::lock_guard lock(mutex_);
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  queued_bytes_ += event.ByteSizeLong();
+  return Check(room);
+}
+
+Status Stream::Send(v1::ClientEvent event, Room room) {
+  const std::lock_guard lock(mutex_);
+  if (Status status = Check(room); !status.ok()) return status;
+  queued_bytes_ += Cost(event);
   outgoing_.push_back(std::move(event));
   if (!writing_) WriteNext();
   return OkStatus();
@@ -91,7 +101,7 @@ void Stream::OnWriteDone(bool ok) {
     queued_bytes_ = 0;
     return;
   }
-  queued_bytes_ -= outgoing_.front().ByteSizeLong();
+  queued_bytes_ -= Cost(outgoing_.front());
   outgoing_.pop_front();
   if (state_ == State::kOpen) WriteNext();
 }

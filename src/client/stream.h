@@ -40,11 +40,16 @@ class Stream final : private grpc::ClientBidiReactor<v1::ClientEvent, v1::Server
 
   // REQUIRES: called once.
   void Start();
-  // RESOURCE_EXHAUSTED while max_queued_bytes or more wait, FAILED_PRECONDITION after FinishWriting or the
-  // end.
-  Status Ready();
-  // Queues `event` whatever waits already; FAILED_PRECONDITION as above.
-  Status Send(v1::ClientEvent event);
+  // How much may wait already when an event is queued.
+  enum class Room {
+    kInput,    // max_queued_bytes: what comes without end
+    kSignal,   // 64 KiB more: what must still get through when input fills the queue
+    kGranted,  // anything: the rest of what Ready has let in
+  };
+  // RESOURCE_EXHAUSTED while there is no room, FAILED_PRECONDITION after FinishWriting or the end.
+  Status Ready(Room room);
+  // Queues `event`, or nothing and an error as above.
+  Status Send(v1::ClientEvent event, Room room);
   // Half-closes when what is queued has been sent. Idempotent.
   void FinishWriting();
   // After OnEvent returned false.
@@ -59,7 +64,7 @@ class Stream final : private grpc::ClientBidiReactor<v1::ClientEvent, v1::Server
   void OnDone(const grpc::Status& status) override;
 
   // REQUIRES of both: mutex_ is held. Of WriteNext: the state is kOpen, no write is under way.
-  Status CheckOpen() const;
+  Status Check(Room room) const;
   void WriteNext();
 
   const std::unique_ptr<v1::ConversationService::Stub> stub_;

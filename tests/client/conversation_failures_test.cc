@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -252,6 +253,64 @@ TEST(ConversationTest, AServerThatDoesNotReadFillsTheQueueAndNoMore) {
   go.set_value();
   for (int i = 0; i < 100 && !conversation->AppendAudio(second).ok(); ++i) std::this_thread::sleep_for(20ms);
   EXPECT_TRUE(conversation->AppendText("room again").ok());
+}
+
+// A server that reads nothing until it is told to.
+struct DeafServer {
+  std::promise<void> go;
+  ScriptedServer server{[future = go.get_future().share()](Call& call) {
+    call.CreateSession();
+    future.wait();
+    v1::ClientEvent event;
+    while (call.Read(&event)) {
+    }
+    return grpc::Status::OK;
+  }};
+};
+
+constexpr int kEnoughCalls = 1'000'000;
+
+// How often `send` succeeds before it is refused.
+int CountUntilRefused(const std::function<Status()>& send) {
+  int sent = 0;
+  Status status;
+  while ((status = send()).ok() && sent < kEnoughCalls) ++sent;
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  return sent;
+}
+
+// Until nothing flows any more: not into the server, and not into what lies between.
+void FillWithAudio(Conversation& conversation) {
+  const std::vector<float> second(24000);
+  do {
+    CountUntilRefused([&] { return conversation.AppendAudio(second); });
+    std::this_thread::sleep_for(200ms);
+  } while (conversation.AppendAudio(second).ok());
+}
+
+TEST(ConversationTest, PlaybackReportsDoNotPileUp) {
+  DeafServer deaf;
+  const auto conversation = OpenOn(deaf.server, {.max_queued_bytes = 100'000});
+  EXPECT_LT(CountUntilRefused([&] { return conversation->ReportPlayback("response-1", 1); }), kEnoughCalls);
+  EXPECT_TRUE(conversation->Cancel().ok()) << "which must get through all the same";
+  deaf.go.set_value();
+}
+
+TEST(ConversationTest, AFullQueueCanBeCommittedAndCancelledButNotWithoutEnd) {
+  DeafServer deaf;
+  const auto conversation = OpenOn(deaf.server, {.max_queued_bytes = 100'000});
+  FillWithAudio(*conversation);
+  EXPECT_TRUE(conversation->Commit().ok());
+  EXPECT_TRUE(conversation->Clear().ok());
+  EXPECT_TRUE(conversation->Update({.speak = false}).ok());
+  EXPECT_LT(CountUntilRefused([&] { return conversation->Cancel(); }), 1000) << "64 KiB of them";
+  EXPECT_EQ(conversation->Commit().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(conversation->Clear().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(conversation->Update({}).code(), StatusCode::kResourceExhausted);
+  deaf.go.set_value();
+  Status status;
+  for (int i = 0; i < 250 && !(status = conversation->Commit()).ok(); ++i) std::this_thread::sleep_for(20ms);
+  EXPECT_TRUE(status.ok()) << status.ToString();
 }
 
 }  // namespace
