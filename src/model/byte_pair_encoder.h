@@ -28,7 +28,7 @@ class BytePairEncoder {
     float score;
   };
   struct Hash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library asks for this name
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 

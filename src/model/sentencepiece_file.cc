@@ -168,11 +168,11 @@ std::string Parse(std::string_view data, SentencePieceFile* file) {
   while (message.Next(&field)) {
     std::string problem;
     if (field.number == 1) {
-      const std::string name = "piece " + std::to_string(file->pieces.size());
+      std::string name = "piece " + std::to_string(file->pieces.size());
       if (file->pieces.size() == kMaxPieces) return "more than " + std::to_string(kMaxPieces) + " pieces";
       SentencePieceFile::Piece piece;
       if (!ReadPiece(field.bytes, &piece)) return name + " is malformed";
-      if (const std::string fault = Fault(piece); !fault.empty()) return name + " " + fault;
+      if (const std::string fault = Fault(piece); !fault.empty()) return name.append(" ").append(fault);
       file->pieces.push_back(std::move(piece));
     } else if (field.number == 2) {
       problem = ReadTrainerSpec(field.bytes);
