@@ -20,8 +20,9 @@ import codec_tokens
 import export
 import layers
 import restore_codec
+import train_decoder
 import train_hearing
-from model import Codec
+from model import FRAME, SIZES, Codec
 from safetensors_file import write_safetensors
 
 
@@ -76,6 +77,19 @@ class StagesTest(unittest.TestCase):
             self.assertTrue(np.isfinite(losses[loss]))
             self.assertLessEqual(losses["step"], 2)
             self.assertIn(figure, evaluation)
+
+    def test_the_decoder_learns_from_codes_that_were_spoken_too(self):
+        rng = np.random.default_rng(8)
+        codes = np.stack([rng.integers(0, size, 60) for size in SIZES], 1).astype(np.int16)
+        samples = (3000 * rng.standard_normal(60 * FRAME)).astype(np.int16)
+        np.savez(self.path("spoken.npz"), codes=codes, samples=samples, bounds=[0, 25, 60])
+        examples = train_decoder.Examples.spoken(self.path("spoken.npz"))
+        np.testing.assert_array_equal(examples.codes.numpy(), codes)
+        self.assertEqual(len(examples.waves), len(samples))
+        self.run_stage("train_decoder", "spoken.pt", "--encoder", self.path("voice_tokens.pt"), "--start",
+                       self.path("decoder.pt"), "--batch", 2, "--spoken", self.path("spoken.npz"))
+        before, after = self.state("decoder.pt"), self.state("spoken.pt")
+        self.assertTrue(any(not torch.equal(before[name], after[name]) for name in before))
 
     def test_hearing_moves_the_encoder_and_nothing_else(self):
         before, after = self.state("encoder.pt"), self.state("hearing.pt")

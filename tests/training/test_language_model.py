@@ -5,6 +5,7 @@ import random
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -22,6 +23,7 @@ import optimiser
 import restore
 import safetensors_file
 import sequences
+import spoken_codes
 from sequences import ASSISTANT, BOS, END, PAD, USER
 
 SIZES = (20, 12, 14, 10)
@@ -224,6 +226,25 @@ class Lessons(unittest.TestCase):
         rendering = dataset.Rendering(np.zeros((4, 4)), [(0.0, 0.2)], [(0.0, 0.2, 3)])
         with self.assertRaises(ValueError):
             sequences.speech_labels([[8], [9]], rendering)
+
+
+class SpokenCodes(unittest.TestCase):
+    def test_first_codes_are_recorded_and_the_others_chosen_one_by_one(self):
+        model, rng = small_model(5), np.random.default_rng(6)
+        tokenizer = unittest.mock.Mock(encode=lambda text: [7 + len(word) for word in text.split()])
+        codes = {text: np.stack([rng.integers(0, size, n) for size in SIZES], 1) for text, n in (("a bc", 9), ("def", 5))}
+        table = {text: dataset.Rendering(c, [], []) for text, c in codes.items()}
+        for text, found in zip(codes, spoken_codes.own_codes(model, tokenizer, list(codes), table)):
+            self.assertEqual(found[:, 0].tolist(), codes[text][:, 0].tolist())
+            builder = sequences.SequenceBuilder(SIZES)
+            builder.typed_turn(tokenizer.encode("say " + text))
+            builder.spoken_answer(tokenizer.encode(text), codes[text].tolist())
+            batch = sequences.pack([builder.build()], SIZES[0])
+            with torch.no_grad():
+                h = model.backbone(model.embed(batch), batch.packing)[batch.depth_rows[:-1]]
+                y = model.depth(h, found)
+            for k in range(1, len(SIZES)):
+                self.assertEqual((y[:, k] @ model.depth_heads[k].t()).argmax(-1).tolist(), found[:, k].tolist())
 
 
 class Rest(unittest.TestCase):
