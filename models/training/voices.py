@@ -17,11 +17,8 @@ Held-out voices never occur in any training data: espeak-ng variants +f5 and +m7
 import dataclasses
 import os
 import random
-import sys
 
 import numpy as np
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import espeak_engine
 import espeak_variants

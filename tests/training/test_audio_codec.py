@@ -9,21 +9,16 @@ import tempfile
 import unittest
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "training", "audio_codec")
-sys.path[:0] = [_FOLDER, os.path.dirname(_FOLDER)]
+_TRAINING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "training")
+sys.path.insert(0, _TRAINING)
 
 import numpy as np
 import torch
 
 import augment
-import codec_tokens
-import export
-import layers
-import restore_codec
-import train_decoder
-import train_hearing
-from model import FRAME, SIZES, Codec
 from safetensors_file import write_safetensors
+from audio_codec import codec_tokens, export, layers, restore_codec, train_decoder, train_hearing
+from audio_codec.model import FRAME, SIZES, Codec
 
 
 def write_corpus(folder):
@@ -43,10 +38,10 @@ class StagesTest(unittest.TestCase):
         cls.folder = cls.kept.name
         write_corpus(cls.folder)
         cls.run_stage("train_encoder", "encoder.pt", "--batch", 2)
-        cls.run_stage("train_hearing", "hearing.pt", "--start", cls.path("encoder.pt"), "--batch", 2, "--output", 1)
-        for start, tokens in (("encoder.pt", "voice_tokens.pt"), ("hearing.pt", "codec_tokens.pt")):
+        cls.run_stage("train_hearing", "hearing.pt", "--start", cls.path("encoder.pt"), "--batch", 2)
+        for start, tokens in (("encoder.pt", "codec_tokens.pt"), ("hearing.pt", "hearing_tokens.pt")):
             cls.call("codec_tokens", "--encoder", cls.path(start), "--out", cls.path(tokens))
-        cls.run_stage("train_decoder", "decoder.pt", "--encoder", cls.path("voice_tokens.pt"), "--batch", 2)
+        cls.run_stage("train_decoder", "decoder.pt", "--encoder", cls.path("codec_tokens.pt"), "--batch", 2)
 
     @classmethod
     def tearDownClass(cls):
@@ -58,8 +53,8 @@ class StagesTest(unittest.TestCase):
 
     @classmethod
     def call(cls, script, *arguments):
-        command = [sys.executable, os.path.join(_FOLDER, script + ".py"), *map(str, arguments)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "audio_codec." + script, *map(str, arguments)]
+        subprocess.run(command, cwd=_TRAINING, check=True, stdout=subprocess.DEVNULL)
 
     @classmethod
     def run_stage(cls, script, out, *arguments):
@@ -70,7 +65,7 @@ class StagesTest(unittest.TestCase):
         return torch.load(self.path(name), map_location="cpu")
 
     def test_each_stage_logs_its_losses_and_its_evaluation(self):
-        for out, loss, figure in (("encoder.pt", "spectrum", "eval_input"), ("hearing.pt", "all_codes", "same_codes"),
+        for out, loss, figure in (("encoder.pt", "spectrum", "eval_input"), ("hearing.pt", "before", "eval_seen_perplexity"),
                                   ("decoder.pt", "pitch", "held_out_spectrum")):
             with open(self.path(out + ".jsonl")) as log:
                 losses, evaluation = map(json.loads, log)
@@ -86,45 +81,47 @@ class StagesTest(unittest.TestCase):
         examples = train_decoder.Examples.spoken(self.path("spoken.npz"))
         np.testing.assert_array_equal(examples.codes.numpy(), codes)
         self.assertEqual(len(examples.waves), len(samples))
-        self.run_stage("train_decoder", "spoken.pt", "--encoder", self.path("voice_tokens.pt"), "--start",
+        self.run_stage("train_decoder", "spoken.pt", "--encoder", self.path("codec_tokens.pt"), "--start",
                        self.path("decoder.pt"), "--batch", 2, "--spoken", self.path("spoken.npz"))
         before, after = self.state("decoder.pt"), self.state("spoken.pt")
         self.assertTrue(any(not torch.equal(before[name], after[name]) for name in before))
 
-    def test_hearing_moves_the_encoder_and_nothing_else(self):
+    def test_ears_have_an_encoder_and_codebooks_of_their_own(self):
         before, after = self.state("encoder.pt"), self.state("hearing.pt")
         self.assertEqual(set(before), set(after))
         moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-        self.assertEqual(moved, {"encoder"})
+        self.assertEqual(moved, {"encoder", "quantiser", "phonemes"})
+        for k in range(len(SIZES)):
+            self.assertFalse(torch.equal(before[f"quantiser.books.{k}.vectors"], after[f"quantiser.books.{k}.vectors"]))
 
     def test_training_goes_on_from_exported_weights(self):
-        codec, decoder = export.load(self.path("codec_tokens.pt"), self.path("decoder.pt"))
-        tensors, _ = export.collect(codec, decoder)
+        load = lambda ears, codec, decoder: (*map(export.load_codec, map(self.path, (ears, codec))),
+                                             export.load_decoder(self.path(decoder)))
+        tensors, _ = export.collect(*load("hearing_tokens.pt", "codec_tokens.pt", "decoder.pt"))
         with tempfile.TemporaryDirectory() as folder:
             write_safetensors(os.path.join(folder, "audio_codec.safetensors"), tensors)
-            tokens, voice = restore_codec.restored(folder)
-        torch.save(tokens.state_dict(), self.path("restored.pt"))
-        torch.save(voice.state_dict(), self.path("restored_decoder.pt"))
-        again, _ = export.collect(*export.load(self.path("restored.pt"), self.path("restored_decoder.pt")))
+            parts = restore_codec.restored(folder)
+        names = ("restored_ears.pt", "restored_codec.pt", "restored_decoder.pt")
+        for part, name in zip(parts, names):
+            torch.save(part.state_dict(), self.path(name))
+        again, _ = export.collect(*load(*names))
         self.assertEqual(set(again), set(tensors))
         for name, tensor in tensors.items():
             self.assertLess(float((again[name].float() - tensor.float()).abs().max()), 2e-3, name)
 
     def test_the_read_out_learns_first_when_it_is_asked_to(self):
-        self.run_stage("train_hearing", "readout.pt", "--start", self.path("encoder.pt"), "--batch", 3, "--output", 1,
+        self.run_stage("train_hearing", "readout.pt", "--start", self.path("encoder.pt"), "--batch", 3,
                        "--readout-steps", 5)
         before, after = self.state("encoder.pt"), self.state("readout.pt")
         changed = lambda part: max(float((before[n] - after[n]).abs().max()) for n in before if n.startswith(part))
         self.assertGreater(changed("phonemes"), 0)
         self.assertLess(changed("encoder"), 1e-6)  # weight decay alone
 
-    def test_frozen_tokens_are_float16_and_share_codebooks(self):
-        voice, ears = self.state("voice_tokens.pt"), self.state("codec_tokens.pt")
-        for name, value in ears.items():
-            if value.is_floating_point():
-                self.assertTrue(torch.equal(value, value.half().float()), name)
-            if name.startswith("quantiser."):
-                self.assertTrue(torch.equal(value, voice[name]), name)
+    def test_frozen_tokens_are_float16(self):
+        for path in ("codec_tokens.pt", "hearing_tokens.pt"):
+            for name, value in self.state(path).items():
+                if value.is_floating_point():
+                    self.assertTrue(torch.equal(value, value.half().float()), name)
 
     def test_tokens_do_not_depend_on_what_else_is_encoded(self):
         tokens = codec_tokens.load(self.path("codec_tokens.pt"))
@@ -140,10 +137,14 @@ class StagesTest(unittest.TestCase):
         codec.load_state_dict(self.state("hearing.pt"))
         with torch.no_grad():
             semantic, acoustic = codec.encoder(0.1 * torch.randn(1, 12800))
-            chosen, rest, _ = train_hearing.quantise(codec.quantiser, semantic, acoustic)
+            first, all_vectors, _, _ = train_hearing.quantise(codec.quantiser, semantic, acoustic)
             codes = codec.quantiser.encode(semantic, acoustic)
-            torch.testing.assert_close(chosen, codec.quantiser.books[0].vectors[codes[..., 0]])
-            torch.testing.assert_close(codec.quantiser.predict(chosen) + rest, codec.quantiser.decode(codes))
+            torch.testing.assert_close(first, codec.quantiser.books[0].vectors[codes[..., 0]])
+            torch.testing.assert_close(all_vectors, codec.quantiser.decode(codes))
+
+    def test_the_frame_before_is_asked_for_one_frame_later(self):
+        targets = torch.arange(12).view(1, 3, 4)
+        self.assertEqual(train_hearing.frame_before(targets).tolist(), [[[0] * 4, [0, 1, 2, 3], [4, 5, 6, 7]]])
 
 
 class TractTest(unittest.TestCase):

@@ -13,12 +13,11 @@ import unittest.mock
 import numpy as np
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(ROOT, "models", "training", "language"))
+sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
-import dataset
-import grammar
 import phonemes
 import voices
+from language import dataset, grammar
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
 

@@ -10,12 +10,10 @@ import sys
 import unittest
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(ROOT, "models", "training", "language"))
+sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
-import describe
-import grammar
-import tokenizer
-from skills import arithmetic, common, lexicon, words
+from language import describe, grammar, tokenizer
+from language.skills import arithmetic, common, lexicon, words
 
 _VALUES = {lexicon.number_words(n): n for n in range(-999, 1000)}
 

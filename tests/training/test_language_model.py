@@ -9,22 +9,14 @@ import unittest.mock
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-sys.path.insert(0, os.path.join(_ROOT, "models", "training", "language"))
+sys.path.insert(0, os.path.join(_ROOT, "models", "training"))
 
 import numpy as np
 import torch
 
-import dataset
-import decode
-import kernels
-import lessons
-import model as wren
-import optimiser
-import restore
 import safetensors_file
-import sequences
-import spoken_codes
-from sequences import ASSISTANT, BOS, END, PAD, USER
+from language import change_ears, dataset, decode, kernels, lessons, model as wren, optimiser, restore, sequences, spoken_codes
+from language.sequences import ASSISTANT, BOS, END, PAD, USER
 
 SIZES = (20, 12, 14, 10)
 
@@ -36,7 +28,7 @@ def small_model(seed=0):
     )
     generator = torch.Generator().manual_seed(seed)
     vectors = [torch.randn(size, 6, generator=generator) for size in SIZES]
-    model = wren.Wren(config, vectors, seed)
+    model = wren.Wren(config, vectors, vectors, seed)
     for p in model.parameters():
         p.grad = torch.zeros_like(p)
     return model
@@ -176,7 +168,8 @@ class Passes(unittest.TestCase):
                 self.assertLess(float((y[usable, k] @ head.t() - logits[k][usable]).abs().max()), 1e-4)
 
     def test_channels_start_at_one_scale(self):
-        model = wren.Wren(wren.ModelConfig(300, (64, 32, 32, 32)), [torch.randn(n, 16) for n in (64, 32, 32, 32)])
+        vectors = [torch.randn(n, 16) for n in (64, 32, 32, 32)]
+        model = wren.Wren(wren.ModelConfig(300, (64, 32, 32, 32)), vectors, vectors)
         rms = lambda x: float(x.pow(2).mean().sqrt())
         codes = torch.randint(0, 32, (200, 4))
         for size in (rms(model.symbol), rms(model.heard(codes)), rms(model.spoken(codes))):
@@ -257,10 +250,27 @@ class Rest(unittest.TestCase):
         vectors = [getattr(model.heard, f"vectors_{k}") for k in range(len(SIZES))]
         with tempfile.TemporaryDirectory() as folder:
             safetensors_file.write_safetensors(os.path.join(folder, "backbone.safetensors"), exported)
-            restored = restore.restored(folder, vectors, model.config).export_weights()
+            restored = restore.restored(folder, vectors, vectors, model.config).export_weights()
         self.assertEqual(set(restored), set(exported))
         for name, tensor in exported.items():
             self.assertLess(float((restored[name] - tensor).abs().max()), 1e-5, name)
+
+    def test_new_ears_read_as_the_old_ones_did(self):
+        model = small_model(5)
+        generator = torch.Generator().manual_seed(2)
+        old = torch.stack([torch.randint(0, size, (4000,), generator=generator) for size in SIZES], 1)
+        # The same ears with their codes renumbered, and vectors that say nothing of it.
+        order = [torch.randperm(size, generator=generator) for size in SIZES]
+        new = torch.stack([order[k][old[:, k]] for k in range(len(SIZES))], 1)
+        vectors = [torch.randn(size, 5, generator=generator) for size in SIZES]
+        changed, unexplained = change_ears.changed(model, old, new, vectors)
+        self.assertLess(unexplained, 1e-3)
+        with torch.no_grad():
+            difference = changed.heard(new) - model.heard(old)
+        self.assertLess(float(difference.pow(2).mean() / model.heard(old).pow(2).mean()), 1e-3)
+        for name, tensor in changed.state_dict().items():
+            if not name.startswith("heard."):
+                self.assertTrue(torch.equal(tensor, model.state_dict()[name]), name)
 
     def test_orthogonalised_step_has_even_singular_values(self):
         for shape in ((48, 32), (32, 48), (32, 32)):

@@ -1,9 +1,10 @@
 """The frozen encoder as a function, for whoever trains on its tokens.
 
-    python3 codec_tokens.py --encoder encoder.pt --out codec_tokens.pt
+    python3 -m audio_codec.codec_tokens --encoder encoder.pt --out codec_tokens.pt
+    python3 -m audio_codec.codec_tokens --encoder hearing.pt --out hearing_tokens.pt
 
-freezes the checkpoint of stage 1 or 2: weights are rounded to float16, as they are exported, so that training, tokens and the
-runtime agree. codec_tokens.pt is a state for model.Codec.
+freezes the codec of stage 1 or the ears of stage 2: weights are rounded to float16, as they are exported, so that
+training, tokens and the runtime agree. Both files are states for model.Codec.
 
     tokens = load("codec_tokens.pt")
     tokens.encode([float32 wave at 16 kHz, ...])   -> [int16 [frames, 4], ...], the last frame filled up with silence
@@ -11,14 +12,12 @@ runtime agree. codec_tokens.pt is a state for model.Codec.
 
 import argparse
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 import torch
 
-from model import FRAME, Codec
+from audio_codec.model import FRAME, Codec
 
 BATCH_SAMPLES = 16000 * 60
 

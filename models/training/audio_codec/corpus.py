@@ -1,11 +1,17 @@
 """Reads the sets that data.py wrote."""
 
 import json
+import os
 
 import numpy as np
 import torch
 
 HOP, FRAME = 160, 1280
+
+
+def add_data_option(parser):
+    """--data: the folder that data.py filled."""
+    parser.add_argument("--data", default=os.path.join(os.environ.get("WREN_WORK", "/tmp/wren"), "codec_data"))
 
 
 class Corpus:

@@ -1,4 +1,4 @@
-"""Makes the codec's speech: `python3 data.py --out DIR` writes training and evaluation sets, in parallel processes.
+"""Makes the codec's speech: `python3 -m audio_codec.data --out DIR` writes training and evaluation sets, in parallel processes.
 
 A set is three files: NAME.wave.npy (int16, 16 kHz, utterances end to end, each a multiple of 10 ms), NAME.labels.npy
 (uint8, one phoneme class each 10 ms) and NAME.json ([text, voice, first sample, samples] for each utterance).
@@ -17,16 +17,12 @@ import json
 import multiprocessing
 import os
 import random
-import sys
 import time
 
 import numpy as np
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-import sentences
 import voices
+from audio_codec import sentences
 
 HOP = 160
 EVALUATION_SEED = 9001

@@ -1,4 +1,4 @@
-"""How good the codec is: `python3 evaluate.py [--build BUILD_FOLDER]` prints a table and writes JSON.
+"""How good the codec is: `python3 -m audio_codec.evaluate [--build BUILD_FOLDER]` prints a table and writes JSON.
 
 Held-out texts in the output voice, encoded and decoded, judged by pocketsphinx beside the original: with a closed grammar
 of sentences and with a free loop of 200 words. Bars: +2 and +12 points. With --build the tests that hold the C++ codec to
@@ -10,19 +10,15 @@ import json
 import os
 import random
 import subprocess
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 import torch
 
-import export
-import recogniser
-import sentences
 import voices
-from model import FRAME, SIZES
-from source_filter import OUTPUT_DELAY
+from audio_codec import export, recogniser, sentences
+from audio_codec.model import FRAME, SIZES
+from audio_codec.source_filter import OUTPUT_DELAY
 
 VOCABULARY = 200
 
@@ -79,7 +75,7 @@ def main():
     parser.add_argument("--build", help="build folder with bin/model_test")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    codec, decoder = export.load(options.codec, options.decoder)
+    codec, decoder = export.load_codec(options.codec), export.load_decoder(options.decoder)
     texts, closed, vocabulary = test_texts(options.data, options.count)
     grammars = {"closed": recogniser.sentence_grammar(closed), "loop": recogniser.loop_grammar(vocabulary)}
     waves = [voices.synthesize(text, voices.OUTPUT_VOICE).wave for text in texts]

@@ -1,29 +1,25 @@
 """Writes the runtime's files: audio_codec.safetensors, its section of config.json, and golden vectors.
 
-    python3 export.py --codec codec_tokens.pt --decoder decoder.pt --model ../../wren --golden ../../../tests/golden
+    python3 -m audio_codec.export --hearing hearing_tokens.pt --codec codec_tokens.pt --decoder decoder.pt --model ../../wren \\
+        --golden ../../../tests/golden
 
 Weights are float16. The golden vectors are computed from the rounded weights by this offline Python implementation: a
-wave, its codes, and the wave made from those codes.
+wave, its codes for the ears and for the codec, and the wave made from the latter.
 """
 
 import argparse
 import json
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "language"))
 
 import torch
 
 from safetensors_file import write_safetensors
-
-import codec_tokens
-import source_filter
-from corpus import utterances
-from layers import SAMPLE_RATE, SLOPE, CausalConv, Down, MelSpectrogram, Project, Residual, Up
-from model import FRAME, SIZES, VECTOR
-from source_filter import SourceFilterDecoder
+from audio_codec import codec_tokens, source_filter
+from audio_codec.corpus import utterances
+from audio_codec.layers import SAMPLE_RATE, SLOPE, CausalConv, Down, MelSpectrogram, Project, Residual, Up
+from audio_codec.model import FRAME, SIZES, VECTOR
+from audio_codec.source_filter import SourceFilterDecoder
 
 
 class Exporter:
@@ -52,6 +48,14 @@ class Exporter:
     def stack(self, name, layers):
         return [self._layer(f"{name}.{i}", layer) for i, layer in enumerate(layers)]
 
+    def codes(self, name, codec):
+        """What leads from the spectrogram to codes: layers, and codebooks."""
+        for k, book in enumerate(codec.quantiser.books):
+            self.add(f"{name}.quantizer.{k}.vectors", book.vectors)
+        self.add(name + ".quantizer.predict.weight", codec.quantiser.predict.weight)
+        self.add(name + ".quantizer.predict.bias", codec.quantiser.predict.bias)
+        return {part: self.stack(f"{name}.{part}", getattr(codec.encoder, part)) for part in ("trunk", "semantic", "acoustic")}
+
 
 def fold_constants(decoder):
     """Constants that the trainer adds to predictions become biases; the runtime need not know them."""
@@ -61,17 +65,13 @@ def fold_constants(decoder):
     decoder.filter_offset = decoder.pitch_offset = 0.0
 
 
-def collect(codec, decoder):
-    """(tensors, section) of the codec."""
+def collect(ears, codec, decoder):
+    """(tensors, section) of ears and codec."""
     out = Exporter()
     mel = codec.encoder.mel
     out.add("mel.window", mel.window)
     out.add("mel.filters", mel.filters)
-    encoder = {part: out.stack(f"encoder.{part}", getattr(codec.encoder, part)) for part in ("trunk", "semantic", "acoustic")}
-    for k, book in enumerate(codec.quantiser.books):
-        out.add(f"quantizer.{k}.vectors", book.vectors)
-    out.add("quantizer.predict.weight", codec.quantiser.predict.weight)
-    out.add("quantizer.predict.bias", codec.quantiser.predict.bias)
+    hearing, encoder = out.codes("hearing", ears), out.codes("encoder", codec)
     made = {"net": out.stack("decoder.net", decoder.net), "filters": out.stack("decoder.filters", [decoder.filters]),
             "pitch": out.stack("decoder.pitch", decoder.pitch)}
     out.add("source.window", decoder.window)
@@ -84,21 +84,26 @@ def collect(codec, decoder):
                    "lowest_pitch": source_filter.MIN_PITCH, "highest_pitch": source_filter.MAX_PITCH,
                    "highest_harmonic": source_filter.HIGHEST_HARMONIC,
                    "lowest_gain": source_filter.FILTER_LOW, "highest_gain": source_filter.FILTER_HIGH},
-        "encoder": encoder, "decoder": made,
+        "hearing": hearing, "encoder": encoder, "decoder": made,
     }
     return out.tensors, section
 
 
-def load(codec_path, decoder_path):
-    """The codec and its decoder with weights as exported."""
-    codec = codec_tokens.load(codec_path).codec
+def load_codec(path):
+    """Ears or codec with weights as exported."""
+    codec = codec_tokens.load(path).codec
     # Constants of the front end too: the runtime reads them from the same file.
     codec.load_state_dict(codec_tokens.rounded(codec.state_dict()))
+    return codec.eval()
+
+
+def load_decoder(path):
+    """The decoder with weights as exported."""
     decoder = SourceFilterDecoder()
-    decoder.load_state_dict(torch.load(decoder_path, map_location="cpu"))
+    decoder.load_state_dict(torch.load(path, map_location="cpu"))
     fold_constants(decoder)
     decoder.load_state_dict(codec_tokens.rounded(decoder.state_dict()))
-    return codec.eval(), decoder.eval()
+    return decoder.eval()
 
 
 @torch.no_grad()
@@ -118,16 +123,18 @@ def nearest_margin(codec, wave):
 
 
 @torch.no_grad()
-def golden(codec, decoder, folder):
+def golden(ears, codec, decoder, folder):
     """One utterance of the output voice and one of a held-out voice, those whose codes are the least ambiguous."""
     tensors = {}
     for name, source in (("output", "eval_output"), ("heldout", "eval_input")):
         short = [u for u in utterances(folder, source) if 2 * SAMPLE_RATE < u[2].shape[1] < 3 * SAMPLE_RATE][:12]
-        _, _, wave, _ = max(short, key=lambda u: nearest_margin(codec, u[2]))
+        margin = lambda wave: min(nearest_margin(ears, wave), nearest_margin(codec, wave))
+        _, _, wave, _ = max(short, key=lambda u: margin(u[2]))
         codes = codec.encode(wave)
         made, _ = decoder(codec.quantiser.decode(codes))
-        print(json.dumps({"golden": name, "frames": codes.shape[1], "margin": nearest_margin(codec, wave)}))
+        print(json.dumps({"golden": name, "frames": codes.shape[1], "margin": margin(wave)}))
         tensors[f"{name}.wave"] = wave[0]
+        tensors[f"{name}.heard"] = ears.encode(wave)[0].to(torch.int16)
         tensors[f"{name}.codes"] = codes[0].to(torch.int16)
         tensors[f"{name}.made"] = made[0]
     return tensors
@@ -137,6 +144,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     folder = os.environ.get("WREN_WORK", "/tmp/wren")
     here = os.path.dirname(os.path.abspath(__file__))
+    parser.add_argument("--hearing", default=folder + "/hearing_tokens.pt")
     parser.add_argument("--codec", default=folder + "/codec_tokens.pt")
     parser.add_argument("--decoder", default=folder + "/decoder.pt")
     parser.add_argument("--data", default=folder + "/codec_data")
@@ -145,13 +153,13 @@ def main():
     parser.add_argument("--golden", default=os.path.join(here, "..", "..", "..", "tests", "golden"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    codec, decoder = load(options.codec, options.decoder)
-    tensors, section = collect(codec, decoder)
+    ears, codec, decoder = load_codec(options.hearing), load_codec(options.codec), load_decoder(options.decoder)
+    tensors, section = collect(ears, codec, decoder)
     os.makedirs(options.model, exist_ok=True)
     write_safetensors(os.path.join(options.model, "audio_codec.safetensors"), tensors, {"format": "pt"})
     with open(options.section, "w") as out:
         json.dump(section, out, indent=1)
-    write_safetensors(os.path.join(options.golden, "audio_codec.safetensors"), golden(codec, decoder, options.data))
+    write_safetensors(os.path.join(options.golden, "audio_codec.safetensors"), golden(ears, codec, decoder, options.data))
     # Only what the codec needs of config.json: the codec's tests do not depend on the language model.
     with open(os.path.join(options.golden, "audio_codec.json"), "w") as out:
         json.dump(section, out, separators=(",", ":"))

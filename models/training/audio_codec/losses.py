@@ -3,7 +3,7 @@
 import torch
 import torch.nn as nn
 
-from layers import mel_filters
+from audio_codec.layers import mel_filters
 
 
 class _Magnitude(torch.autograd.Function):

@@ -9,7 +9,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from layers import CausalConv, Down, MelSpectrogram, Project, Up, residuals, stretch_tract
+from codebook import Codebook
+from audio_codec.layers import CausalConv, Down, MelSpectrogram, Project, Up, residuals, stretch_tract
 
 FRAME = 1280
 WIDTH, FAST_WIDTH, VECTOR = 256, 192, 64
@@ -40,55 +41,10 @@ class Encoder(nn.Module):
         return self.semantic(h), self.acoustic(h)
 
 
-class Codebook(nn.Module):
-    """Nearest-neighbour vectors, kept as moving averages of what fell to them (see Quantiser.update)."""
-
-    def __init__(self, size):
-        super().__init__()
-        self.size = size
-        self.register_buffer("vectors", torch.zeros(size, VECTOR))
-        self.register_buffer("counts", torch.ones(size))
-        self.register_buffer("sums", torch.zeros(size, VECTOR))
-
-    def nearest(self, x):
-        flat = x.reshape(-1, VECTOR)
-        distance = (self.vectors**2).sum(1) - 2 * flat @ self.vectors.t()
-        return distance.argmin(1).view(x.shape[:-1])
-
-    def start(self, x, generator):
-        flat = x.reshape(-1, VECTOR)
-        pick = torch.randint(0, len(flat), (self.size,), generator=generator)
-        jitter = 0.01 * flat.std() * torch.randn(self.size, VECTOR, generator=generator)
-        self.vectors.copy_(flat[pick] + jitter)
-        # Little weight, so that entries which the moving encoder leaves behind are soon seen to be dead.
-        self.counts.fill_(0.05)
-        self.sums.copy_(self.vectors * 0.05)
-
-    def statistics(self, x, codes):
-        flat, codes = x.reshape(-1, VECTOR), codes.reshape(-1)
-        counts = torch.bincount(codes, minlength=self.size).float()
-        return counts, torch.zeros(self.size, VECTOR).index_add_(0, codes, flat)
-
-    def update(self, counts, sums, decay, revive, generator):
-        """Moves towards a step's statistics; entries used under 3 % of their share restart at vectors of `revive`."""
-        self.counts.mul_(decay).add_(counts, alpha=1 - decay)
-        self.sums.mul_(decay).add_(sums, alpha=1 - decay)
-        self.vectors.copy_(self.sums / self.counts.clamp(min=1e-4).unsqueeze(1))
-        if revive is not None:
-            share = float(counts.sum()) / self.size
-            dead = (self.counts < 0.03 * share).nonzero().squeeze(1)
-            if len(dead):
-                flat = revive.reshape(-1, VECTOR)
-                new = flat[torch.randint(0, len(flat), (len(dead),), generator=generator)]
-                self.counts[dead] = 0.3 * share
-                self.sums[dead] = 0.3 * share * new
-                self.vectors[dead] = new
-
-
 class Quantiser(nn.Module):
     def __init__(self):
         super().__init__()
-        self.books = nn.ModuleList([Codebook(size) for size in SIZES])
+        self.books = nn.ModuleList([Codebook(size, VECTOR) for size in SIZES])
         self.predict = nn.Linear(VECTOR, VECTOR)
 
     def encode(self, semantic, acoustic):

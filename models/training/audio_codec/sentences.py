@@ -3,11 +3,7 @@
 All choices come from the `random.Random` handed in. Everything is lower-case words; single letters are voices.letter.
 """
 
-import os
 import re
-import sys
-
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from voices import letter
 

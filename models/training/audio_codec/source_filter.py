@@ -15,8 +15,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from layers import CausalConv, Project, Up, activate, residuals
-from model import FAST_WIDTH, VECTOR, WIDTH
+from audio_codec.layers import CausalConv, Project, Up, activate, residuals
+from audio_codec.model import FAST_WIDTH, VECTOR, WIDTH
 
 HOP, WINDOW = 160, 320
 BINS = WINDOW // 2 + 1

@@ -1,6 +1,6 @@
-"""The whole codec in one command: data, encoder, hearing, frozen tokens, decoder, export, evaluation.
+"""The whole codec in one command: data, encoder, ears, frozen tokens, decoder, export, evaluation.
 
-    python3 train.py --work /tmp/wren --encoder-minutes 45 --hearing-minutes 30 --decoder-minutes 30
+    python3 -m audio_codec.train --work /tmp/wren --encoder-minutes 45 --hearing-minutes 30 --decoder-minutes 30
 
 The model's files and golden vectors go to WORK/export, with --install into the repository. Steps whose result is already in the work folder are left out, so a broken run goes on where it stopped; delete a file to
 make it again. Needs Debian's python3-torch, libflite1, libespeak-ng1, pocketsphinx and pocketsphinx-en-us.
@@ -11,16 +11,17 @@ import os
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+TRAINING = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def step(result, script, *arguments):
-    """Runs a script of this folder unless `result` is there."""
+    """Runs a script of this package unless `result` is there."""
     if result and os.path.exists(result):
         print(f"{script}: {result} is there", flush=True)
         return
     print(script, *arguments, flush=True)
-    subprocess.run([sys.executable, os.path.join(HERE, script), *map(str, arguments)], check=True)
+    command = [sys.executable, "-m", "audio_codec." + script, *map(str, arguments)]
+    subprocess.run(command, cwd=TRAINING, check=True)
 
 
 def main():
@@ -36,22 +37,22 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
-    path = lambda name: os.path.join(options.work, name)
-    step(path("codec_data/input.json"), "data.py", "--out", path("codec_data"), "--output-seconds", options.output_seconds,
+    path = lambda name: os.path.join(os.path.abspath(options.work), name)
+    step(path("codec_data/input.json"), "data", "--out", path("codec_data"), "--output-seconds", options.output_seconds,
          "--input-seconds", options.input_seconds, "--processes", options.processes)
-    step(path("encoder.pt"), "train_encoder.py", "--data", path("codec_data"), "--out", path("encoder.pt"),
+    step(path("encoder.pt"), "train_encoder", "--data", path("codec_data"), "--out", path("encoder.pt"),
          "--minutes", options.encoder_minutes, "--processes", options.processes)
-    step(path("hearing.pt"), "train_hearing.py", "--data", path("codec_data"), "--start", path("encoder.pt"),
+    step(path("hearing.pt"), "train_hearing", "--data", path("codec_data"), "--start", path("encoder.pt"),
          "--out", path("hearing.pt"), "--minutes", options.hearing_minutes, "--processes", options.processes)
-    step(path("voice_tokens.pt"), "codec_tokens.py", "--encoder", path("encoder.pt"), "--out", path("voice_tokens.pt"))
-    step(path("codec_tokens.pt"), "codec_tokens.py", "--encoder", path("hearing.pt"), "--out", path("codec_tokens.pt"))
-    step(path("decoder.pt"), "train_decoder.py", "--data", path("codec_data"), "--encoder", path("voice_tokens.pt"),
+    step(path("codec_tokens.pt"), "codec_tokens", "--encoder", path("encoder.pt"), "--out", path("codec_tokens.pt"))
+    step(path("hearing_tokens.pt"), "codec_tokens", "--encoder", path("hearing.pt"), "--out", path("hearing_tokens.pt"))
+    step(path("decoder.pt"), "train_decoder", "--data", path("codec_data"), "--encoder", path("codec_tokens.pt"),
          "--out", path("decoder.pt"), "--minutes", options.decoder_minutes, "--processes", options.processes)
     common = ("--codec", path("codec_tokens.pt"), "--decoder", path("decoder.pt"), "--data", path("codec_data"))
     os.makedirs(path("export"), exist_ok=True)
     to = () if options.install else ("--model", path("export"), "--golden", path("export"))
-    step(None, "export.py", *common, "--section", path("audio_codec.json"), *to)
-    step(None, "evaluate.py", *common, "--out", path("codec_evaluation.json"))
+    step(None, "export", *common, "--hearing", path("hearing_tokens.pt"), "--section", path("audio_codec.json"), *to)
+    step(None, "evaluate", *common, "--out", path("codec_evaluation.json"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Stage 3: the source-filter decoder for the output voice, on the frozen tokens of stage 1.
 
-    python3 train_decoder.py --data DIR --encoder voice_tokens.pt --out decoder.pt --minutes 30
+    python3 -m audio_codec.train_decoder --data DIR --encoder codec_tokens.pt --out decoder.pt --minutes 30
 
 Codes of the whole output set are made once, so the encoder does not run while the decoder trains. With --spoken half of
 each batch are codes as the language model speaks them (its spoken_codes.py), to be made the same recorded sound.
@@ -10,10 +10,7 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from shared_training import use_heap_for_temporaries
 
@@ -24,11 +21,11 @@ import numpy as np
 import torch
 
 import training_loop
-from corpus import utterances
-from losses import SpectralLoss
-from model import FRAME, SIZES, Codec
-from pitch import track
-from source_filter import HOP, NOISE_LENGTH, OUTPUT_DELAY, SourceFilterDecoder
+from audio_codec.corpus import add_data_option, utterances
+from audio_codec.losses import SpectralLoss
+from audio_codec.model import FRAME, SIZES, Codec
+from audio_codec.pitch import track
+from audio_codec.source_filter import HOP, NOISE_LENGTH, OUTPUT_DELAY, SourceFilterDecoder
 
 # Fine in time: that is where consonants are. A fourth of 2048 costs a quarter of the step and changes little.
 RESOLUTIONS = ((1024, 80), (512, 64), (256, 32))
@@ -142,6 +139,7 @@ class DecoderStage(training_loop.Stage):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     training_loop.add_options(parser, "decoder.pt", minutes=30, rate=6e-4, batch=8, seed=2)
+    add_data_option(parser)
     parser.add_argument("--encoder", required=True, help="frozen tokens of stage 1")
     parser.add_argument("--start", default="", help="decoder to go on from")
     parser.add_argument("--spoken", default="", help="examples of the language model's spoken_codes.py")

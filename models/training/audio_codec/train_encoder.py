@@ -1,15 +1,10 @@
 """Stage 1: encoder and codebooks, against a cheap inverse-STFT decoder.
 
-    python3 train_encoder.py --data DIR --out encoder.pt --minutes 30
+    python3 -m audio_codec.train_encoder --data DIR --out encoder.pt --minutes 30
 """
 
 import argparse
 import json
-import os
-import sys
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from shared_training import use_heap_for_temporaries
 
@@ -20,11 +15,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import training_loop
 from augment import augment
-from corpus import Corpus, utterances
-from losses import SpectralLoss
-from model import PHONEMES, SIZES, VECTOR, Codec, phoneme_targets
+from codebook import CodebookStatistics
+import training_loop
+from audio_codec.corpus import Corpus, add_data_option, utterances
+from audio_codec.losses import SpectralLoss
+from audio_codec.model import PHONEMES, SIZES, Codec, phoneme_targets
 
 OUTPUT_WEIGHT, INPUT_WEIGHT = 1.4, 0.6
 
@@ -101,29 +97,10 @@ def evaluate(codec, folder, limit):
     return result
 
 
-class CodebookStatistics:
-    """Each process's counts and sums of a step in shared memory; rank 0 folds them into the codebooks."""
-
-    def __init__(self, codec, world):
-        self.books = codec.quantiser.books
-        self.counts = [torch.zeros(world, b.size).share_memory_() for b in self.books]
-        self.sums = [torch.zeros(world, b.size, VECTOR).share_memory_() for b in self.books]
-
-    def record(self, rank, inputs):
-        for k, (book, (x, codes)) in enumerate(zip(self.books, inputs)):
-            self.counts[k][rank], self.sums[k][rank] = book.statistics(x, codes)
-
-    def update(self, inputs, step, generator):
-        decay = 0.96 if step < 400 else 0.99
-        for k, book in enumerate(self.books):
-            revive = inputs[k][0] if step % 20 == 19 else None
-            book.update(self.counts[k].sum(0), self.sums[k].sum(0), decay, revive, generator)
-
-
 class EncoderStage(training_loop.Stage):
     def __init__(self, options, codec):
         self.options, self.codec = options, codec
-        self.statistics = CodebookStatistics(codec, options.processes)
+        self.statistics = CodebookStatistics(codec.quantiser.books, options.processes)
 
     def attach(self, rank):
         self.rank = rank
@@ -154,6 +131,7 @@ def make_batches(options, count, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     training_loop.add_options(parser, "encoder.pt", minutes=45, rate=8e-4, batch=10, seed=1)
+    add_data_option(parser)
     parser.add_argument("--seconds", type=float, default=1.28, help="a crop")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -4,14 +4,14 @@ import os
 
 import torch
 
-import model as wren
+from language import model as wren
 
 # Depend on the codec: not taken over from a checkpoint that was trained before the codec existed.
 _OF_THE_CODEC = ("heard.", "spoken.", "depth_embed.")
 
 
 def codebook_vectors(path, sizes, width=64):
-    """The frozen codebooks of the audio codec's checkpoint, one [size_k, any] tensor each. Without a path random ones,
+    """The frozen codebooks of the ears' or the codec's checkpoint, one [size_k, any] tensor each. Without a path random ones,
     which only a typed stage can do with."""
     if path is None:
         generator = torch.Generator().manual_seed(0)
@@ -61,8 +61,9 @@ def load_model(path):
     content = torch.load(path, map_location="cpu")
     config = wren.ModelConfig(**content["config"])
     weights = content["weights"]
-    vectors = [weights[f"heard.vectors_{k}"] for k in range(len(config.codebook_sizes))]
-    model = wren.Wren(config, vectors)
+    heard, spoken = ([weights[f"{channel}.vectors_{k}"] for k in range(len(config.codebook_sizes))]
+                     for channel in ("heard", "spoken"))
+    model = wren.Wren(config, heard, spoken)
     model.load_state_dict(weights)
     return model, content["step"]
 

@@ -1,11 +1,10 @@
 """Spoken training data for Wren: the grammar's conversations in many voices, as codec tokens in packed shards.
 
-    python3 dataset.py --folder DIR --codec codec_tokens.pt --voice-codec voice_tokens.pt --shards 72 [--seed 1]
+    python3 -m language.dataset --folder DIR --hearing hearing_tokens.pt --codec codec_tokens.pt --shards 72 [--seed 1]
 
 works through shards of about 1000 questions each: voices the questions, augments them, voices the answers that are new
 with the output voice, and turns both into codes once the codec's checkpoints exist (until then the waves wait as
-int16): the questions as the runtime hears them, the answers as the codec's first stage encodes them, because from such
-codes its decoder learned to speak.
+int16): the questions by the ears, the answers by the codec.
 Shards appear in the folder one by one, complete, while training reads them:
 
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
@@ -31,21 +30,17 @@ import glob
 import json
 import os
 import random
-import sys
 import time
 import wave as wave_file
 
 import numpy as np
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [_HERE, os.path.dirname(_HERE)]
-
 import augment
-import grammar
-import lessons
 import voices
-from skills import repeating
-from skills.common import TRAIN, letter_positions, rng_of
+from audio_codec import codec_tokens
+from language import grammar, lessons
+from language.skills import repeating
+from language.skills.common import TRAIN, letter_positions, rng_of
 
 SAMPLE_RATE = 16000
 FRAME = 1280
@@ -54,7 +49,7 @@ FLITE_SHARE = 0.3  # of the flite voices drawn: flite is slow, and espeak-ng has
 # Codes of training questions are made as if some speakers had another vocal tract (audio_codec/layers.stretch_tract):
 # the synthesisers' consonants hardly vary by themselves.
 TRACTS, TRACT_SHARE = (0.86, 1.22), 0.5
-DICTATION_SHARE = 0.25  # of the conversations of a training shard
+DICTATION_SHARE = 0.4  # of the conversations of a training shard
 READ_ALOUD_PER_SHARD = 400
 
 # Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
@@ -216,10 +211,6 @@ def load_answers(folder):
 def _codec(checkpoint):
     """A function from int16 waves and lengths of vocal tracts to codes, with the frozen encoder. Each wave starts from
     silence."""
-    # Here, because the codec's modules have short names of their own ("model") that training must not meet.
-    sys.path.insert(0, os.path.join(os.path.dirname(_HERE), "audio_codec"))
-    import codec_tokens
-
     tokens = codec_tokens.load(checkpoint)
     return lambda waves, tracts: tokens.encode([w.astype(np.float32) / 32768 for w in waves], tracts)
 
@@ -233,10 +224,10 @@ def dictation(rng):
 
 
 class Maker:
-    def __init__(self, folder, seed, hearing, voice, shard_size=QUESTIONS_PER_SHARD):
-        """hearing, voice: checkpoints of the codec that questions and answers are encoded with."""
+    def __init__(self, folder, seed, hearing, codec, shard_size=QUESTIONS_PER_SHARD):
+        """hearing, codec: the checkpoints that questions and answers are encoded with."""
         self.folder, self.seed, self.shard_size = folder, seed, shard_size
-        self.checkpoints = {"questions": hearing, "answers": voice}
+        self.checkpoints = {"questions": hearing, "answers": codec}
         self.encoders = None  # made when the checkpoints are there
         self.voiced, self.known = set(), set()  # answers that have their rendering; files they stand in
 
@@ -390,12 +381,12 @@ def main():
     parser.add_argument("--shards", type=int, default=60)
     parser.add_argument("--read-aloud", type=int, default=30, help="shards of texts to read aloud")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--codec", required=True, help="frozen checkpoint of the codec's ears; may appear later")
-    parser.add_argument("--voice-codec", help="that of its first stage, for the answers; default: the same")
+    parser.add_argument("--hearing", required=True, help="frozen checkpoint of the ears; may appear later")
+    parser.add_argument("--codec", required=True, help="that of the codec, for the answers; may appear later")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    maker = Maker(options.folder, options.seed, options.codec, options.voice_codec or options.codec)
+    maker = Maker(options.folder, options.seed, options.hearing, options.codec)
     maker.run(options.shards, options.read_aloud, part, parts)
 
 

@@ -1,17 +1,15 @@
 """Writes docs/wren_skills.md from the grammar itself, so that the page cannot drift from what is trained.
 
-    python3 describe.py            prints the page;  --write puts it into docs/
+    python3 -m language.describe            prints the page;  --write puts it into docs/
 """
 
 import os
 import random
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-import grammar
-from skills import arithmetic, calendar, common, counting, lexicon, memory, out_of_reach, repeating, smalltalk, spelling, tables
-from skills.words import all_words
+from language import grammar
+from language.skills import arithmetic, calendar, common, counting, lexicon, memory, out_of_reach, repeating, smalltalk, spelling, tables
+from language.skills.words import all_words
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docs", "wren_skills.md")
 

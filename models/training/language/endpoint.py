@@ -1,6 +1,6 @@
 """Chooses the end-of-turn threshold on development questions.
 
-    python3 endpoint.py --checkpoint RUN/checkpoint.pt --data DATA
+    python3 -m language.endpoint --checkpoint RUN/checkpoint.pt --data DATA
 
 Below the threshold `<assistant>` is masked, so up to the first crossing the model runs as if it never fired: one pass
 over the questions with the threshold out of reach gives the outcome of every threshold.
@@ -14,13 +14,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import torch
 
-import checkpoint as checkpoints
-import dataset
-import decode
-import model as wren
-import scoring
-import tokenizer as tokenizers
-from sequences import FRAME_SECONDS
+from language import checkpoint as checkpoints, dataset, decode, model as wren, scoring, tokenizer as tokenizers
+from language.sequences import FRAME_SECONDS
 
 _THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 

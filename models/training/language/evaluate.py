@@ -1,6 +1,6 @@
 """One table of what Wren can do: every row at least 300 questions of sets that steered no decision.
 
-    python3 evaluate.py --data /tmp/wren/data --codec codec_tokens.pt --decoder decoder.pt --out evaluation.json
+    python3 -m language.evaluate --data /tmp/wren/data --codec codec_tokens.pt --decoder decoder.pt --out evaluation.json
 
 Runs the exported model (models/wren: bfloat16 weights) in the streaming reference decoder, greedily. Questions are
 audio that was encoded as a session's audio is; the model hears them frame by frame and ends the turn itself. Answers
@@ -12,9 +12,7 @@ import json
 import multiprocessing
 import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -22,19 +20,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.append(os.path.join(_HERE, "..", "audio_codec"))  # last: its modules have names that ours have too
-
-import dataset
-import decode
-import grammar
-import recogniser
-import scoring
-import tokenizer as tokenizers
 from safetensors_file import read_safetensors
-from skills import repeating
+from audio_codec import recogniser
+from language import dataset, decode, grammar, listen, scoring, tokenizer as tokenizers
+from language.skills import repeating
 
-_WREN = os.path.join(_HERE, "..", "..", "wren")
+_WREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "wren")
 
 _SPOKEN = (
     ("spoken, held-out texts, training voices", "held_out_texts.train"),
@@ -63,34 +54,17 @@ def load(folder):
     return decode.ReferenceModel(weights, config), tokenizer
 
 
-class Voice:
-    """Speaks codes through the codec's decoder and has pocketsphinx listen."""
-
-    def __init__(self, codec, decoder):
-        self.codec, self.decoder = codec, decoder
-
-    def heard(self, codes, listening_grammar):
-        """codes: list of [T, K] -> what the listener understood of each."""
-        with tempfile.TemporaryDirectory() as work:
-            np.savez(os.path.join(work, "codes.npz"), **{f"w{i}": np.array(c) for i, c in enumerate(codes)})
-            with open(os.path.join(work, "heard.jsgf"), "w") as out:
-                out.write(listening_grammar)
-            command = [sys.executable, os.path.join(_HERE, "listen.py"), "--work", work]
-            subprocess.run(command + ["--codec", self.codec, "--decoder", self.decoder], check=True)
-            with open(os.path.join(work, "heard.json")) as source:
-                return json.load(source)
-
-
 class Evaluation:
     """Everything the tasks below share; they run in forked processes."""
 
     def __init__(self, options):
         self.options = options
         self.model, self.tokenizer = load(options.model)
-        self.voice = Voice(options.codec, options.decoder) if options.codec and options.decoder else None
-        self.dictionary = recogniser.known_words() if self.voice else set()
+        listens = options.codec and options.decoder
+        self.listener = listen.Listener(options.codec, options.decoder) if listens else None
+        self.dictionary = recogniser.known_words() if self.listener else set()
         self.answers = {}
-        if self.voice:
+        if self.listener:
             self.answers = {t: r.codes for t, r in dataset.load_answers(options.data).items() if self.can_be_heard(t)}
 
     def can_be_heard(self, text):
@@ -130,12 +104,12 @@ def answers_heard(evaluation):
     sentences = [t for t in answers if len(t.split()) > 2][:800] + [s.answer_text for s in usable]
     listening = recogniser.sentence_grammar(sentences)
     texts = [s.answer_text for s in usable]
-    heard = evaluation.voice.heard([s.result.codes for s in usable], listening)
+    heard = evaluation.listener.heard([s.result.codes for s in usable], listening)
     right = sum(h == s.answer for h, s in zip(heard, usable))
     referenced = [t for t in dict.fromkeys(texts) if t in answers]
     referenced += [t for t in sentences if t in answers and t not in referenced]
     referenced = referenced[:150]
-    ceiling = evaluation.voice.heard([answers[t] for t in referenced], listening)
+    ceiling = evaluation.listener.heard([answers[t] for t in referenced], listening)
     return {
         "spoken answers, heard by pocketsphinx, against their own text": _agreement(texts, heard),
         "the same, against the right answer": {"n": len(scored), "agree": round(100 * right / len(scored), 1)},
@@ -154,8 +128,8 @@ def words_heard(evaluation):
     listening = recogniser.sentence_grammar(sorted(others)[:2000] + texts + short)
     silence = [[0] * evaluation.model.codebooks] * 3
     codes = [s.result.codes if len(s.result.codes) > 2 else silence for s in scored]
-    heard = evaluation.voice.heard(codes, listening)
-    reference = evaluation.voice.heard([evaluation.answers[t] for t in short], listening)
+    heard = evaluation.listener.heard(codes, listening)
+    reference = evaluation.listener.heard([evaluation.answers[t] for t in short], listening)
     return {
         "say one to three words in a new order, heard by pocketsphinx": _agreement(texts, heard),
         "ceiling: reference codes of such words": _agreement(short, reference),
@@ -196,7 +170,7 @@ def main():
     parser = argparse.ArgumentParser(description="Evaluates the exported Wren.")
     parser.add_argument("--model", default=_WREN)
     parser.add_argument("--data", help="folder of dataset.py, for the spoken rows")
-    parser.add_argument("--codec", help="the codec's checkpoint: encoder and codebooks")
+    parser.add_argument("--codec", help="the codec's frozen checkpoint: codebooks of what is spoken")
     parser.add_argument("--decoder", help="the codec's decoder checkpoint")
     parser.add_argument("--count", type=int, default=320, help="questions a row")
     parser.add_argument("--workers", type=int, default=2)
@@ -210,7 +184,7 @@ def main():
     tasks = [(typed_row, row) for row in _TYPED] if "typed" in parts else []
     if options.data and "spoken" in parts:
         tasks += [(spoken_row, row) for row in _SPOKEN]
-    if _evaluation.voice and "listened" in parts:
+    if _evaluation.listener and "listened" in parts:
         tasks += [(answers_heard, ()), (words_heard, ())]
     rows = {}
     if options.out and os.path.exists(options.out):

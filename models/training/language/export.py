@@ -1,7 +1,7 @@
 """Writes the model folder the runtime loads, and the recorded conversations its tests are held to.
 
-    python3 export.py --checkpoint /tmp/wren/lm/checkpoint.pt [--data /tmp/wren/data] [--codec-config audio_codec.json]
-    python3 export.py --tiny           only tests/golden/tiny_model, from a seed
+    python3 -m language.export --checkpoint /tmp/wren/lm/checkpoint.pt [--data /tmp/wren/data] [--codec-config audio_codec.json]
+    python3 -m language.export --tiny           only tests/golden/tiny_model, from a seed
 
 models/wren/backbone.safetensors holds the weights rounded to bfloat16; config.json the shapes, with the codec's section
 merged in. tests/golden/language_model.{safetensors,json} record what the reference decoder does with exactly those
@@ -16,16 +16,11 @@ import time
 
 import torch
 
-import checkpoint as checkpoints
-import dataset
-import decode
-import golden
-import grammar
-import model as wren
-import scoring
-import tiny_model
-import tokenizer as tokenizers
 from safetensors_file import round_to_bfloat16, write_safetensors
+from language import (
+    checkpoint as checkpoints, dataset, decode, golden, grammar, model as wren, scoring, tiny_model,
+    tokenizer as tokenizers,
+)
 
 _ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 RECORDED = 28

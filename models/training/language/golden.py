@@ -20,8 +20,8 @@ import math
 
 import torch
 
-import decode
 from safetensors_file import write_safetensors
+from language import decode
 
 SMALLEST_MARGIN = 2e-3
 

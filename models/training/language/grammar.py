@@ -16,10 +16,10 @@ import random
 import re
 from dataclasses import dataclass
 
-from skills import (arithmetic, calendar, counting, memory, out_of_reach, repeating, smalltalk, spelling)
-from skills.common import HELD, ORDER, PAIR, TRAIN, rng_of
-from skills.lexicon import TENS, UNITS
-from skills.tables import CAPITAL_SKILL, COLOR_SKILL, OPPOSITE_SKILL
+from language.skills import (arithmetic, calendar, counting, memory, out_of_reach, repeating, smalltalk, spelling)
+from language.skills.common import HELD, ORDER, PAIR, TRAIN, rng_of
+from language.skills.lexicon import TENS, UNITS
+from language.skills.tables import CAPITAL_SKILL, COLOR_SKILL, OPPOSITE_SKILL
 
 SKILLS = {skill.NAME: skill for skill in (arithmetic, calendar, OPPOSITE_SKILL, COLOR_SKILL, CAPITAL_SKILL, counting, spelling,
                                           repeating, smalltalk, memory, out_of_reach)}

@@ -6,10 +6,8 @@ import random
 
 import numpy as np
 
-import dataset
-import grammar
-import sequences
-from skills import common
+from language import dataset, grammar, sequences
+from language.skills import common
 
 
 READ_ALOUD_SHARE = 0.65  # of what is spoken without having been heard

@@ -10,8 +10,7 @@ import dataclasses
 import torch
 from torch import nn
 
-import kernels
-import lessons
+from language import kernels, lessons
 
 
 @dataclasses.dataclass
@@ -103,20 +102,21 @@ class TransformerBlock(nn.Module):
 
 
 class Wren(nn.Module):
-    """vectors: per codebook the codec's frozen vectors [size_k, any width]."""
+    """heard, spoken: per codebook the frozen vectors [size_k, any width] of the ears and of the codec."""
 
-    def __init__(self, config, vectors, seed=0):
+    def __init__(self, config, heard, spoken, seed=0):
         super().__init__()
         self.config = config
         generator = torch.Generator().manual_seed(seed)
         width, depth_width, count = config.width, config.depth_width, len(config.codebook_sizes)
-        assert [len(v) for v in vectors] == list(config.codebook_sizes)
+        for vectors in (heard, spoken):
+            assert [len(v) for v in vectors] == list(config.codebook_sizes)
         # All channels that are summed start at the same scale (RMS near 0.9): with the usual 0.02 the symbols drown
         # beside the heard frames and the model cannot read the transcript it has just written.
         self.symbol = nn.Parameter(torch.randn(config.vocab_size, width, generator=generator) * 0.9)
         scales = [0.8] + [0.3] * (count - 1)
-        self.heard = CodeTables(vectors, width, scales, generator)
-        self.spoken = CodeTables(vectors, width, scales, generator)
+        self.heard = CodeTables(heard, width, scales, generator)
+        self.spoken = CodeTables(spoken, width, scales, generator)
         block = lambda w, heads, mlp, layers: TransformerBlock(w, heads, mlp, (2 * layers) ** -0.5, generator)
         self.layers = nn.ModuleList(
             block(width, config.heads, config.mlp_width, config.layers) for _ in range(config.layers)
@@ -124,7 +124,7 @@ class Wren(nn.Module):
         self.norm = nn.Parameter(torch.ones(width))
         self.head = nn.Parameter(torch.randn(config.vocab_size, width, generator=generator) * 0.3 * width**-0.5)
         self.depth_input = nn.Parameter(torch.randn(count * depth_width, width, generator=generator) * width**-0.5)
-        self.depth_embed = CodeTables(vectors[:-1], depth_width, [0.9] * (count - 1), generator)
+        self.depth_embed = CodeTables(spoken[:-1], depth_width, [0.9] * (count - 1), generator)
         self.depth_position = nn.Parameter(torch.randn(count, depth_width, generator=generator) * 0.1)
         self.depth_layers = nn.ModuleList(
             block(depth_width, config.depth_heads, config.depth_mlp_width, config.depth_layers)

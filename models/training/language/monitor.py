@@ -7,13 +7,7 @@ import time
 
 import torch
 
-import dataset
-import decode
-import kernels
-import mixture
-import model as wren
-import scoring
-import sequences
+from language import dataset, decode, kernels, mixture, model as wren, scoring, sequences
 
 _TYPED = ("typed_train_texts_dev", "typed_held_out_dev", "typed_held_out_pairs_dev")
 _SPOKEN = ("held_out_texts_dev", "train_texts_dev", "follow_ups_dev", "held_out_pairs_dev")

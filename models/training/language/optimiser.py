@@ -9,7 +9,7 @@ import math
 
 import torch
 
-import kernels
+from language import kernels
 
 BETA1, BETA2 = 0.9, 0.98
 MOMENTUM = 0.95

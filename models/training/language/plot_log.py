@@ -1,6 +1,6 @@
 """Draws a training log as an SVG figure without any library.
 
-    python3 plot_log.py /tmp/wren/lm/log.jsonl docs/wren_training.svg
+    python3 -m language.plot_log /tmp/wren/lm/log.jsonl docs/wren_training.svg
 """
 
 import json

@@ -1,6 +1,6 @@
 """A checkpoint of train.py from a model folder, to go on training where its weights stand.
 
-    python3 restore.py --model ../../wren --codec codec_tokens.pt --out RESTORED --minutes 138
+    python3 -m language.restore --model ../../wren --hearing hearing_tokens.pt --codec codec_tokens.pt --out RESTORED --minutes 138
 
 Exported tables of codes are one sum of what training keeps apart (frozen vectors through a projection, a table, a
 bias): the projection that explains most of a table is taken, the table keeps the rest. The optimiser's state is not
@@ -12,11 +12,9 @@ import os
 
 import torch
 
-import checkpoint as checkpoints
-import model as wren
-import tokenizer as tokenizers
 from safetensors_file import read_safetensors
-from train import CODEBOOK_SIZES
+from language import checkpoint as checkpoints, model as wren, tokenizer as tokenizers
+from language.train import CODEBOOK_SIZES
 
 
 def _restore_tables(tables, weights, prefix):
@@ -39,10 +37,10 @@ def _restore_layer(layer, weights, prefix):
 
 
 @torch.no_grad()
-def restored(folder, vectors, config):
+def restored(folder, heard, spoken, config):
     """-> the training model with the weights of the model folder, the inverse of Wren.export_weights."""
     weights = {n: t.float() for n, t in read_safetensors(os.path.join(folder, "backbone.safetensors")).items()}
-    model = wren.Wren(config, vectors)
+    model = wren.Wren(config, heard, spoken)
     count = len(config.codebook_sizes)
     model.symbol.copy_(weights["embed.symbol"])
     _restore_tables(model.heard, weights, "embed.heard")
@@ -66,12 +64,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     here = os.path.dirname(os.path.abspath(__file__))
     parser.add_argument("--model", default=os.path.join(here, "..", "..", "wren"))
+    parser.add_argument("--hearing", required=True, help="the ears' checkpoint: their codebook vectors")
     parser.add_argument("--codec", required=True, help="the codec's checkpoint: its codebook vectors")
     parser.add_argument("--out", required=True, help="folder for checkpoint.pt")
     parser.add_argument("--minutes", type=float, default=0.0, help="of training behind the weights, for the log")
     options = parser.parse_args()
     config = wren.ModelConfig(tokenizers.load().get_piece_size(), CODEBOOK_SIZES)
-    model = restored(options.model, checkpoints.codebook_vectors(options.codec, CODEBOOK_SIZES), config)
+    heard, spoken = (checkpoints.codebook_vectors(path, CODEBOOK_SIZES) for path in (options.hearing, options.codec))
+    model = restored(options.model, heard, spoken, config)
     os.makedirs(options.out, exist_ok=True)
     content = {"config": vars(config), "weights": model.state_dict(), "step": 0, "minutes": options.minutes}
     torch.save(content, os.path.join(options.out, "checkpoint.pt"))

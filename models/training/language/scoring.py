@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-import decode
-from sequences import FRAME_SECONDS
+from language import decode
+from language.sequences import FRAME_SECONDS
 
 
 @dataclasses.dataclass

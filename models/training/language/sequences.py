@@ -12,8 +12,7 @@ import math
 import numpy as np
 import torch
 
-import kernels
-import lessons
+from language import kernels, lessons
 
 PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
 FRAME_SECONDS = 0.08

@@ -1,6 +1,6 @@
 """What the model says, beside what was recorded: examples for the codec's decoder.
 
-    python3 spoken_codes.py --checkpoint RUN/checkpoint.pt --data DATA --out spoken_codes.npz
+    python3 -m language.spoken_codes --checkpoint RUN/checkpoint.pt --data DATA --out spoken_codes.npz
 
 Of the four codes of a frame the first says which sounds, and the model knows it; the others are details that it can
 only guess, and its guesses are not what recordings have. A decoder that has heard nothing but recordings takes them at
@@ -19,10 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-import checkpoint as checkpoints
-import dataset
-import sequences
-import tokenizer as tokenizers
+from language import checkpoint as checkpoints, dataset, sequences, tokenizer as tokenizers
 
 BATCH = 16
 

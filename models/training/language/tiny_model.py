@@ -13,9 +13,8 @@ import random
 import sentencepiece
 import torch
 
-import decode
-import golden
 from safetensors_file import round_to_bfloat16, write_safetensors
+from language import decode, golden
 
 CONFIG = {
     "format": "antiphon-model",

@@ -1,6 +1,6 @@
 """The text pieces of Wren: trains models/wren/tokenizer.model (SentencePiece, BPE) and loads it.
 
-    python3 tokenizer.py                 trains; the same grammar gives the same file
+    python3 -m language.tokenizer                 trains; the same grammar gives the same file
     tokenizer = load()                   encode("what is two") -> ids; decode(ids) -> text
 
 Ids 0..5 are control symbols. They are control symbols for SentencePiece too, so no user text can ever encode to them.
@@ -13,14 +13,11 @@ import io
 import os
 import random
 import string
-import sys
 
 import sentencepiece
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-import grammar
-from skills.words import all_words
+from language import grammar
+from language.skills.words import all_words
 
 PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
 VOCABULARY = 1536

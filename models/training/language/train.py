@@ -1,8 +1,8 @@
 """Trains Wren's language model.
 
-    python3 train.py --stage typed  --minutes 25 --out TYPED
-    python3 train.py --stage spoken --minutes 60 --out RUN --data DATA \\
-            --codec codec_tokens.pt [--init TYPED/checkpoint.pt]
+    python3 -m language.train --stage typed  --minutes 25 --out TYPED
+    python3 -m language.train --stage spoken --minutes 60 --out RUN --data DATA \\
+            --hearing hearing_tokens.pt --codec codec_tokens.pt [--init TYPED/checkpoint.pt]
 
 The typed stage needs only the grammar; it teaches the answers. The spoken stage adds hearing and speaking, on recorded
 conversations (dataset.py) that may still be appearing while it runs. `--resume CHECKPOINT` goes on from a checkpoint
@@ -32,7 +32,7 @@ _SETTINGS = {
 
 def _restart_with_settings():
     if any(os.environ.get(name) != value for name, value in _SETTINGS.items()):
-        os.execve(sys.executable, [sys.executable] + sys.argv, dict(os.environ, **_SETTINGS))
+        os.execve(sys.executable, sys.orig_argv, dict(os.environ, **_SETTINGS))
 
 
 if __name__ == "__main__":
@@ -41,14 +41,10 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 
-import checkpoint as checkpoints
-import kernels
-import mixture
-import model as wren
-import monitor
-import optimiser as optimisers
-import sequences
-import tokenizer as tokenizers
+from language import (
+    checkpoint as checkpoints, kernels, mixture, model as wren, monitor, optimiser as optimisers, sequences,
+    tokenizer as tokenizers,
+)
 
 CODEBOOK_SIZES = (1024, 512, 512, 512)
 WARM_UP_STEPS = 150
@@ -73,7 +69,8 @@ def parse():
     add("--minutes", type=float, required=True)
     add("--out", required=True)
     add("--data", help="folder of dataset.py's shards")
-    add("--codec", help="checkpoint of the audio codec's encoder: its codebook vectors")
+    add("--hearing", help="frozen checkpoint of the ears: the codebook vectors of what is heard")
+    add("--codec", help="frozen checkpoint of the audio codec: those of what is spoken")
     add("--init", help="checkpoint whose weights to start from")
     add("--resume", help="checkpoint to go on from, weights and optimiser")
     add("--rate", type=float, default=1.2e-3)
@@ -281,7 +278,8 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     tokenizer = tokenizers.load()
     config = wren.ModelConfig(tokenizer.get_piece_size(), CODEBOOK_SIZES)
-    model = wren.Wren(config, checkpoints.codebook_vectors(options.codec, CODEBOOK_SIZES), options.seed)
+    heard, spoken = (checkpoints.codebook_vectors(path, CODEBOOK_SIZES) for path in (options.hearing, options.codec))
+    model = wren.Wren(config, heard, spoken, options.seed)
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(options.workers, timeout=BARRIER_SECONDS)
     if options.init:

@@ -1,4 +1,4 @@
-"""What the codec's training stages have in common: processes, schedule, log, evaluations, checkpoints.
+"""What the codecs' training stages have in common: processes, schedule, log, evaluations, checkpoints.
 
 The rate rises for 100 steps and then falls as a cosine over the minutes given. Every 20 seconds the mean losses are
 printed and appended to OUT.jsonl, one JSON object a line; evaluations too. OUT.part is the latest checkpoint while the
@@ -45,7 +45,6 @@ class Stage:
 def add_options(parser, out, minutes, rate, batch, seed):
     """The options every stage has, with its defaults."""
     folder = os.environ.get("WREN_WORK", "/tmp/wren")
-    parser.add_argument("--data", default=folder + "/codec_data")
     parser.add_argument("--out", default=os.path.join(folder, out))
     parser.add_argument("--minutes", type=float, default=minutes)
     parser.add_argument("--evaluate-minutes", type=float, default=5)

@@ -20,7 +20,7 @@ def use_heap_for_temporaries():
     if os.environ.get("MALLOC_MMAP_MAX_") != "0":
         os.environ.update(MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_="17179869184", MALLOC_TOP_PAD_="268435456",
                           OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-        os.execv(sys.executable, [sys.executable] + sys.argv)
+        os.execv(sys.executable, sys.orig_argv)
 
 
 class SharedTrainer:

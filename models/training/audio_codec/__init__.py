@@ -1,0 +1,1 @@
+"""Wren's audio codec and ears: data, training, evaluation."""

@@ -1,0 +1,1 @@
+"""Wren's language model: grammar, data, training, evaluation."""
