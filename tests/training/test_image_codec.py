@@ -1,0 +1,107 @@
+"""The image codec's training stages, each for a step or two on a few pictures."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+_TRAINING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "training")
+sys.path.insert(0, _TRAINING)
+
+import numpy as np
+import torch
+
+import scenes
+from image_codec import data, evaluate, judge, train_autoencoder
+from image_codec.model import CODES, GRID, ImageCodec
+
+
+class Stages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder = cls.kept.name
+        with unittest.mock.patch.object(data, "HELD_OUT", 64), unittest.mock.patch.object(
+                sys, "argv", ["data", "--out", cls.folder, "--scenes", "48", "--clutter", "8", "--processes", "1"]):
+            data.main()
+        cls.call("train_judge", "--out", cls.path("judge.pt"), "--minutes", 0, "--batch", 4)
+        cls.call("train_autoencoder", "--judge", cls.path("judge.pt"), "--out", cls.path("codec.pt"), "--minutes", 0,
+                 "--batch", 5)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kept.cleanup()
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.folder, name)
+
+    @classmethod
+    def call(cls, module, *arguments):
+        command = [sys.executable, "-m", "image_codec." + module, "--data", cls.folder, *map(str, arguments)]
+        subprocess.run(command, cwd=_TRAINING, check=True, stdout=subprocess.DEVNULL)
+
+    def test_held_out_scenes_are_not_among_those_of_training(self):
+        training, held_out = data.Pictures(self.folder, "scenes"), data.Pictures(self.folder, "held_out")
+        seen = {picture.tobytes() for picture in training.pictures}
+        self.assertTrue(all(picture.tobytes() not in seen for picture in held_out.pictures))
+        things, colours = held_out.labels([0, 1])
+        self.assertEqual([judge.NAMES[i] for i in things[0].nonzero()[:, 0]], sorted(held_out.about[0][0], key=judge.NAMES.index))
+        self.assertEqual(judge.COLOURS[colours[1]], held_out.about[1][1])
+
+    def test_each_stage_logs_its_losses_and_its_evaluation(self):
+        for name, figure in (("judge.pt", "named"), ("codec.pt", "held_out")):
+            with open(self.path(name + ".jsonl")) as log:
+                losses, evaluation = map(json.loads, log)
+            self.assertLessEqual(losses["step"], 2)
+            self.assertIn(figure, evaluation)
+
+    def test_codes_stand_for_the_picture_that_the_network_makes(self):
+        codec = ImageCodec()
+        codec.load_state_dict(torch.load(self.path("codec.pt")))
+        picture = data.Pictures(self.folder, "held_out").take([0, 1, 2])
+        codes = codec.encode(picture)
+        self.assertEqual(codes.shape, (3, GRID * GRID))
+        self.assertTrue(0 <= int(codes.min()) and int(codes.max()) < CODES)
+        with torch.no_grad():
+            torch.testing.assert_close(codec.decode(codes), codec(picture)[0].clamp(0, 1))
+
+    def test_the_sheet_shows_originals_above_what_the_codec_makes(self):
+        pictures = data.Pictures(self.folder, "held_out")
+        found = evaluate.sheet(ImageCodec(), pictures)
+        side = scenes.SIDE + 2
+        self.assertEqual(found.shape, (2 * evaluate.SHEET_ROWS * side, evaluate.SHEET_COLUMNS * side, 3))
+        np.testing.assert_array_equal(found[1 : side - 1, 1 : side - 1], pictures.pictures[0])
+
+
+class Measures(unittest.TestCase):
+    def test_signal_to_noise_is_in_decibels(self):
+        picture = torch.full((2, 3, 8, 8), 0.5)
+        self.assertAlmostEqual(train_autoencoder.signal_to_noise(picture + 0.1, picture), 20.0, places=3)
+
+    def test_a_picture_looks_like_itself(self):
+        torch.manual_seed(1)
+        network, picture = judge.Judge(), torch.rand(2, 3, scenes.SIDE, scenes.SIDE)
+        features = network.features(picture)
+        self.assertEqual(float(judge.distance(features, features)), 0.0)
+        self.assertGreater(float(judge.distance(features, network.features(picture.flip(3)))), 1e-3)
+
+    def test_names_are_right_when_all_of_them_are(self):
+        class Fixed(torch.nn.Module):
+            def forward(self, picture):
+                names = torch.zeros(2, len(judge.NAMES))
+                names[:, [3, 5]] = 1.0
+                return names, torch.eye(len(judge.COLOURS))[[2, 2]]
+
+        things = torch.zeros(2, len(judge.NAMES))
+        things[0, [3, 5]] = 1
+        things[1, [3, 6]] = 1
+        self.assertEqual(judge.accuracy(Fixed(), None, things, torch.tensor([2, 4])), (50.0, 50.0))
+
+
+if __name__ == "__main__":
+    unittest.main()
