@@ -65,7 +65,7 @@ WorkItem LiveSequence::NextInput() const {
   if (const auto* frame = std::get_if<HeardFrame>(&waiting_.front())) {
     work.kind = WorkKind::kTimed;
     work.ready = frame->received;
-    work.deadline = frame->received + FramePeriod(context_.config);
+    work.deadline = SpokenAt(*frame) + FramePeriod(context_.config);
     work.rows = work.least_rows = HearingRows(context_.grammar, stream());
     work.hears = true;
   } else {
@@ -79,7 +79,7 @@ WorkItem LiveSequence::NextInput() const {
         waiting_, [](const SequenceRequest& request) { return std::holds_alternative<HeardFrame>(request); });
     if (heard != waiting_.end()) {
       work.kind = WorkKind::kTimed;
-      work.deadline = std::get<HeardFrame>(*heard).received + FramePeriod(context_.config);
+      work.deadline = SpokenAt(std::get<HeardFrame>(*heard)) + FramePeriod(context_.config);
     }
   }
   const TurnEndRequest* turn_end = WaitingTurnEnd();
@@ -89,6 +89,11 @@ WorkItem LiveSequence::NextInput() const {
     work.deadline = turn_end->received + context_.first_audio_target;
   }
   return work;
+}
+
+TimePoint LiveSequence::SpokenAt(const HeardFrame& frame) const {
+  // A client's clock may run a little faster than ours: that must not add up to slack.
+  return std::max(frame.received, heard_until_ + FramePeriod(context_.config) * 49 / 50);
 }
 
 const TurnEndRequest* LiveSequence::WaitingTurnEnd() const {
@@ -298,6 +303,7 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
 }
 
 void LiveSequence::FinishFrame(const HearingOutcome& outcome) {
+  heard_until_ = SpokenAt(std::get<HeardFrame>(waiting_.front()));
   DropFront();
   ++heard_frames_;
   if (outcome.piece >= 0) Hear(outcome.piece);

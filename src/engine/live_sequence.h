@@ -82,6 +82,9 @@ class LiveSequence {
 
   WorkItem NextAnswer() const;
   WorkItem NextInput() const;
+  // When it was received, or, of a recording that comes faster than it plays, when it would have been spoken:
+  // whoever sends a minute at once must not pass for a minute late.
+  TimePoint SpokenAt(const HeardFrame& frame) const;
   const TurnEndRequest* WaitingTurnEnd() const;  // the first; null if there is none
 
   void Settle();
@@ -111,9 +114,10 @@ class LiveSequence {
   SequenceState state_;
   SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;
-  int64_t typed_ = 0;     // pieces of the front text that were run
-  int64_t room_ = 0;      // frames given back of which the owner has not been told
-  TimePoint last_run_{};  // end of the last step it was in
+  int64_t typed_ = 0;        // pieces of the front text that were run
+  int64_t room_ = 0;         // frames given back of which the owner has not been told
+  TimePoint last_run_{};     // end of the last step it was in
+  TimePoint heard_until_{};  // when the last frame that it heard was spoken
 
   // The open turn, or the one being answered.
   uint64_t turn_ = 0;

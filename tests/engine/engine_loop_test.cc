@@ -247,6 +247,24 @@ TEST(EngineLoopTest, CountsDeadlinesThatWereMissed) {
   EXPECT_NEAR(bench.loop.statistics().step_ms_average, 100.0, 1.0);
 }
 
+TEST(EngineLoopTest, ARecordingSentAtOnceDoesNotDelayThoseWhoSpeak) {
+  EngineOptions options = EngineBench::SmallOptions();
+  options.max_batch_positions = 2;  // no room for both in a step
+  EngineBench bench(options);
+  const auto recording = bench.Open();
+  const auto speaker = bench.Open();
+  int steps = 0, answered = 0;
+  bench.model.on_forward = [&](const RaggedBatch&) {
+    ++steps;
+    if (answered == 0 && speaker->Heard("ended")) answered = steps;
+  };
+  recording->Hear(std::vector<int64_t>(12, 0));
+  speaker->Hear({1});
+  bench.RunAll();
+  EXPECT_LE(answered, 4);  // its one frame ran after the first or second of the recording's
+  EXPECT_GT(steps, 12);
+}
+
 TEST(EngineLoopTest, TheCostOfStepsIsLearnt) {
   EngineBench bench;
   bench.model.on_forward = [&](const RaggedBatch& batch) {

@@ -186,6 +186,11 @@ bool FakeEngine::WaitForSequences(int count) const {
   return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return open_ == count; });
 }
 
+bool FakeEngine::WaitForSpokenFrames(int count) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return frames_spoken_ >= count; });
+}
+
 void FakeEngine::Post(std::function<void()> command) {
   const std::lock_guard lock(mutex_);
   commands_.push_back(std::move(command));
@@ -199,15 +204,22 @@ void FakeEngine::Run() {
     std::deque<std::function<void()>> commands = std::exchange(commands_, {});
     lock.unlock();
     for (const auto& command : commands) command();
-    Step();
+    const int spoken = Step();
     lock.lock();
+    frames_spoken_ += spoken;
+    if (spoken > 0) changed_.notify_all();
   }
 }
 
-void FakeEngine::Step() {
+int FakeEngine::Step() {
+  int spoken = 0;
   for (const auto& state : states_) {
-    if (state->responding) state->Answer(options_, model_.frame_samples);
+    if (!state->responding) continue;
+    const int before = state->frames_said;
+    state->Answer(options_, model_.frame_samples);
+    spoken += state->frames_said - before;
   }
+  return spoken;
 }
 
 }  // namespace antiphon

@@ -39,6 +39,8 @@ class FakeEngine final : public Engine {
 
   // Waits until that many sequences are open; false after 20 seconds.
   bool WaitForSequences(int count) const;
+  // Waits until that many frames have been spoken since the start, by all sequences; false after 20 seconds.
+  bool WaitForSpokenFrames(int count) const;
 
  private:
   class FakeSequence;
@@ -46,7 +48,7 @@ class FakeEngine final : public Engine {
 
   void Run();
   void Post(std::function<void()> command);
-  void Step();
+  int Step();  // -> frames spoken
 
   const FakeEngineOptions options_;
   ModelDescription model_;
@@ -56,6 +58,7 @@ class FakeEngine final : public Engine {
   // Guarded by mutex_.
   std::deque<std::function<void()>> commands_;
   int open_ = 0;
+  int frames_spoken_ = 0;
   bool stopping_ = false;
 
   std::list<std::shared_ptr<State>> states_;  // the engine thread's
