@@ -14,20 +14,20 @@ namespace antiphon {
 // is no sampler state: a draw depends on the options, the seed and the position only.
 struct SequenceState {
   SequenceState(PagePool* pool, const AudioCodec& codec)
-      : pages(pool), encoder(codec.MakeEncoderState()), decoder(codec.MakeDecoderState()) {}
+      : pages(pool), hearing(codec.MakeHearingState()), decoder(codec.MakeDecoderState()) {}
 
   StreamState stream;                     // where the grammar stands
   std::vector<StreamPosition> positions;  // what was run, one entry a position in `pages`
   PageTable pages;
   std::vector<int64_t> answer;  // text pieces of the response so far
-  AudioEncoderState encoder;    // of the open turn
+  AudioHearingState hearing;    // of the open turn
   AudioDecoderState decoder;    // of the response
 
   int64_t length() const { return pages.length(); }
 
   // Turns and responses are streams of audio of their own: both codecs start anew, as in training.
   void ResetAudio() {
-    encoder.Reset();
+    hearing.Reset();
     decoder.Reset();
   }
 

@@ -50,7 +50,7 @@ void Commit(StepItem item, SequenceState* state) {
   state->stream = std::move(item.stream);
   state->pages.Append(static_cast<int64_t>(item.positions.size()));
   std::move(item.positions.begin(), item.positions.end(), std::back_inserter(state->positions));
-  if (item.encoder) state->encoder = *std::move(item.encoder);
+  if (item.hearing) state->hearing = *std::move(item.hearing);
   if (item.decoder) state->decoder = *std::move(item.decoder);
   if (item.answered && item.answered->piece >= 0) state->answer.push_back(item.answered->piece);
 }
@@ -78,7 +78,7 @@ void CopyPage(const PageCopy& copy, KvPool& pool) {
 StepTimes StepRunner::Run(std::span<StepItem> items, KvPool& pool) const {
   const at::NoGradGuard no_grad;
   const TimePoint began = clock_.Now();
-  const std::vector<Codes> heard = EncodeHeard(items);
+  const std::vector<Codes> heard = Hear(items);
   const TimePoint encoded = clock_.Now();
   PlanPositions(items, heard);
   const torch::Tensor states = SelectRows(model_.Forward(BuildBatch(items), pool), LastRows(items));
@@ -90,22 +90,22 @@ StepTimes StepRunner::Run(std::span<StepItem> items, KvPool& pool) const {
   return {.encode = encoded - began, .forward = written - encoded, .speak = clock_.Now() - written};
 }
 
-std::vector<StepRunner::Codes> StepRunner::EncodeHeard(std::span<StepItem> items) const {
+std::vector<StepRunner::Codes> StepRunner::Hear(std::span<StepItem> items) const {
   std::vector<Codes> codes(items.size());
   std::vector<size_t> hearing;
-  std::vector<AudioEncoderState*> states;
+  std::vector<AudioHearingState*> states;
   std::vector<float> samples;  // [hearing, frame_samples]
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].samples.empty()) continue;
     hearing.push_back(i);
-    states.push_back(&items[i].encoder.emplace(items[i].state->encoder));
+    states.push_back(&items[i].hearing.emplace(items[i].state->hearing));
     samples.insert(samples.end(), items[i].samples.begin(), items[i].samples.end());
   }
   if (hearing.empty()) return codes;
   const auto rows = static_cast<int64_t>(hearing.size());
   const torch::Tensor frames =
       at::from_blob(samples.data(), {rows, codec_.frame_samples()}).to(states[0]->history.device());
-  const torch::Tensor encoded = codec_.Encode(states, frames).to(at::kCPU).contiguous();
+  const torch::Tensor encoded = codec_.Hear(states, frames).to(at::kCPU).contiguous();
   for (size_t i = 0; i < hearing.size(); ++i) codes[hearing[i]] = CodesOf(encoded, static_cast<int64_t>(i));
   return codes;
 }

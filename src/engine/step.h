@@ -29,7 +29,7 @@ struct StepItem {
   // Results.
   StreamState stream;
   std::vector<StreamPosition> positions;  // that were run
-  std::optional<AudioEncoderState> encoder;
+  std::optional<AudioHearingState> hearing;
   std::optional<AudioDecoderState> decoder;
   std::optional<HearingOutcome> heard;
   std::optional<AnswerOutcome> answered;
@@ -62,7 +62,7 @@ class StepRunner {
  private:
   using Codes = std::vector<int64_t>;  // K, or none
 
-  std::vector<Codes> EncodeHeard(std::span<StepItem> items) const;
+  std::vector<Codes> Hear(std::span<StepItem> items) const;
   void PlanPositions(std::span<StepItem> items, const std::vector<Codes>& heard) const;
   // `states` are those of the items' last positions: [items, width].
   std::vector<int64_t> ChooseSymbols(std::span<const StepItem> items, const torch::Tensor& states) const;

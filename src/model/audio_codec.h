@@ -1,4 +1,6 @@
-// The audio codec of a model, streaming: samples in, codes out; codes in, samples out.
+// The audio codec of a model, streaming: samples in, codes out; codes in, samples out. And its ears, which
+// make the codes of what a user says: nobody decodes those, so a model may have an encoder made for
+// recognition alone.
 #pragma once
 
 #include <torch/types.h>
@@ -34,7 +36,10 @@ struct AudioCodecState {
   void Reset();
 };
 
-// Two types, so that one cannot be given for the other.
+// Types of their own, so that one cannot be given for another.
+struct AudioHearingState : AudioCodecState {
+  using AudioCodecState::AudioCodecState;
+};
 struct AudioEncoderState : AudioCodecState {
   using AudioCodecState::AudioCodecState;
 };
@@ -55,18 +60,23 @@ class AudioCodec {
   static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
                                                   torch::Device device);
 
+  virtual AudioHearingState MakeHearingState() const = 0;
   virtual AudioEncoderState MakeEncoderState() const = 0;
   virtual AudioDecoderState MakeDecoderState() const = 0;
 
-  // One frame of each of B streams. `samples` is [B, frame_samples()] float32 in [-1, 1]; returns codes [B,
-  // K] int64. Both on the codec's device. REQUIRES: B = states.size() > 0; the states are distinct and of
-  // this codec.
+  // One frame of each of B streams, for the heard channel. `samples` is [B, frame_samples()] float32 in [-1,
+  // 1]; returns codes [B, K] int64. Both on the codec's device. REQUIRES: B = states.size() > 0; the states
+  // are distinct and of this codec.
+  virtual torch::Tensor Hear(std::span<AudioHearingState* const> states,
+                             const torch::Tensor& samples) const = 0;
+
+  // The same for the spoken channel: codes that Decode understands.
   virtual torch::Tensor Encode(std::span<AudioEncoderState* const> states,
                                const torch::Tensor& samples) const = 0;
 
   // One frame of each of B streams. `codes` is [B, K] int64, each within its codebook; returns samples
   // [B, frame_samples()] float32, nominally in [-1, 1], not clipped. They lie decoder_delay_samples() behind
-  // the samples that were encoded. REQUIRES: as for Encode.
+  // the samples that were encoded. REQUIRES: as for Hear.
   virtual torch::Tensor Decode(std::span<AudioDecoderState* const> states,
                                const torch::Tensor& codes) const = 0;
 

@@ -9,17 +9,18 @@
 
 namespace antiphon {
 
-ResidualQuantizer::ResidualQuantizer(const std::vector<int64_t>& sizes, CodecParameters* parameters)
+ResidualQuantizer::ResidualQuantizer(const std::string& name, const std::vector<int64_t>& sizes,
+                                     CodecParameters* parameters)
     : width_(parameters->Integer("vector_size", 1, 4096)) {
   for (size_t k = 0; k < sizes.size(); ++k) {
     const torch::Tensor vectors =
-        parameters->Tensor("quantizer." + std::to_string(k) + ".vectors", {sizes[k], width_});
+        parameters->Tensor(name + "." + std::to_string(k) + ".vectors", {sizes[k], width_});
     if (!parameters->ok()) return;
     books_.push_back(
         {.nearest_weight = vectors.mul(-2.0), .nearest_bias = vectors.square().sum(1), .decoded = vectors});
   }
-  const torch::Tensor weight = parameters->Tensor("quantizer.predict.weight", {width_, width_});
-  const torch::Tensor bias = parameters->Tensor("quantizer.predict.bias", {width_});
+  const torch::Tensor weight = parameters->Tensor(name + ".predict.weight", {width_, width_});
+  const torch::Tensor bias = parameters->Tensor(name + ".predict.bias", {width_});
   if (parameters->ok()) books_[0].decoded = at::addmm(bias, books_[0].decoded, weight.t());
 }
 

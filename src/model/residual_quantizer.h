@@ -3,6 +3,7 @@
 
 #include <torch/types.h>
 
+#include <string>
 #include <vector>
 
 namespace antiphon {
@@ -13,9 +14,9 @@ class CodecParameters;
 // acoustic vector, and codebooks 1.. quantise in turn what is left of that. Const after construction.
 class ResidualQuantizer {
  public:
-  // Reads "vector_size" and quantizer.<k>.vectors [sizes[k], width], quantizer.predict.weight [width, width],
-  // .bias.
-  ResidualQuantizer(const std::vector<int64_t>& sizes, CodecParameters* parameters);
+  // Reads "vector_size" and the tensors `name`.<k>.vectors [sizes[k], width], `name`.predict.weight
+  // [width, width], .bias.
+  ResidualQuantizer(const std::string& name, const std::vector<int64_t>& sizes, CodecParameters* parameters);
 
   // semantic, acoustic [N, width] -> codes [N, K] int64: the nearest vectors, the lowest code among equals.
   torch::Tensor Encode(const torch::Tensor& semantic, const torch::Tensor& acoustic) const;

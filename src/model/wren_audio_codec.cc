@@ -36,6 +36,18 @@ class JoinedHistories {
   torch::Tensor joined_;
 };
 
+// One frame of each stream through one of the encoders.
+template <typename State>
+torch::Tensor Forward(const WrenEncoder& encoder, std::span<State* const> states,
+                      const torch::Tensor& samples) {
+  const c10::InferenceMode inference;
+  const JoinedHistories joined(states);
+  torch::Tensor codes = encoder.Forward(samples, joined.tensor());
+  joined.CopyBack();
+  for (State* state : states) ++state->frames;
+  return codes;
+}
+
 torch::Tensor Zeros(const HistoryLayout& layout, torch::Device device) {
   return at::zeros({layout.size()}, at::TensorOptions().dtype(at::kFloat).device(device));
 }
@@ -49,25 +61,14 @@ WrenAudioCodec::WrenAudioCodec(const ModelConfig& config, CodecParameters* param
       codebook_sizes_(config.codebook_sizes),
       slope_(parameters->Number("slope", 0.0, 1.0)),
       decoder_delay_(parameters->Integer("decoder_delay_samples", 0, 1 << 20)),
-      mel_(parameters, &encoder_layout_),
-      trunk_("encoder.trunk", slope_, parameters, &encoder_layout_),
-      semantic_("encoder.semantic", slope_, parameters, &encoder_layout_),
-      acoustic_("encoder.acoustic", slope_, parameters, &encoder_layout_),
-      quantizer_(codebook_sizes_, parameters),
+      hearing_("hearing", frame_samples_, codebook_sizes_, slope_, parameters, &hearing_layout_),
+      encoder_("encoder", frame_samples_, codebook_sizes_, slope_, parameters, &encoder_layout_),
       decoder_(frame_samples_, slope_, parameters, &decoder_layout_),
       parameters_(parameters->parameters()) {
-  const auto head_fits = [&](const CausalStack& head) {
-    return head.inputs() == trunk_.outputs() && head.outputs() == quantizer_.width() &&
-           head.reduction() == 1 && head.expansion() == 1;
-  };
   parameters->Require(parameters->Integer("sample_rate", 1, 1 << 20) == sample_rate_,
                       "sample_rate differs from audio.sample_rate");
-  parameters->Require(trunk_.inputs() == mel_.bands(), "encoder.trunk must read mel.bands values");
-  parameters->Require(trunk_.expansion() == 1 && mel_.hop() * trunk_.reduction() == frame_samples_,
-                      "encoder.trunk must make one row from a frame");
-  parameters->Require(head_fits(semantic_), "encoder.semantic must lead from encoder.trunk to vector_size");
-  parameters->Require(head_fits(acoustic_), "encoder.acoustic must lead from encoder.trunk to vector_size");
-  parameters->Require(decoder_.inputs() == quantizer_.width(), "decoder.net must read vector_size values");
+  parameters->Require(decoder_.inputs() == encoder_.quantizer().width(),
+                      "decoder.net must read vector_size values");
 }
 
 Result<std::unique_ptr<AudioCodec>> WrenAudioCodec::Load(const Safetensors& weights,
@@ -82,6 +83,10 @@ Result<std::unique_ptr<AudioCodec>> WrenAudioCodec::Load(const Safetensors& weig
   return codec;
 }
 
+AudioHearingState WrenAudioCodec::MakeHearingState() const {
+  return AudioHearingState(Zeros(hearing_layout_, device_));
+}
+
 AudioEncoderState WrenAudioCodec::MakeEncoderState() const {
   return AudioEncoderState(Zeros(encoder_layout_, device_));
 }
@@ -90,17 +95,14 @@ AudioDecoderState WrenAudioCodec::MakeDecoderState() const {
   return AudioDecoderState(Zeros(decoder_layout_, device_));
 }
 
+torch::Tensor WrenAudioCodec::Hear(std::span<AudioHearingState* const> states,
+                                   const torch::Tensor& samples) const {
+  return Forward(hearing_, states, samples);
+}
+
 torch::Tensor WrenAudioCodec::Encode(std::span<AudioEncoderState* const> states,
                                      const torch::Tensor& samples) const {
-  const c10::InferenceMode inference;
-  const JoinedHistories joined(states);
-  const torch::Tensor rows =
-      trunk_.Forward(mel_.Forward(samples.contiguous(), joined.tensor()), joined.tensor());
-  const torch::Tensor semantic = semantic_.Forward(rows, joined.tensor());
-  const torch::Tensor acoustic = acoustic_.Forward(rows, joined.tensor());
-  joined.CopyBack();
-  for (AudioEncoderState* state : states) ++state->frames;
-  return quantizer_.Encode(semantic.squeeze(1), acoustic.squeeze(1));
+  return Forward(encoder_, states, samples);
 }
 
 torch::Tensor WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
@@ -111,7 +113,7 @@ torch::Tensor WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
   clocks.reserve(states.size());
   for (AudioDecoderState* state : states)
     clocks.push_back({.frames = &state->frames, .phase = &state->phase});
-  const torch::Tensor vectors = quantizer_.Decode(codes).unsqueeze(1);
+  const torch::Tensor vectors = encoder_.quantizer().Decode(codes).unsqueeze(1);
   torch::Tensor samples = decoder_.Forward(vectors, clocks, joined.tensor());
   joined.CopyBack();
   return samples;

@@ -1,14 +1,12 @@
-// Wren's audio codec: log-mel front end, causal convolutions, four codebooks, a source-filter voice.
+// Wren's audio codec: two encoders, for what is heard and for its own voice, and a source-filter decoder.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "model/audio_codec.h"
-#include "model/causal_stack.h"
-#include "model/mel_spectrogram.h"
-#include "model/residual_quantizer.h"
 #include "model/source_filter_decoder.h"
+#include "model/wren_encoder.h"
 
 namespace antiphon {
 
@@ -18,8 +16,10 @@ class WrenAudioCodec final : public AudioCodec {
   static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
                                                   torch::Device device);
 
+  AudioHearingState MakeHearingState() const override;
   AudioEncoderState MakeEncoderState() const override;
   AudioDecoderState MakeDecoderState() const override;
+  torch::Tensor Hear(std::span<AudioHearingState* const> states, const torch::Tensor& samples) const override;
   torch::Tensor Encode(std::span<AudioEncoderState* const> states,
                        const torch::Tensor& samples) const override;
   torch::Tensor Decode(std::span<AudioDecoderState* const> states, const torch::Tensor& codes) const override;
@@ -37,12 +37,10 @@ class WrenAudioCodec final : public AudioCodec {
   const int64_t sample_rate_;
   const int64_t frame_samples_;
   const std::vector<int64_t> codebook_sizes_;
-  HistoryLayout encoder_layout_, decoder_layout_;  // filled by the members below, in this order
-  const double slope_;                             // of the leaky ReLU
+  HistoryLayout hearing_layout_, encoder_layout_, decoder_layout_;  // filled by the members below
+  const double slope_;                                              // of the leaky ReLU
   const int64_t decoder_delay_;
-  const MelSpectrogram mel_;
-  const CausalStack trunk_, semantic_, acoustic_;
-  const ResidualQuantizer quantizer_;
+  const WrenEncoder hearing_, encoder_;
   const SourceFilterDecoder decoder_;
   const uint64_t parameters_;
 };

@@ -134,12 +134,12 @@ std::vector<float> FakeCodec::Sound(int64_t code) const {
   return std::vector<float>(static_cast<size_t>(frame_samples_), static_cast<float>(code) / 100.0f);
 }
 
-torch::Tensor FakeCodec::Encode(std::span<AudioEncoderState* const> states,
-                                const torch::Tensor& samples) const {
+torch::Tensor FakeCodec::Hear(std::span<AudioHearingState* const> states,
+                              const torch::Tensor& samples) const {
   const auto streams = static_cast<int64_t>(states.size());
   torch::Tensor codes = at::zeros({streams, static_cast<int64_t>(codebook_sizes_.size())}, at::kLong);
   for (int64_t row = 0; row < streams; ++row) {
-    AudioEncoderState& state = *states[static_cast<size_t>(row)];
+    AudioHearingState& state = *states[static_cast<size_t>(row)];
     float& history = *state.history.data_ptr<float>();
     const int64_t sound = std::lround(samples.select(0, row).data_ptr<float>()[0] * 100.0f);
     int64_t* code = codes.data_ptr<int64_t>() + row * codes.size(1);

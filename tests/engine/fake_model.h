@@ -57,10 +57,14 @@ class FakeCodec final : public AudioCodec {
   // A frame that is encoded with code 0 = `code`.
   std::vector<float> Sound(int64_t code) const;
 
-  AudioEncoderState MakeEncoderState() const override { return AudioEncoderState(torch::zeros({1})); }
+  AudioHearingState MakeHearingState() const override { return AudioHearingState(torch::zeros({1})); }
+  // The engine encodes nothing for the spoken channel.
+  AudioEncoderState MakeEncoderState() const override { return {}; }
   AudioDecoderState MakeDecoderState() const override { return AudioDecoderState(torch::zeros({1})); }
-  torch::Tensor Encode(std::span<AudioEncoderState* const> states,
-                       const torch::Tensor& samples) const override;
+  torch::Tensor Hear(std::span<AudioHearingState* const> states, const torch::Tensor& samples) const override;
+  torch::Tensor Encode(std::span<AudioEncoderState* const>, const torch::Tensor&) const override {
+    return {};
+  }
   torch::Tensor Decode(std::span<AudioDecoderState* const> states, const torch::Tensor& codes) const override;
   int64_t sample_rate() const override { return sample_rate_; }
   int64_t frame_samples() const override { return frame_samples_; }

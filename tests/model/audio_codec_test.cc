@@ -46,7 +46,8 @@ std::string WeightsPath() { return kRoot + "/models/wren/audio_codec.safetensors
 
 struct Recording {
   torch::Tensor wave;   // [T * frame]
-  torch::Tensor codes;  // [T, K]
+  torch::Tensor heard;  // [T, K], by the ears
+  torch::Tensor codes;  // [T, K], by the codec
   torch::Tensor made;   // [T * frame]
 
   int64_t frames() const { return codes.size(0); }
@@ -69,13 +70,20 @@ class AudioCodecTest : public testing::Test {
     auto file = Safetensors::Open(kRoot + "/tests/golden/audio_codec.safetensors");
     EXPECT_TRUE(file.ok()) << file.status().ToString();
     const auto read = [&](const std::string& part) { return file->Get(name + "." + part).value().clone(); };
-    return {.wave = read("wave"), .codes = read("codes").to(torch::kLong), .made = read("made")};
+    return {.wave = read("wave"),
+            .heard = read("heard").to(torch::kLong),
+            .codes = read("codes").to(torch::kLong),
+            .made = read("made")};
   }
 
   static torch::Tensor Frame(const Recording& recording, int64_t frame) {
     return recording.wave.narrow(0, frame * codec_->frame_samples(), codec_->frame_samples()).unsqueeze(0);
   }
 
+  static torch::Tensor HearOne(AudioHearingState& state, const torch::Tensor& samples) {
+    AudioHearingState* const states[] = {&state};
+    return codec_->Hear(states, samples);
+  }
   static torch::Tensor EncodeOne(AudioEncoderState& state, const torch::Tensor& samples) {
     AudioEncoderState* const states[] = {&state};
     return codec_->Encode(states, samples);
@@ -85,6 +93,12 @@ class AudioCodecTest : public testing::Test {
     return codec_->Decode(states, codes);
   }
 
+  static torch::Tensor HearAll(const Recording& recording) {
+    AudioHearingState state = codec_->MakeHearingState();
+    std::vector<torch::Tensor> codes;
+    for (int64_t t = 0; t < recording.frames(); ++t) codes.push_back(HearOne(state, Frame(recording, t)));
+    return at::cat(codes);
+  }
   static torch::Tensor EncodeAll(const Recording& recording) {
     AudioEncoderState state = codec_->MakeEncoderState();
     std::vector<torch::Tensor> codes;
@@ -116,6 +130,12 @@ TEST_P(AudioCodecGoldenTest, StreamingGivesTheTrainersCodesExactly) {
   EXPECT_TRUE(at::equal(EncodeAll(golden), golden.codes));
 }
 
+TEST_P(AudioCodecGoldenTest, StreamingHearsTheTrainersCodesExactly) {
+  const Recording golden = Golden(GetParam());
+  EXPECT_TRUE(at::equal(HearAll(golden), golden.heard));
+  EXPECT_FALSE(at::equal(golden.heard, golden.codes));  // the ears have codebooks of their own
+}
+
 TEST_P(AudioCodecGoldenTest, StreamingGivesTheTrainersWave) {
   const Recording golden = Golden(GetParam());
   EXPECT_LT(Difference(DecodeAll(golden), golden.made), kWaveTolerance);
@@ -145,21 +165,27 @@ TEST_F(AudioCodecTest, BatchedStreamsEqualTheStreamsAlone) {
   const Recording a = Golden("output");
   const Recording b = Golden("heldout");
   const int64_t lag = 3;  // b joins later, so the two are never at the same frame
+  AudioHearingState hearing_a = codec_->MakeHearingState(), hearing_b = codec_->MakeHearingState();
   AudioEncoderState encoder_a = codec_->MakeEncoderState(), encoder_b = codec_->MakeEncoderState();
   AudioDecoderState decoder_a = codec_->MakeDecoderState(), decoder_b = codec_->MakeDecoderState();
   const torch::Tensor alone_a = DecodeAll(a), alone_b = DecodeAll(b);
   const int64_t frame = codec_->frame_samples();
   for (int64_t t = 0; t < std::min(a.frames(), b.frames() + lag); ++t) {
+    std::vector<AudioHearingState*> hearing = {&hearing_a};
     std::vector<AudioEncoderState*> encoders = {&encoder_a};
     std::vector<AudioDecoderState*> decoders = {&decoder_a};
     std::vector<torch::Tensor> samples = {Frame(a, t)}, codes = {a.codes.narrow(0, t, 1)};
+    std::vector<torch::Tensor> heard = {a.heard.narrow(0, t, 1)};
     const bool both = t >= lag;
     if (both) {
-      encoders.insert(encoders.begin(), &encoder_b);  // and in the other order
+      hearing.insert(hearing.begin(), &hearing_b);  // and in the other order
+      encoders.insert(encoders.begin(), &encoder_b);
       decoders.insert(decoders.begin(), &decoder_b);
       samples.insert(samples.begin(), Frame(b, t - lag));
       codes.insert(codes.begin(), b.codes.narrow(0, t - lag, 1));
+      heard.insert(heard.begin(), b.heard.narrow(0, t - lag, 1));
     }
+    ASSERT_TRUE(at::equal(codec_->Hear(hearing, at::cat(samples)), at::cat(heard))) << "frame " << t;
     const torch::Tensor found = codec_->Encode(encoders, at::cat(samples));
     ASSERT_TRUE(at::equal(found, at::cat(codes))) << "frame " << t;
     const torch::Tensor made = codec_->Decode(decoders, found);
@@ -174,38 +200,49 @@ TEST_F(AudioCodecTest, CopiedStateIsAForkThatLeavesTheOriginalAlone) {
   const Recording a = Golden("output");
   const Recording b = Golden("heldout");
   const int64_t fork = 9;
+  AudioHearingState hearing = codec_->MakeHearingState();
   AudioEncoderState encoder = codec_->MakeEncoderState();
   AudioDecoderState decoder = codec_->MakeDecoderState();
   for (int64_t t = 0; t < fork; ++t) {
+    HearOne(hearing, Frame(a, t));
     EncodeOne(encoder, Frame(a, t));
     DecodeOne(decoder, a.codes.narrow(0, t, 1));
   }
+  AudioHearingState other_hearing = hearing;
   AudioEncoderState other_encoder = encoder;
   AudioDecoderState other_decoder = decoder;
   for (int64_t t = 0; t < 5; ++t) {  // the fork hears and says something else
+    HearOne(other_hearing, Frame(b, t));
     EncodeOne(other_encoder, Frame(b, t));
     DecodeOne(other_decoder, b.codes.narrow(0, t, 1));
   }
   const int64_t frame = codec_->frame_samples();
   const torch::Tensor wave = DecodeAll(a);
   for (int64_t t = fork; t < a.frames(); ++t) {
+    ASSERT_TRUE(at::equal(HearOne(hearing, Frame(a, t)), a.heard.narrow(0, t, 1))) << "frame " << t;
     ASSERT_TRUE(at::equal(EncodeOne(encoder, Frame(a, t)), a.codes.narrow(0, t, 1))) << "frame " << t;
     EXPECT_TRUE(at::equal(DecodeOne(decoder, a.codes.narrow(0, t, 1))[0], wave.narrow(0, t * frame, frame)));
   }
+  EXPECT_EQ(hearing.frames, a.frames());
+  EXPECT_EQ(other_hearing.frames, fork + 5);
   EXPECT_EQ(encoder.frames, a.frames());
   EXPECT_EQ(other_encoder.frames, fork + 5);
 }
 
 TEST_F(AudioCodecTest, ResetStateIsANewStream) {
   const Recording a = Golden("output");
+  AudioHearingState hearing = codec_->MakeHearingState();
   AudioEncoderState encoder = codec_->MakeEncoderState();
   AudioDecoderState decoder = codec_->MakeDecoderState();
   for (int64_t t = 0; t < 7; ++t) {
+    HearOne(hearing, Frame(a, t));
     EncodeOne(encoder, Frame(a, t));
     DecodeOne(decoder, a.codes.narrow(0, t, 1));
   }
+  hearing.Reset();
   encoder.Reset();
   decoder.Reset();
+  EXPECT_TRUE(at::equal(HearOne(hearing, Frame(a, 0)), a.heard.narrow(0, 0, 1)));
   EXPECT_TRUE(at::equal(EncodeOne(encoder, Frame(a, 0)), a.codes.narrow(0, 0, 1)));
   const torch::Tensor first = DecodeAll(a).narrow(0, 0, codec_->frame_samples());
   EXPECT_TRUE(at::equal(DecodeOne(decoder, a.codes.narrow(0, 0, 1))[0], first));
@@ -231,7 +268,8 @@ TEST_F(AudioCodecTest, NamesTheFileAndTheFieldThatIsWrong) {
   const auto names = [](const std::string& message, const std::string& part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
-  for (const char* field : {"/slope", "/mel/hop", "/source/hop", "/encoder/trunk/0/kind", "/sample_rate"}) {
+  for (const char* field : {"/slope", "/mel/hop", "/source/hop", "/encoder/trunk/0/kind",
+                            "/hearing/trunk/0/kind", "/sample_rate"}) {
     std::string path(field);
     std::replace(path.begin(), path.end(), '/', '.');
     names(refusal(field, -1), "folder/config.json: audio_codec" + path);
@@ -244,10 +282,12 @@ TEST_F(AudioCodecTest, NamesTheFileAndTheFieldThatIsWrong) {
   names(refusal("/encoder/trunk/2/stride", 1), "encoder.trunk");
   names(refusal("/encoder/trunk/1/channels", 4096), "encoder.trunk.1.inner.weight");
   names(refusal("/encoder/semantic", nlohmann::json::array()), "encoder.semantic");
+  names(refusal("/hearing/acoustic/0/channels", 128), "hearing.acoustic");
+  names(refusal("/hearing", nullptr), "hearing.trunk");
   names(refusal("/decoder/net/0/inputs", 65), "decoder.net.0");
   names(refusal("/source/hop", 128), "source.hop");
   names(refusal("/source/noise_length", 32769), "source.noise");
-  names(refusal("/vector_size", 32), "quantizer.0.vectors");
+  names(refusal("/vector_size", 32), "hearing.quantizer.0.vectors");
   names(refusal("/decoder", nullptr), "decoder.net");
 }
 
