@@ -9,8 +9,6 @@
 namespace antiphon {
 namespace {
 
-constexpr int kMostEncodedSide = 65536;
-
 struct Format {
   std::string_view media_type;
   std::string_view name;
@@ -25,18 +23,6 @@ constexpr std::array<Format, 3> kFormats = {{
      [](std::string_view b) { return b.starts_with("RIFF") && b.size() >= 12 && b.substr(8, 4) == "WEBP"; },
      DecodeWebp},
 }};
-
-Status CheckWhole(const Image& image) {
-  const bool sides = image.width > 0 && image.height > 0 && image.width <= kMostEncodedSide &&
-                     image.height <= kMostEncodedSide;
-  if (!sides ||
-      image.rgb.size() != 3 * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
-    return InvalidArgument("a picture of " + std::to_string(image.width) + " x " +
-                           std::to_string(image.height) + " pixels and " + std::to_string(image.rgb.size()) +
-                           " bytes; sides must be 1 to 65536, bytes 3 a pixel");
-  }
-  return OkStatus();
-}
 
 // Along one axis: which inputs an output pixel covers, and how much of each.
 struct Coverage {
@@ -76,6 +62,18 @@ Status CheckImageSize(int64_t width, int64_t height, const ImageLimits& limits) 
   return OkStatus();
 }
 
+Status CheckWhole(const Image& image) {
+  const bool sides =
+      image.width > 0 && image.height > 0 && image.width <= kMostSide && image.height <= kMostSide;
+  if (!sides ||
+      image.rgb.size() != 3 * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
+    return InvalidArgument("a picture of " + std::to_string(image.width) + " x " +
+                           std::to_string(image.height) + " pixels and " + std::to_string(image.rgb.size()) +
+                           " bytes; sides must be 1 to 65536, bytes 3 a pixel");
+  }
+  return OkStatus();
+}
+
 Result<Image> DecodeImage(std::string_view bytes, std::string_view media_type, const ImageLimits& limits) {
   const auto format = std::ranges::find(kFormats, media_type, &Format::media_type);
   if (format == kFormats.end()) {
@@ -99,7 +97,7 @@ Result<Image> DecodeImage(std::string_view bytes, std::string_view media_type, c
 
 Result<Image> ResizeImage(const Image& image, int width, int height) {
   if (Status status = CheckWhole(image); !status.ok()) return status;
-  if (width < 1 || height < 1 || width > kMostEncodedSide || height > kMostEncodedSide) {
+  if (width < 1 || height < 1 || width > kMostSide || height > kMostSide) {
     return InvalidArgument("sides must be 1 to 65536");
   }
   const std::vector<Coverage> across = Coverages(image.width, width);

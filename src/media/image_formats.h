@@ -21,6 +21,11 @@ Result<DecodedImage> DecodeWebp(std::string_view bytes, const ImageLimits& limit
 // OUT_OF_RANGE with the limit that a picture of this size is beyond.
 Status CheckImageSize(int64_t width, int64_t height, const ImageLimits& limits);
 
+// Of a picture in memory, which a caller may have made by hand.
+constexpr int kMostSide = 65536;
+// INVALID_ARGUMENT unless both sides are 1 to kMostSide and `rgb` fits them.
+Status CheckWhole(const Image& image);
+
 // The orientation that an EXIF block states, 1 if none. `exif` is a whole JPEG file, or a block with or
 // without its "Exif" header.
 int ExifOrientation(std::string_view exif);

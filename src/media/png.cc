@@ -65,12 +65,7 @@ Result<DecodedImage> DecodePng(std::string_view bytes, const ImageLimits& limits
 }
 
 Result<std::string> EncodePng(const Image& image) {
-  if (image.width < 1 || image.height < 1 || image.width > 65536 || image.height > 65536 ||
-      image.rgb.size() != 3 * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
-    return InvalidArgument("a picture of " + std::to_string(image.width) + " x " +
-                           std::to_string(image.height) + " pixels and " + std::to_string(image.rgb.size()) +
-                           " bytes; sides must be 1 to 65536, bytes 3 a pixel");
-  }
+  if (Status status = CheckWhole(image); !status.ok()) return status;
   PngImage png;
   png->width = static_cast<png_uint_32>(image.width);
   png->height = static_cast<png_uint_32>(image.height);
