@@ -50,6 +50,13 @@ class Codebook(nn.Module):
                 self.vectors[dead] = new
 
 
+def perplexity(codes):
+    """How many codes are in use, by entropy."""
+    share = torch.bincount(codes).float()
+    share = share[share > 0] / share.sum()
+    return round(float(torch.exp(-(share * share.log()).sum())))
+
+
 class CodebookStatistics:
     """Each process's counts and sums of a step in shared memory; rank 0 folds them into the codebooks."""
 

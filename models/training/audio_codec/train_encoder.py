@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from augment import augment
-from codebook import CodebookStatistics
+from codebook import CodebookStatistics, perplexity
 import training_loop
 from audio_codec.corpus import Corpus, add_data_option, utterances
 from audio_codec.losses import SpectralLoss
@@ -88,12 +88,8 @@ def evaluate(codec, folder, limit):
             right.append((guess == targets)[targets > 0].float())
             used.append(codes[0])
         used = torch.cat(used)
-        perplexity = []
-        for k in range(len(SIZES)):
-            share = torch.bincount(used[:, k]).float()
-            share = share[share > 0] / share.sum()
-            perplexity.append(round(float(torch.exp(-(share * share.log()).sum()))))
-        result[name] = {"phonemes": round(100 * float(torch.cat(right).mean()), 1), "perplexity": perplexity}
+        result[name] = {"phonemes": round(100 * float(torch.cat(right).mean()), 1),
+                        "perplexity": [perplexity(codes) for codes in used.t()]}
     return result
 
 

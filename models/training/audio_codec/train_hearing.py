@@ -27,7 +27,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from augment import augment, equalise
-from codebook import CodebookStatistics
+from codebook import CodebookStatistics, perplexity
 import training_loop
 from audio_codec.corpus import HOP, Corpus, add_data_option, utterances
 from audio_codec.model import FRAME, PHONEMES, SIZES, SUBFRAMES, VECTOR, Codec, phoneme_targets
@@ -137,13 +137,6 @@ def evaluate(codec, hearer, folder, limit):
         result[name] = [round(100 * float(t[0] / t[1]), 1) for t in totals]
         result[name + "_perplexity"] = [perplexity(codes) for codes in torch.cat(used, 1)]
     return result
-
-
-def perplexity(codes):
-    """How many codes are in use, by entropy."""
-    share = torch.bincount(codes).float()
-    share = share[share > 0] / share.sum()
-    return round(float(torch.exp(-(share * share.log()).sum())))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 import training_loop
-from codebook import CodebookStatistics
+from codebook import CodebookStatistics, perplexity
 from image_codec.data import Pictures
 from image_codec.judge import Judge, distance
 from image_codec.model import ImageCodec
@@ -56,11 +56,9 @@ def evaluate(codec, judge, held_out, count):
     picture = held_out.take(chosen)
     codes = codec.encode(picture)
     made = codec.decode(codes)
-    share = torch.bincount(codes.flatten()).float()
-    share = share[share > 0] / share.sum()
     return {"psnr": round(signal_to_noise(made, picture), 2),
             "features": round(float(distance(judge.features(made), judge.features(picture))), 4),
-            "perplexity": round(float(torch.exp(-(share * share.log()).sum())))}
+            "perplexity": perplexity(codes.flatten())}
 
 
 class AutoencoderStage(training_loop.Stage):
