@@ -68,7 +68,7 @@ class Stages(unittest.TestCase):
         self.assertEqual(codes.shape, (3, GRID * GRID))
         self.assertTrue(0 <= int(codes.min()) and int(codes.max()) < CODES)
         with torch.no_grad():
-            torch.testing.assert_close(codec.decode(codes), codec(picture)[0].clamp(0, 1))
+            torch.testing.assert_close(codec.decode(codes), codec.paint(codec.quantise(picture)[0]).clamp(0, 1))
 
     def test_the_sheet_shows_originals_above_what_the_codec_makes(self):
         pictures = data.Pictures(self.folder, "held_out")

@@ -11,25 +11,24 @@ from image_codec.layers import Conv, residuals
 
 GRID = 8
 CODES, VECTOR = 1024, 32
-PATCH = 2  # pixels on a side that enter as channels: convolutions at full size would take most of the time
+PATCH = 4  # pixels on a side that enter as channels: convolutions at full size would take most of the time
 
 
 class ImageCodec(nn.Module):
-    def __init__(self, widths=(64, 128, 192)):
+    def __init__(self, middle=96, coarse=192):
+        """middle, coarse: channels at 16 x 16 and at 8 x 8."""
         super().__init__()
-        first, second, third = widths
         self.encoder = nn.Sequential(
-            Conv(3 * PATCH**2, first, active=False), *residuals(first, 1),
-            Conv(first, second, 4, 2), *residuals(second, 2),
-            Conv(second, third, 4, 2), *residuals(third, 2),
-            Conv(third, VECTOR, 1),
+            Conv(3 * PATCH**2, middle, active=False), *residuals(middle, 1),
+            Conv(middle, coarse, 4, 2), *residuals(coarse, 2),
+            Conv(coarse, VECTOR, 1),
         )
         self.book = Codebook(CODES, VECTOR)
         self.decoder = nn.Sequential(
-            Conv(VECTOR, third, active=False), *residuals(third, 2),
-            Conv(third, second, shuffle=2), *residuals(second, 2),
-            Conv(second, first, shuffle=2), *residuals(first, 2),
-            Conv(first, 24, shuffle=PATCH), *residuals(24, 1), Conv(24, 3, gain=0.5),
+            Conv(VECTOR, coarse, active=False), *residuals(coarse, 2),
+            Conv(coarse, middle, shuffle=2), *residuals(middle, 2),
+            Conv(middle, 32, shuffle=2), *residuals(32, 1),
+            Conv(32, 16, shuffle=2), *residuals(16, 1), Conv(16, 3, gain=0.5),
         )
 
     def latents(self, pictures):
@@ -41,13 +40,13 @@ class ImageCodec(nn.Module):
         """[B, GRID, GRID, VECTOR] -> [B, 3, SIDE, SIDE], nominally in [0, 1], not clipped."""
         return (self.decoder(vectors.permute(0, 3, 1, 2)) + 1) / 2
 
-    def forward(self, pictures):
-        """-> (pictures again, commitment loss, (codebook input, codes))."""
+    def quantise(self, pictures):
+        """-> (vectors of the codes, whose gradient goes to the latents; commitment loss; (codebook input, codes))."""
         latents = self.latents(pictures)
         codes = self.book.nearest(latents)
         vectors = self.book.vectors[codes]
         commitment = F.mse_loss(latents, vectors)
-        return self.paint(latents + (vectors - latents).detach()), commitment, (latents.detach(), codes)
+        return latents + (vectors - latents).detach(), commitment, (latents.detach(), codes)
 
     @torch.no_grad()
     def encode(self, pictures):
