@@ -44,13 +44,18 @@ class Thing:
 class Background:
     colour: str
     kind: str = "plain"
-    seed: int = 0  # of shade, direction and texture
+    seed: int | None = 0  # of shade, direction and texture; None: exactly the colour
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
     background: Background
     things: tuple  # in the order they are painted
+
+
+def scene_of(values):
+    """The scene whose dataclasses.asdict these are."""
+    return Scene(Background(**values["background"]), tuple(Thing(**thing) for thing in values["things"]))
 
 
 def random_background(rng, colour=None):
@@ -93,8 +98,22 @@ def random_scene(rng, names=None, background=None):
     return Scene(background or random_background(rng), tuple(things))
 
 
+_ARRANGED_SIZES = {1: 48, 2: 29, 3: 27, 4: 26}
+
+
+def arranged(names, colour):
+    """The one picture that answers a request to draw these one to four things: upright, in their places, on exactly this
+    colour. Nothing about it is left to chance, so that the likeliest codes are a picture."""
+    places, _ = _LAYOUTS[len(names)]
+    size = _ARRANGED_SIZES[len(names)]
+    things = tuple(Thing(name, x * SIDE, y * SIDE, size) for name, (x, y) in zip(names, places))
+    return Scene(Background(colour, "plain", None), things)
+
+
 def paint_background(background):
     """float32 [SIDE, SIDE, 3]."""
+    if background.seed is None:
+        return np.tile(np.array(COLOURS[background.colour], np.float32), (SIDE, SIDE, 1))
     noise = np.random.default_rng(background.seed)
     colour = np.array(COLOURS[background.colour], np.float32) + noise.uniform(-_JITTER, _JITTER, 3).astype(np.float32)
     across, down = np.meshgrid(np.linspace(-1, 1, SIDE), np.linspace(-1, 1, SIDE))

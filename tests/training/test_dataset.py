@@ -17,7 +17,8 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import phonemes
 import voices
-from language import dataset, grammar
+from language import dataset, grammar, picture_shards
+from language.skills.common import rng_of
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
 
@@ -72,12 +73,20 @@ class Voicing(unittest.TestCase):
         self.assertAlmostEqual(times["phones"][-1][1], len(first) / 16000, delta=0.3)
 
 
+class EncodesCounts:
+    """A picture's only code is the number of its things."""
+
+    @staticmethod
+    def encode(drawn):
+        return np.array([[len(scene.things)] for scene in drawn], np.int16)
+
+
 class Shards(unittest.TestCase):
     @staticmethod
-    def maker(folder):
-        made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", shard_size=9)
+    def maker(folder, **options):
+        made = dataset.Maker(folder, 7, "no checkpoint", "no checkpoint", "no checkpoint", shard_size=14, **options)
         encode = lambda waves, tracts: [np.full((len(w) // dataset.FRAME, 4), i, np.int16) for i, w in enumerate(waves)]
-        made.encoders = {"questions": encode, "answers": encode}
+        made.encoders = {"questions": encode, "answers": encode, "pictures": EncodesCounts()}
         return made
 
     def test_a_shard_comes_back_as_conversations(self):
@@ -99,6 +108,31 @@ class Shards(unittest.TestCase):
             asked = {t["answer"] for t in turns if t["shape"] != "dictation"}
             self.assertTrue(dictated)
             self.assertEqual(set(dataset.load_answers(folder)), asked)
+
+    def test_spoken_conversations_keep_their_pictures_as_codes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = self.maker(folder, picture_share=1.0)
+            maker.synthesize(0)
+            _, records = dataset._load(maker._path("questions_0000", True), "samples")
+            maker.tokenise_pending()
+            turns = [turn for c in dataset.load_questions(maker._path("questions_0000")) for turn in c]
+            counts = lambda scenes: [[len(scene["things"])] for scene in scenes]
+            self.assertEqual([t.get("shown") for t in turns], [r.get("shown") and counts(r["shown"]) for r in records])
+            self.assertEqual([t.get("drawn") for t in turns], [r.get("drawn") and counts([r["drawn"]])[0] for r in records])
+            self.assertTrue(any("shown" in t for t in turns) and any("drawn" in t for t in turns))
+
+    def test_typed_conversations_keep_their_pictures_as_codes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "pictures_0000.npz")
+            picture_shards.write(path, 5, 0, EncodesCounts(), 40)
+            rng = rng_of("pictures", 5, 0)
+            dialogues = [grammar.sample_picture_dialogue(rng) for _ in range(40)]
+            found = picture_shards.load(path)
+            for dialogue, turns in zip(dialogues, found, strict=True):
+                for wanted, turn in zip(dialogue.turns, turns, strict=True):
+                    self.assertEqual((turn["question"], turn["answer"]), (wanted.question, wanted.answer))
+                    self.assertEqual(turn.get("shown", []), [[len(scene.things)] for scene in wanted.shown])
+                    self.assertEqual(turn.get("drawn"), wanted.drawn and [len(wanted.drawn.things)])
 
     def test_texts_to_read_aloud_are_of_the_training_kind_and_new(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -12,8 +12,9 @@ import unittest
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
+import scenes
 from language import describe, grammar, tokenizer
-from language.skills import arithmetic, common, lexicon, words
+from language.skills import arithmetic, common, drawing, lexicon, nouns, seeing, words
 
 _VALUES = {lexicon.number_words(n): n for n in range(-999, 1000)}
 
@@ -22,6 +23,12 @@ def training_turns(count, seed=11):
     rng = random.Random(seed)
     for i in range(count):
         yield from grammar.sample_dialogue(rng, typed=i % 2 == 0).turns
+
+
+def picture_turns(count, seed=12):
+    rng = random.Random(seed)
+    for _ in range(count):
+        yield from grammar.sample_picture_dialogue(rng).turns
 
 
 def pair_of(answer):
@@ -155,7 +162,7 @@ class Text(unittest.TestCase):
 
     def test_every_text_encodes_and_decodes_back(self):
         rng = random.Random(9)
-        for turn in training_turns(3000):
+        for turn in [*training_turns(3000), *picture_turns(1500)]:
             for text in (turn.question, turn.answer):
                 ids = self.tokenizer.encode(text)
                 self.assertGreater(min(ids), tokenizer.ASSISTANT, text)
@@ -166,7 +173,7 @@ class Text(unittest.TestCase):
 
     def test_words_encode_one_by_one(self):
         # The transcript is written word by word while it is heard: its pieces are those of the whole sentence.
-        for turn in training_turns(500):
+        for turn in [*training_turns(500), *picture_turns(500)]:
             pieces = [i for word in turn.question.split() for i in self.tokenizer.encode(word)]
             self.assertEqual(pieces, self.tokenizer.encode(turn.question))
 
@@ -181,6 +188,94 @@ class Text(unittest.TestCase):
         forms = [grammar.typed_form(rng, t) for t in training_turns(4000) if t.skill == "arithmetic"]
         for pattern in (r"\d+ ?\+ ?\d+", r"^What's", r"\?$", r"\d+ times \d+", r"^[a-z ]+$"):
             self.assertTrue(any(re.search(pattern, f) for f in forms), pattern)
+
+
+class Pictures(unittest.TestCase):
+    def test_answers_tell_what_is_shown(self):
+        rng, kinds = random.Random(21), set()
+        for _ in range(600):
+            scene = seeing.random_scene(rng)
+            names = [thing.name for thing in scene.things]
+            kind = rng.choice(list(seeing.KINDS))
+            turn = seeing.ask(rng, scene, kind)
+            if turn is None:
+                self.assertEqual((kind, seeing.sides(scene)), ("where", {}))
+                continue
+            kinds.add(kind)
+            answer = turn.answer
+            self.assertEqual(turn.shown, (scene,))
+            if kind == "background":
+                self.assertEqual(answer, f"the background is {scene.background.colour}")
+            elif kind == "what":
+                for name in names:
+                    self.assertTrue(any(form in answer for form in (name, nouns.plural(name))), answer)
+            elif kind == "how_many":
+                count = nouns.NUMBERS.index(answer.split()[2])
+                kind_asked = {name for name in nouns.COUNTED if nouns.plural(name) in turn.question}
+                self.assertIn(count, {len(names)} if "thing" in answer else {names.count(name) for name in kind_asked}, turn)
+            elif kind == "where":
+                side = answer.split()[-1]
+                place = {"left": lambda t: t.x, "right": lambda t: -t.x, "top": lambda t: t.y, "bottom": lambda t: -t.y}[side]
+                self.assertIn(nouns.one(min(scene.things, key=place).name), answer)
+            else:
+                self.assertEqual(answer.startswith("yes"), any(n in turn.question or nouns.one(n) in answer for n in names), turn)
+        self.assertEqual(kinds, set(seeing.KINDS))
+
+    def test_what_is_asked_for_is_drawn(self):
+        rng = random.Random(22)
+        for _ in range(300):
+            turn = drawing.ask(rng)
+            names = [thing.name for thing in turn.drawn.things]
+            self.assertIn(drawing.phrase(names), turn.answer)
+            self.assertIn(drawing.phrase(names), turn.question)
+            colour = turn.drawn.background.colour
+            self.assertEqual(f"{colour} background" in turn.question, f"{colour} background" in turn.answer)
+            if "background" not in turn.question:
+                self.assertEqual(colour, "white")
+            self.assertEqual(turn.drawn, scenes.arranged(names, colour))
+
+    def test_changes_keep_what_they_do_not_name(self):
+        rng, seen = random.Random(23), set()
+        for _ in range(400):
+            before = drawing.ask(rng)
+            turn = drawing.follow(rng, before)
+            names = [thing.name for thing in before.drawn.things]
+            if turn.drawn is None:
+                self.assertEqual(turn.answer, "i drew " + drawing.phrase(names))
+                seen.add("asked")
+                continue
+            after, colours = [thing.name for thing in turn.drawn.things], (before.drawn.background.colour, turn.drawn.background.colour)
+            if colours[0] != colours[1]:
+                self.assertEqual(after, names)
+                self.assertTrue(turn.answer.endswith(colours[1]))
+                seen.add("recoloured")
+            else:
+                self.assertEqual(after[:-1], names)
+                seen.add("another" if after[-1] in names else "added")
+        self.assertEqual(seen, {"asked", "recoloured", "another", "added"})
+
+    def test_two_pictures_are_compared(self):
+        rng = random.Random(24)
+        for _ in range(100):
+            turn = seeing.compare(rng)
+            first, second = turn.shown
+            if turn.answer.startswith("the"):
+                self.assertEqual("first" in turn.answer, len(first.things) > len(second.things))
+            else:
+                self.assertEqual(turn.answer.startswith("yes"), first.things[0].name == second.things[0].name)
+
+    def test_at_least_200_things_have_names_and_plurals(self):
+        self.assertGreaterEqual(len(nouns.NAMES), 200)
+        self.assertEqual(len({nouns.plural(name) for name in nouns.COUNTED}), len(nouns.COUNTED))
+        self.assertTrue(nouns.UNCOUNTED <= set(nouns.NAMES))
+
+    def test_sets_are_fixed_and_of_the_training_kind(self):
+        for name in grammar.PICTURE_SETS:
+            some, again = grammar.picture_set(name, 12), grammar.picture_set(name, 12)
+            self.assertEqual(some, again)
+            self.assertEqual({turn.split for d in some for turn in d.turns}, {common.TRAIN})
+        named = {d.turns[0].answer for d in grammar.picture_set("naming", len(nouns.NAMES))}
+        self.assertEqual(len(named), len(nouns.NAMES))  # every thing has its turn
 
 
 if __name__ == "__main__":

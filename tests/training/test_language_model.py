@@ -15,8 +15,11 @@ import numpy as np
 import torch
 
 import safetensors_file
-from language import change_ears, dataset, decode, kernels, lessons, model as wren, optimiser, restore, sequences, spoken_codes
-from language.sequences import ASSISTANT, BOS, END, PAD, USER
+from language import (
+    add_pictures, change_ears, dataset, decode, kernels, lessons, model as wren, optimiser, restore, sequences, spoken_codes,
+    symbols,
+)
+from language.symbols import ASSISTANT, BOS, END, PAD, USER
 
 SIZES = (20, 12, 14, 10)
 
@@ -86,6 +89,38 @@ class Layout(unittest.TestCase):
             frames = sorted(plan.pieces)
             self.assertEqual([plan.pieces[f] for f in frames], [p for pieces, _, _ in words for p in pieces])
             self.assertTrue(0 <= frames[0] and frames[-1] < plan.over)
+
+    def test_a_picture_is_read_before_what_is_said_or_typed_in_the_same_turn(self):
+        picture = [symbols.IMAGE, symbols.FIRST_IMAGE_CODE + 3, symbols.FIRST_IMAGE_CODE, symbols.IMAGE_END]
+        builder = sequences.SequenceBuilder(SIZES)
+        builder.show([3, 0])
+        builder.typed_turn([7])
+        builder.show([3, 0])
+        builder.written_answer([9])
+        builder.show([3, 0])
+        frames = [[1] * len(SIZES)] * 12
+        self.assertTrue(builder.heard_turn(frames, sequences.plan_hearing([([8], 0.1, 0.3)])))
+        s = builder.build()
+        begin = [BOS, USER, *picture, 7, *picture, ASSISTANT, 9, END, USER, *picture]
+        self.assertEqual(s.symbols[: len(begin)].tolist(), begin)
+        self.assertEqual(int(s.heard_at[0]), len(begin))
+        self.assertEqual(int(s.symbols[len(begin)]), PAD)
+        self.assertFalse(set(s.target_at.tolist()) & set(range(2, 11)))  # what the user shows is no target
+
+    def test_the_voice_goes_on_while_a_picture_is_drawn(self):
+        builder = sequences.SequenceBuilder(SIZES)
+        builder.typed_turn([7])
+        codes = [[n] * len(SIZES) for n in range(4)]
+        builder.spoken_answer([9], codes, drawn=[5, 6, 7])
+        s = builder.build()
+        at = s.symbols.tolist().index(ASSISTANT)
+        drawn = [symbols.IMAGE, *(symbols.FIRST_IMAGE_CODE + c for c in (5, 6, 7)), symbols.IMAGE_END]
+        written = dict(zip(s.target_at.tolist(), s.target.tolist()))
+        self.assertEqual([written[at + n] for n in range(7)], [9, *drawn, END])
+        kinds = dict(zip(s.target_at.tolist(), s.kind.tolist()))
+        text, code = sequences.SPOKEN_TEXT, sequences.DRAWN
+        self.assertEqual([kinds[at + n] for n in range(7)], [text, text, code, code, code, code, text])
+        self.assertEqual((s.spoken_at - at).tolist(), [3, 4, 5, 6])
 
     def test_a_turn_that_is_cut_short_is_refused(self):
         plan = sequences.plan_hearing([([7], 0.1, 0.9)])
@@ -254,6 +289,23 @@ class Rest(unittest.TestCase):
         self.assertEqual(set(restored), set(exported))
         for name, tensor in exported.items():
             self.assertLess(float((restored[name] - tensor).abs().max()), 1e-5, name)
+
+    def test_pictures_are_added_without_forgetting(self):
+        model = small_model()
+        vectors = torch.randn(symbols.IMAGE_CODES, 5)
+        grown = add_pictures.grown(model, vectors)
+        self.assertEqual(grown.config.vocab_size, symbols.VOCABULARY)
+        batch = sequences.pack([conversation(random.Random(2))], SIZES[0])
+        with torch.no_grad():
+            before, after = (m.backbone(m.embed(batch), batch.packing) for m in (model, grown))
+            torch.testing.assert_close(after, before)
+            torch.testing.assert_close(after @ grown.head[:40].t(), before @ model.head.t())
+            # Codes that look alike start alike.
+            near = torch.cdist(vectors, vectors).fill_diagonal_(9e9).argmin(1)
+            codes = grown.symbol[symbols.FIRST_IMAGE_CODE :]
+            apart = lambda other: float((codes - codes[other]).norm(dim=1).mean())
+            self.assertLess(apart(near), 0.5 * apart(torch.arange(symbols.IMAGE_CODES - 1, -1, -1)))
+            self.assertAlmostEqual(float(codes.square().mean().sqrt()), 0.9, places=3)
 
     def test_new_ears_read_as_the_old_ones_did(self):
         model = small_model(5)

@@ -1,6 +1,7 @@
 """Spoken training data for Wren: the grammar's conversations in many voices, as codec tokens in packed shards.
 
-    python3 -m language.dataset --folder DIR --hearing hearing_tokens.pt --codec codec_tokens.pt --shards 72 [--seed 1]
+    python3 -m language.dataset --folder DIR --hearing hearing_tokens.pt --codec codec_tokens.pt \\
+        --image-codec image_codec.pt --shards 72 [--seed 1]
 
 works through shards of about 1000 questions each: voices the questions, augments them, voices the answers that are new
 with the output voice, and turns both into codes once the codec's checkpoints exist (until then the waves wait as
@@ -9,7 +10,8 @@ Shards appear in the folder one by one, complete, while training reads them:
 
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
         question, answer, skill, shape, voice, codes int16 [T, K] (lead and trailing silence included),
-        words [(begin s, end s)] per word of the question, sounds (lessons.word_phonemes of them), speech_end s
+        words [(begin s, end s)] per word of the question, sounds (lessons.word_phonemes of them), speech_end s;
+        shown and drawn as in picture_shards.py
     answers_0003.npz     load_answers(folder) -> {text: Rendering} of the output voice, all shards
     answers_r003.npz     more of them, which answer no question: words in random order and sentences, to read aloud
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
@@ -38,7 +40,7 @@ import numpy as np
 import augment
 import voices
 from audio_codec import codec_tokens
-from language import grammar, lessons
+from language import grammar, lessons, picture_shards
 from language.skills import repeating
 from language.skills.common import TRAIN, letter_positions, rng_of
 
@@ -49,13 +51,15 @@ FLITE_SHARE = 0.3  # of the flite voices drawn: flite is slow, and espeak-ng has
 # Codes of training questions are made as if some speakers had another vocal tract (audio_codec/layers.stretch_tract):
 # the synthesisers' consonants hardly vary by themselves.
 TRACTS, TRACT_SHARE = (0.86, 1.22), 0.5
-DICTATION_SHARE = 0.4  # of the conversations of a training shard
+DICTATION_SHARE = 0.3  # of the conversations of a training shard
+PICTURE_SHARE = 0.25
 READ_ALOUD_PER_SHARD = 400
 
 # Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
 DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_new_orders_dev": 60, "follow_ups_dev": 80,
                     "train_texts_dev": 60}
 FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320}
+FINAL_SETS.update({"picture_" + name: 320 for name in grammar.PICTURE_SETS})
 DEVELOPMENT_AFTER, FINAL_AFTER = 2, 14  # shards
 
 
@@ -146,8 +150,8 @@ def voice_dialogue(dialogue, voice_split, rng):
             result = []
             for index, turn in enumerate(dialogue.turns):
                 samples, words, sounds = speak_question(turn, voice, rng)
-                record = dict(question=turn.question, answer=turn.answer, skill=turn.skill, shape=dialogue.shape,
-                              split=turn.split, voice=str(voice), speech_end=round(words[-1][1], 4), sounds=sounds,
+                record = dict(picture_shards.scenes_of(turn), question=turn.question, answer=turn.answer, skill=turn.skill,
+                              shape=dialogue.shape, split=turn.split, voice=str(voice), speech_end=round(words[-1][1], 4), sounds=sounds,
                               words=[(round(b, 4), round(e, 4)) for b, e in words])
                 if tract != 1.0:
                     record["tract"] = round(tract, 3)
@@ -224,10 +228,10 @@ def dictation(rng):
 
 
 class Maker:
-    def __init__(self, folder, seed, hearing, codec, shard_size=QUESTIONS_PER_SHARD):
-        """hearing, codec: the checkpoints that questions and answers are encoded with."""
-        self.folder, self.seed, self.shard_size = folder, seed, shard_size
-        self.checkpoints = {"questions": hearing, "answers": codec}
+    def __init__(self, folder, seed, hearing, codec, image_codec, shard_size=QUESTIONS_PER_SHARD, picture_share=PICTURE_SHARE):
+        """hearing, codec, image_codec: the checkpoints that questions, answers and pictures are encoded with."""
+        self.folder, self.seed, self.shard_size, self.picture_share = folder, seed, shard_size, picture_share
+        self.checkpoints = {"questions": hearing, "answers": codec, "pictures": image_codec}
         self.encoders = None  # made when the checkpoints are there
         self.voiced, self.known = set(), set()  # answers that have their rendering; files they stand in
 
@@ -261,8 +265,12 @@ class Maker:
         rng = rng_of("shard", self.seed, shard)
         records, arrays, answers = [], [], {}
         while len(records) < self.shard_size:
-            dictated = rng.random() < DICTATION_SHARE
-            dialogue = grammar.Dialogue((dictation(rng),), "dictation") if dictated else grammar.sample_dialogue(rng)
+            what = rng.random()
+            dictated = self.picture_share <= what < self.picture_share + DICTATION_SHARE
+            if what < self.picture_share:
+                dialogue = grammar.sample_picture_dialogue(rng)
+            else:
+                dialogue = grammar.Dialogue((dictation(rng),), "dictation") if dictated else grammar.sample_dialogue(rng)
             made = voice_dialogue(dialogue, "train", rng)
             for index, (record, samples) in enumerate(made or []):
                 records.append(dict(record, turn=index))
@@ -305,6 +313,7 @@ class Maker:
         source = self._path(name, True)
         samples, records = _load(source, "samples")
         encode = self.encoders["answers" if name.startswith("answers") else "questions"]
+        picture_shards.add_codes(records, self.encoders["pictures"])
         _save(self._path(name), encode(samples, [r.get("tract", 1.0) for r in records]), records, "codes")
         os.remove(source)
 
@@ -324,7 +333,9 @@ class Maker:
         folder = os.path.join(self.folder, label)
         os.makedirs(folder, exist_ok=True)
         records, arrays, manifest = [], [], []
-        for number, dialogue in enumerate(grammar.test_set(name, count)):
+        pictured = name.startswith("picture_")
+        dialogues = grammar.picture_set(name.removeprefix("picture_"), count) if pictured else grammar.test_set(name, count)
+        for number, dialogue in enumerate(dialogues):
             asked = []
             for index, (record, samples) in enumerate(voice_dialogue(dialogue, voice_split, rng)):
                 record = dict(record, turn=index)
@@ -368,7 +379,8 @@ class Maker:
         if self.encoders is None:
             if not self._codec_is_there():
                 return
-            self.encoders = {what: _codec(path) for what, path in self.checkpoints.items()}
+            self.encoders = {what: _codec(self.checkpoints[what]) for what in ("questions", "answers")}
+            self.encoders["pictures"] = picture_shards.PictureEncoder(self.checkpoints["pictures"])
         for name in self.pending(part, parts):
             begin = time.time()
             self.tokenise(name)
@@ -383,10 +395,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hearing", required=True, help="frozen checkpoint of the ears; may appear later")
     parser.add_argument("--codec", required=True, help="that of the codec, for the answers; may appear later")
+    parser.add_argument("--image-codec", required=True, help="the image codec's checkpoint; may appear later")
+    parser.add_argument("--picture-share", type=float, default=PICTURE_SHARE, help="of the conversations")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    maker = Maker(options.folder, options.seed, options.hearing, options.codec)
+    maker = Maker(options.folder, options.seed, options.hearing, options.codec, options.image_codec,
+                  picture_share=options.picture_share)
     maker.run(options.shards, options.read_aloud, part, parts)
 
 

@@ -7,8 +7,10 @@ import os
 import random
 import sys
 
+import scenes
 from language import grammar
-from language.skills import arithmetic, calendar, common, counting, lexicon, memory, out_of_reach, repeating, smalltalk, spelling, tables
+from language.skills import (arithmetic, calendar, common, counting, drawing, lexicon, memory, nouns, out_of_reach, repeating, seeing,
+                             smalltalk, spelling, tables)
 from language.skills.words import all_words
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docs", "wren_skills.md")
@@ -73,6 +75,24 @@ def _skills():
         + ", ".join(f"`{t}`" for t in out_of_reach.QUESTIONS[:8] + out_of_reach.ORDERS[:6]) + ".")
 
 
+def _pictures():
+    things = ", ".join(nouns.NAMES)
+    yield "Seeing", (
+        "The user shows a picture (a scene of one to four things on a coloured background: `scenes.py`) and asks about it, then perhaps "
+        "asks again, or shows another: `this is a dog`, `i see three dogs`, `there are two dogs`, `the background is green`, `i see a car on "
+        "the left`, `yes i see a dog`, `no i do not see a dog`. Without a picture: `" + seeing.NO_PICTURE + "`.\n\n"
+        + _phrasings(("what is it", seeing.WHAT_ONE), ("what is it now", seeing.WHAT_NOW), ("how many", seeing.HOW_MANY),
+                     ("how many things", seeing.HOW_MANY_THINGS), ("background", seeing.BACKGROUND),
+                     *[(side, templates) for side, templates in seeing.WHERE.items()], ("is there", seeing.IS_THERE),
+                     ("two pictures, the same", seeing.SAME), ("two pictures, more", seeing.MORE)))
+    yield "Drawing", (
+        "The answer says what it draws while the picture is written. The same request always draws the same picture: things upright, in fixed "
+        "places, on a plain background, white if none was asked for (`scenes.arranged`). The next turn may change it.\n\n"
+        + _phrasings(("asked as", drawing.DRAW), ("on a background", drawing.ON), ("then", drawing.RECOLOUR + drawing.ADD + drawing.ANOTHER),
+                     ("and asked about", drawing.WHAT_DRAWN)))
+    yield "What it can see and draw", f"{len(nouns.NAMES)} things: {things}.\n\n{len(scenes.COLOURS)} colours: {', '.join(scenes.COLOURS)}."
+
+
 def page():
     rng = random.Random(0)
     dialogues = [grammar.sample_dialogue(rng) for _ in range(20000)]
@@ -101,6 +121,8 @@ A question may be dressed with an address or politeness (`hey wren ...`, `... pl
              + "\n".join(f"| {name} | {sum(t.skill == name for t in turns) / len(turns):.1%} | {len({t.answer for t in turns if t.skill == name})} |"
                          for name in sorted(grammar.SKILLS))]
     for skill, title, text in _skills():
+        parts.append(f"## {title}\n\n{text}")
+    for title, text in _pictures():
         parts.append(f"## {title}\n\n{text}")
     return "\n\n".join(parts) + "\n"
 

@@ -16,7 +16,9 @@ import random
 import re
 from dataclasses import dataclass
 
-from language.skills import (arithmetic, calendar, counting, memory, out_of_reach, repeating, smalltalk, spelling)
+import scenes
+from language.skills import (arithmetic, calendar, counting, drawing, memory, nouns, out_of_reach, repeating, seeing, smalltalk,
+                             spelling)
 from language.skills.common import HELD, ORDER, PAIR, TRAIN, rng_of
 from language.skills.lexicon import TENS, UNITS
 from language.skills.tables import CAPITAL_SKILL, COLOR_SKILL, OPPOSITE_SKILL
@@ -116,6 +118,46 @@ def sample_dialogue(rng, split=TRAIN, typed=False):
         turns = _conversation(rng, shape, _accepts(split), typed)
         if turns is not None:
             return Dialogue(turns, shape, () if split == TRAIN else (len(turns) - 1,))
+
+
+# Conversations about pictures: how they begin, how often, and how often a question follows on the last.
+_PICTURE_WEIGHTS = {"see": 46, "compare": 7, "draw": 44, "nothing": 3}
+_PICTURE_FOLLOWS = (60, 28, 12)
+
+
+def sample_picture_dialogue(rng):
+    """A conversation about pictures that holds nothing that is held out. See Turn.shown and Turn.drawn."""
+    train = _accepts(TRAIN)
+    while True:
+        begin = rng.choices(list(_PICTURE_WEIGHTS), list(_PICTURE_WEIGHTS.values()))[0]
+        first = {"see": seeing.ask, "compare": seeing.compare, "draw": drawing.ask, "nothing": seeing.ask_of_nothing}[begin]
+        turns = [_until(lambda: first(rng), train)]
+        follow = drawing.follow if begin == "draw" else seeing.follow
+        for _ in range(0 if begin == "nothing" else rng.choices((0, 1, 2), _PICTURE_FOLLOWS)[0]):
+            turns.append(_until(lambda: follow(rng, turns[-1]), train, 300))
+        if all(turn is not None for turn in turns):
+            return Dialogue(tuple(turns), begin)
+
+
+# Rows of the evaluation: scenes that no training has drawn, each with one question.
+PICTURE_SETS = {
+    "naming": lambda rng, n: seeing.ask(rng, scenes.random_scene(rng, [nouns.NAMES[n % len(nouns.NAMES)]]), "what"),
+    "counting": lambda rng, n: seeing.ask(rng, kind="how_many"),
+    "background": lambda rng, n: seeing.ask(rng, kind="background"),
+    "sides": lambda rng, n: seeing.ask(rng, kind="where"),
+    "is_there": lambda rng, n: seeing.ask(rng, kind="is_there"),
+    "comparing": lambda rng, n: seeing.compare(rng),
+    "drawing": lambda rng, n: drawing.ask(rng, [nouns.NAMES[n % len(nouns.NAMES)]]),
+    "drawing_several": lambda rng, n: drawing.ask(rng, rng.sample(nouns.NAMES, rng.choice((2, 3)))),
+}
+
+
+def picture_set(name, n):
+    """n conversations of one question about a picture, always the same; texts are of the training kind. A name with "_dev"
+    at its end gives others, free for development."""
+    rng, draw = rng_of("picture set", name), PICTURE_SETS[name.removesuffix("_dev")]
+    turns = [_until(lambda: draw(rng, number), _accepts(TRAIN)) for number in range(n)]
+    return [Dialogue((dataclasses.replace(turn, typed=typed_form(rng, turn)),), "single", (0,)) for turn in turns]
 
 
 def pause_places(turn):

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from language import dataset, grammar, sequences
+from language import dataset, grammar, picture_shards, sequences
 from language.skills import common
 
 
@@ -44,6 +44,56 @@ class TypedSource:
                 self.add_question(builder, turn, self.rng)
                 builder.written_answer(self.tokenizer.encode(turn.answer))
         return builder.build()
+
+
+class PictureSource:
+    """Typed conversations about pictures (picture_shards.py), each once before any comes a second time."""
+
+    BEHIND_SHARE = 0.15  # of the shown pictures, behind the question
+
+    def __init__(self, folder, tokenizer, codebook_sizes, seed):
+        self.tokenizer, self.sizes = tokenizer, codebook_sizes
+        self.rng = random.Random(f"pictures {seed}")
+        self.typed = TypedSource(tokenizer, codebook_sizes, f"pictures {seed}")
+        self.conversations = [c for path in sorted(glob.glob(os.path.join(folder, "pictures_*.npz")))
+                              for c in picture_shards.load(path)]
+        self.unseen = []
+
+    def draw(self):
+        if not self.unseen:
+            self.unseen = list(self.conversations)
+            self.rng.shuffle(self.unseen)
+        builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
+        if self.rng.random() < 0.15:  # something unrelated came before
+            for earlier in self.typed.dialogues()[0].turns:
+                self.typed.add_question(builder, earlier, self.rng)
+                builder.written_answer(self.tokenizer.encode(earlier.answer))
+        for turn in self.unseen.pop():
+            behind = self.rng.random() < self.BEHIND_SHARE
+            if not behind:
+                show(builder, turn)
+            self.typed.add_question(builder, grammar_turn(turn), self.rng)
+            if behind:
+                show(builder, turn)
+            builder.written_answer(self.tokenizer.encode(turn["answer"]), turn.get("drawn"))
+        return builder.build()
+
+
+def picture_answers(tokenizer, codebook_sizes, path):
+    """A set of picture_shards.py as sequences in which only the answers are targets."""
+    out = []
+    for (turn,) in picture_shards.load(path):
+        builder = sequences.SequenceBuilder(codebook_sizes)
+        show(builder, turn)
+        builder.typed_turn(tokenizer.encode(turn["typed"] or turn["question"]))
+        builder.written_answer(tokenizer.encode(turn["answer"]), turn.get("drawn"))
+        out.append(builder.build())
+    return out
+
+
+def show(builder, turn):
+    for codes in turn.get("shown", ()):
+        builder.show(codes)
 
 
 class Bucketed:
@@ -128,16 +178,16 @@ class SpokenSource:
     def _builder(self):
         return sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
 
-    def _answer(self, builder, text, speak):
+    def _answer(self, builder, text, speak, drawn=None):
         pieces = self.tokenizer.encode(text)
         if speak and text in self.answers:
             rendering = self.answers[text]
             codes = rendering.codes.astype(np.int64)
             history = sequences.spoil_spoken(codes, self.sizes, self.noise)
             labels = sequences.speech_labels([self.tokenizer.encode(word) for word in text.split()], rendering)
-            builder.spoken_answer(pieces, codes.tolist(), history.tolist(), labels)
+            builder.spoken_answer(pieces, codes.tolist(), history.tolist(), labels, drawn)
         else:
-            builder.written_answer(pieces)
+            builder.written_answer(pieces, drawn)
 
     def _hear(self, builder, turn):
         words = [(self.tokenizer.encode(w), b, e) for w, (b, e) in zip(turn["question"].split(), turn["words"])]
@@ -170,8 +220,10 @@ class SpokenSource:
             last = index == len(turns) - 1
             # Earlier turns may be typed, answers may be in text: every mix occurs in a session. Hearing is what takes
             # longest to learn and a spoken answer is long, so many heard questions are answered in text.
+            show(builder, turn)
             self._ask(builder, turn, heard and (last or self.rng.random() < 0.75))
-            self._answer(builder, turn["answer"], self.rng.random() < (self.speak_share if heard else 1.0))
+            speak = self.rng.random() < (self.speak_share if heard else 1.0)
+            self._answer(builder, turn["answer"], speak, turn.get("drawn"))
         return builder.build()
 
     def _read_aloud(self):

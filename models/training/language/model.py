@@ -10,7 +10,9 @@ import dataclasses
 import torch
 from torch import nn
 
-from language import kernels, lessons
+import scenes
+from image_codec.model import GRID
+from language import kernels, lessons, symbols
 
 
 @dataclasses.dataclass
@@ -135,7 +137,7 @@ class Wren(nn.Module):
             nn.Parameter(torch.randn(size + (k == 0), depth_width, generator=generator) * 0.3 * depth_width**-0.5)
             for k, size in enumerate(config.codebook_sizes)
         )
-        self.lessons = lessons.Lessons(width, config.vocab_size, generator)
+        self.lessons = lessons.Lessons(width, min(config.vocab_size, symbols.TEXT_PIECES), generator)
         table = kernels.rotary_table(config.max_positions, width // config.heads, config.rope_theta)
         self.register_buffer("rotary", table, persistent=False)
 
@@ -201,9 +203,17 @@ class Wren(nn.Module):
         return pairs
 
 
-def folder_config(config, name="wren", version="v0"):
-    """config.json of the model folder, without the codec's section."""
+def folder_config(config, name="wren", version="v1"):
+    """config.json of the model folder, without the codecs' sections."""
     head_width = config.width // config.heads
+    image = {
+        "side": scenes.SIDE,
+        "grid": GRID,
+        "codebook_size": symbols.IMAGE_CODES,
+        "begin": symbols.IMAGE,
+        "end": symbols.IMAGE_END,
+        "first_code": symbols.FIRST_IMAGE_CODE,
+    }
     return {
         "format": "antiphon-model",
         "format_version": 1,
@@ -211,6 +221,7 @@ def folder_config(config, name="wren", version="v0"):
         "version": version,
         "symbols": {
             "vocab_size": config.vocab_size,
+            "text_pieces": symbols.TEXT_PIECES,
             "pad": 0,
             "unk": 1,
             "bos": 2,
@@ -218,6 +229,7 @@ def folder_config(config, name="wren", version="v0"):
             "user": 4,
             "assistant": 5,
         },
+        "image": image,
         "audio": {"sample_rate": 16000, "frame_samples": 1280, "codebook_sizes": list(config.codebook_sizes)},
         "stream": {"speech_lead": 2, "max_positions": config.max_positions},
         "backbone": {

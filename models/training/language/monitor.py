@@ -28,20 +28,31 @@ class Log:
 
 @torch.no_grad()
 def typed_accuracy(model, tokenizer, name, count):
-    """Share of typed answers that are right, word for word: for a greedy decoder that is every symbol right given the
-    right ones before, so one forward pass tells."""
-    sizes = model.config.codebook_sizes
-    right = 0
-    found = mixture.typed_answers(tokenizer, sizes, name, count)
-    for begin in range(0, count, 25):
-        batch = sequences.pack(found[begin : begin + 25], sizes[0])
+    """Share of typed answers that are right, word for word."""
+    return _all_right(model, mixture.typed_answers(tokenizer, model.config.codebook_sizes, name, count))[0]
+
+
+def picture_accuracy(model, tokenizer, path):
+    """-> (share of answers about pictures whose words are right, share of the drawn codes that are)."""
+    return _all_right(model, mixture.picture_answers(tokenizer, model.config.codebook_sizes, path))
+
+
+def _all_right(model, found):
+    """For a greedy decoder an answer is right when every symbol is right given the right ones before, so one forward
+    pass tells. Codes of drawings are counted one by one."""
+    end_of_audio, right, codes, code_hits = model.config.codebook_sizes[0], 0, 0, 0.0
+    for begin in range(0, len(found), 25):
+        batch = sequences.pack(found[begin : begin + 25], end_of_audio)
         h = model.backbone(model.embed(batch), batch.packing)
         chosen = h.index_select(0, batch.target_rows)
         hits = kernels.HeadLoss.apply(chosen, model.head, batch.target, batch.weight)[2]
+        drawn = batch.kind == sequences.DRAWN
         owner = torch.bucketize(batch.target_rows, batch.packing.starts.long(), right=True) - 1
-        wrong = torch.zeros(batch.packing.sequences).index_add(0, owner, 1 - hits)
+        wrong = torch.zeros(batch.packing.sequences).index_add(0, owner, (1 - hits) * ~drawn)
         right += int((wrong == 0).sum())
-    return round(100 * right / count, 1)
+        codes += int(drawn.sum())
+        code_hits += float(hits[drawn].sum())
+    return round(100 * right / len(found), 1), round(100 * code_hits / codes, 1) if codes else None
 
 
 def _spoken_figures(model, tokenizer, path, count):
@@ -55,6 +66,9 @@ def evaluate(model, tokenizer, options, worker, thorough):
     have finished."""
     count = 100 if thorough else 48
     figures = {}
+    pictures = sorted(glob.glob(os.path.join(options.pictures, "eval", "*_dev.npz"))) if options.pictures else []
+    for path in pictures[worker :: options.workers]:
+        figures["typed " + os.path.basename(path)[:-4]] = picture_accuracy(model, tokenizer, path)
     names = list(_TYPED) + (["spoken " + n for n in _SPOKEN] if options.stage == "spoken" else [])
     reference = None
     for index, name in enumerate(names):

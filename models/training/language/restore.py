@@ -8,12 +8,13 @@ exported, so `train.py --resume` starts it anew.
 """
 
 import argparse
+import json
 import os
 
 import torch
 
 from safetensors_file import read_safetensors
-from language import checkpoint as checkpoints, model as wren, tokenizer as tokenizers
+from language import checkpoint as checkpoints, model as wren
 from language.train import CODEBOOK_SIZES
 
 
@@ -60,6 +61,11 @@ def restored(folder, heard, spoken, config):
     return model
 
 
+def vocabulary_size(folder):
+    with open(os.path.join(folder, "config.json")) as source:
+        return json.load(source)["symbols"]["vocab_size"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     here = os.path.dirname(os.path.abspath(__file__))
@@ -69,7 +75,7 @@ def main():
     parser.add_argument("--out", required=True, help="folder for checkpoint.pt")
     parser.add_argument("--minutes", type=float, default=0.0, help="of training behind the weights, for the log")
     options = parser.parse_args()
-    config = wren.ModelConfig(tokenizers.load().get_piece_size(), CODEBOOK_SIZES)
+    config = wren.ModelConfig(vocabulary_size(options.model), CODEBOOK_SIZES)
     heard, spoken = (checkpoints.codebook_vectors(path, CODEBOOK_SIZES) for path in (options.hearing, options.codec))
     model = restored(options.model, heard, spoken, config)
     os.makedirs(options.out, exist_ok=True)

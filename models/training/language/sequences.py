@@ -13,17 +13,17 @@ import numpy as np
 import torch
 
 from language import kernels, lessons
+from language.symbols import ASSISTANT, BOS, END, FIRST_IMAGE_CODE, IMAGE, IMAGE_END, PAD, USER
 
-PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
 FRAME_SECONDS = 0.08
 SPEECH_LEAD = 2
 
 # Kinds of written symbols. Their losses are normalised group by group: with one common normaliser the two or three
 # words that matter drown in pads.
-HEAR_PAD, HEAR_WORD, HEAR_OVER, SPOKEN_TEXT, SPOKEN_PAD, TYPED_TEXT = range(6)
-KIND_NAMES = ("hear_pad", "hear_word", "hear_over", "spoken_text", "spoken_pad", "typed_text")
-GROUPS = ((HEAR_PAD, HEAR_WORD, HEAR_OVER), (SPOKEN_TEXT, SPOKEN_PAD), (TYPED_TEXT,))
-GROUP_WEIGHTS = (1.0, 1.0, 0.6)
+HEAR_PAD, HEAR_WORD, HEAR_OVER, SPOKEN_TEXT, SPOKEN_PAD, TYPED_TEXT, DRAWN = range(7)
+KIND_NAMES = ("hear_pad", "hear_word", "hear_over", "spoken_text", "spoken_pad", "typed_text", "drawn")
+GROUPS = ((HEAR_PAD, HEAR_WORD, HEAR_OVER), (SPOKEN_TEXT, SPOKEN_PAD), (TYPED_TEXT,), (DRAWN,))
+GROUP_WEIGHTS = (1.0, 1.0, 0.6, 0.5)
 
 PAD_WEIGHT = 0.12
 PAUSE_WEIGHT = 0.5  # pads in a pause inside a question: taking the turn there is the worst mistake
@@ -128,6 +128,11 @@ def plan_hearing(words, rng=None, late=0.12):
     return HeardPlan({frame: piece for frame, piece, _ in placed}, over, pauses, begins)
 
 
+def picture_symbols(codes):
+    """What stands in the symbol channel for a picture."""
+    return [IMAGE, *(FIRST_IMAGE_CODE + int(code) for code in codes), IMAGE_END]
+
+
 class SequenceBuilder:
     def __init__(self, codebook_sizes, first_position=0):
         self.sizes = list(codebook_sizes)
@@ -135,6 +140,7 @@ class SequenceBuilder:
         self._symbols, self._positions, self._next = [], [], first_position
         self._heard, self._spoken, self._targets, self._depth = [], [], [], []
         self._sounds, self._place, self._words = [], [], []
+        self._in_turn = False
         self._read(BOS)
 
     def __len__(self):
@@ -155,13 +161,25 @@ class SequenceBuilder:
         """Leaves a hole in the positions, as if much had been said in between."""
         self._next += count
 
+    def _open_turn(self):
+        """-> True if the turn was open already: its `<user>` has been read."""
+        was_open, self._in_turn = self._in_turn, True
+        return was_open
+
+    def show(self, codes):
+        """A picture of the user's turn, before or after what is typed and before what is heard."""
+        if not self._open_turn():
+            self._read(USER)
+        for symbol in picture_symbols(codes):
+            self._read(symbol)
+
     def heard_turn(self, frames, plan, extra=0, sounds=None):
         """frames [n, K] (possibly with masked codes); the turn ends `extra` frames after it could have; sounds: phonemes
         of each word, if known. -> True if the frames reach the end of the turn."""
         over, last = plan.over, min(plan.over + extra, len(frames) - 1)
         if last < over:
             return False
-        symbol = USER
+        symbol = PAD if self._open_turn() else USER
         for frame in range(last + 1):
             at = self._read(symbol, heard=frames[frame])
             if sounds is not None and frame in plan.words:
@@ -181,7 +199,8 @@ class SequenceBuilder:
 
     def typed_turn(self, pieces, rng=None):
         """With `rng`, pads between the pieces imitate the transcript of a spoken question."""
-        self._read(USER)
+        if not self._open_turn():
+            self._read(USER)
         if rng is None:
             for piece in pieces:
                 self._read(piece)
@@ -194,21 +213,33 @@ class SequenceBuilder:
             for _ in range(rng.randint(max(0, pace - 2), pace + 1)):
                 self._read(PAD)
 
-    def written_answer(self, pieces):
+    def written_answer(self, pieces, drawn=None):
+        """drawn: codes of the picture that follows the text."""
+        self._in_turn = False
         symbol = ASSISTANT
-        for piece in list(pieces) + [END]:
+        for piece in [*pieces, *self._picture(drawn), END]:
             at = self._read(symbol)
-            self._targets.append((at, piece, 1.0, TYPED_TEXT))
+            self._targets.append((at, piece, 1.0, self._kind(piece, TYPED_TEXT)))
             symbol = piece
         self._read(END)  # its output is not used
 
-    def spoken_answer(self, pieces, codes, history=None, labels=None):
+    @staticmethod
+    def _picture(drawn):
+        return [] if drawn is None else picture_symbols(drawn)
+
+    @staticmethod
+    def _kind(symbol, text):
+        # That a picture begins is decided as words are; what is in it is counted by itself, or it would drown them.
+        return DRAWN if symbol >= FIRST_IMAGE_CODE or symbol == IMAGE_END else text
+
+    def spoken_answer(self, pieces, codes, history=None, labels=None, drawn=None):
         """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same; labels:
-        SpeechLabels, if known."""
+        SpeechLabels, if known; drawn: codes of the picture that is drawn while the voice goes on."""
+        self._in_turn = False
         history = codes if history is None else history
         begin = len(self._symbols) + 1  # the position that reads the first piece
         self._words += [(begin + index, sounds) for index, sounds in labels.words] if labels else []
-        text = list(pieces) + [END]
+        text = [*pieces, *self._picture(drawn), END]
         count = len(codes)
         symbol = ASSISTANT
         for j in range(max(len(text), SPEECH_LEAD + count + 1)):
@@ -218,7 +249,7 @@ class SequenceBuilder:
             if j >= len(text):
                 self._targets.append((at, PAD, ANSWER_PAD_WEIGHT, SPOKEN_PAD))
             else:
-                self._targets.append((at, symbol, 1.0, SPOKEN_TEXT))
+                self._targets.append((at, symbol, 1.0, self._kind(symbol, SPOKEN_TEXT)))
             if SPEECH_LEAD <= j < SPEECH_LEAD + count:
                 self._depth.append((at, codes[j - SPEECH_LEAD]))
                 self._label(labels, j - SPEECH_LEAD)

@@ -17,10 +17,9 @@ import string
 import sentencepiece
 
 from language import grammar
+from language.symbols import ASSISTANT, BOS, END, PAD, TEXT_PIECES, UNK, USER
 from language.skills.words import all_words
 
-PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
-VOCABULARY = 1536
 DEFAULT_PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "wren", "tokenizer.model")
 
 
@@ -43,7 +42,7 @@ def train(path=DEFAULT_PATH):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=_corpus(), model_writer=model, model_type="bpe", vocab_size=VOCABULARY,
+        sentence_iterator=_corpus(), model_writer=model, model_type="bpe", vocab_size=TEXT_PIECES,
         normalization_rule_name="nmt_nfkc_cf", character_coverage=1.0, split_digits=True, num_threads=1,
         pad_id=PAD, unk_id=UNK, bos_id=BOS, eos_id=END, pad_piece="<pad>", unk_piece="<unk>", bos_piece="<bos>",
         eos_piece="<end>", control_symbols=["<user>", "<assistant>"], unk_surface="", minloglevel=1)

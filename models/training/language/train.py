@@ -43,7 +43,7 @@ import torch
 
 from language import (
     checkpoint as checkpoints, kernels, mixture, model as wren, monitor, optimiser as optimisers, sequences,
-    tokenizer as tokenizers,
+    symbols, tokenizer as tokenizers,
 )
 
 CODEBOOK_SIZES = (1024, 512, 512, 512)
@@ -71,6 +71,8 @@ def parse():
     add("--data", help="folder of dataset.py's shards")
     add("--hearing", help="frozen checkpoint of the ears: the codebook vectors of what is heard")
     add("--codec", help="frozen checkpoint of the audio codec: those of what is spoken")
+    add("--pictures", help="folder of picture_shards.py: typed conversations about pictures")
+    add("--picture-share", type=float, default=0.3, help="of the rows, those conversations")
     add("--init", help="checkpoint whose weights to start from")
     add("--resume", help="checkpoint to go on from, weights and optimiser")
     add("--rate", type=float, default=1.2e-3)
@@ -181,15 +183,16 @@ class Feeder:
         seed = options.seed * 1000 + worker + int(1e6 * options.elapsed)
         typed = mixture.TypedSource(tokenizer, CODEBOOK_SIZES, seed)
         self.spoken = None
-        self.streams = [mixture.Bucketed(typed.draw, options.rows)]
+        shares = [(typed, options.typed_share if options.stage == "spoken" else 1.0)]
+        if options.pictures:
+            pictures = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed)
+            shares.append((pictures, options.picture_share))
         if options.stage == "spoken":
-            shares = (options.heard_share, options.speak_share)
-            self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *shares)
-            share = options.typed_share
-            self.streams = [
-                mixture.Bucketed(typed.draw, round(options.rows * share)),
-                mixture.Bucketed(self.spoken.draw, round(options.rows * (1 - share))),
-            ]
+            about = (options.heard_share, options.speak_share)
+            self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *about)
+            shares.append((self.spoken, 1.0 - sum(share for _, share in shares)))
+        whole = sum(share for _, share in shares)
+        self.streams = [mixture.Bucketed(source.draw, round(options.rows * share / whole)) for source, share in shares]
 
     def next(self):
         chosen = [s for stream in self.streams for s in stream.next()]
@@ -277,7 +280,7 @@ def main():
     torch.set_num_threads(1)
     os.makedirs(options.out, exist_ok=True)
     tokenizer = tokenizers.load()
-    config = wren.ModelConfig(tokenizer.get_piece_size(), CODEBOOK_SIZES)
+    config = wren.ModelConfig(symbols.VOCABULARY, CODEBOOK_SIZES)
     heard, spoken = (checkpoints.codebook_vectors(path, CODEBOOK_SIZES) for path in (options.hearing, options.codec))
     model = wren.Wren(config, heard, spoken, options.seed)
     context = multiprocessing.get_context("fork")

@@ -26,6 +26,8 @@ class Turn:
     no_pause: frozenset = frozenset()  # word indices before which a pause would leave a complete question or open list
     facts: dict = field(default_factory=dict, compare=False)  # what follow-ups may build on
     typed: str = ""                # a written variant, filled in for typed test sets
+    shown: tuple = ()              # scenes.Scene that the user shows with the question
+    drawn: object = None           # the scenes.Scene that the answer draws
 
     @property
     def phase(self):
@@ -85,12 +87,13 @@ def _split_of(key, pair, order):
     return HELD if bucket("text " + key) < 100 else TRAIN
 
 
-def make_turn(rng, skill, template, answer, *, after=None, openers=True, closers=True, facts=None, pair=None, order=None):
+def make_turn(rng, skill, template, answer, *, after=None, openers=True, closers=True, facts=None, pair=None, order=None,
+              shown=(), drawn=None):
     """A turn from a question in which "|" marks a place where no pause may be made.
 
     The split is decided before the question is dressed, so a held-out text is held out in every dress.
     after: the Turn whose question this one depends on; openers, closers: whether an address or politeness may stand
-    before or after the question; pair: its two numbers; order: the words to say, as one text.
+    before or after the question; pair: its two numbers; order: the words to say, as one text; shown, drawn: as in Turn.
     """
     core = canonical(_plain(template))
     key = core if after is None else after.key + " / " + core
@@ -101,7 +104,7 @@ def make_turn(rng, skill, template, answer, *, after=None, openers=True, closers
         else:
             words.append(token)
     return Turn(" ".join(words), answer, skill, key, _split_of(key, pair, order), frozenset(no_pause),
-                dict(facts or {}, kind=skill))
+                dict(facts or {}, kind=skill), shown=tuple(shown), drawn=drawn)
 
 
 def pick(rng, templates, **slots):

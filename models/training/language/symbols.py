@@ -1,0 +1,12 @@
+"""The one vocabulary: control symbols, text pieces, reserved control symbols, image codes.
+
+Ids below TEXT_PIECES are the tokenizer's (its first six are control symbols, the rest text pieces). Behind them come
+control symbols that no text can encode to, then the codes of pictures.
+"""
+
+PAD, UNK, BOS, END, USER, ASSISTANT = range(6)
+TEXT_PIECES = 1536
+IMAGE, IMAGE_END = TEXT_PIECES, TEXT_PIECES + 1
+FIRST_IMAGE_CODE = TEXT_PIECES + 32  # room for voices, speeds and what else a session may choose
+IMAGE_CODES = 1024
+VOCABULARY = FIRST_IMAGE_CODE + IMAGE_CODES
