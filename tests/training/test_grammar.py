@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import scenes
 from language import describe, grammar, tokenizer
-from language.skills import arithmetic, common, drawing, lexicon, nouns, seeing, words
+from language.skills import arithmetic, common, drawing, lexicon, nouns, out_of_reach, seeing, words
 
 _VALUES = {lexicon.number_words(n): n for n in range(-999, 1000)}
 
@@ -253,6 +253,14 @@ class Pictures(unittest.TestCase):
                 self.assertEqual(after[:-1], names)
                 seen.add("another" if after[-1] in names else "added")
         self.assertEqual(seen, {"asked", "recoloured", "another", "added"})
+
+    def test_nothing_it_can_draw_is_out_of_reach(self):
+        rng = random.Random(25)
+        turns = [turn for turn in (out_of_reach.ask(rng) for _ in range(4000)) if turn is not None]
+        refused = [turn.question for turn in turns if re.search(r"\b(draw|picture of|paint)\b", turn.question)]
+        self.assertTrue(refused)
+        for question in refused:
+            self.assertNotIn(question.split(" picture of ")[-1].split()[-1], nouns.NAMES)
 
     def test_two_pictures_are_compared(self):
         rng = random.Random(24)

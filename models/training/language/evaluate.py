@@ -1,10 +1,13 @@
 """One table of what Wren can do: every row at least 300 questions of sets that steered no decision.
 
-    python3 -m language.evaluate --data /tmp/wren/data --codec codec_tokens.pt --decoder decoder.pt --out evaluation.json
+    python3 -m language.evaluate --data /tmp/wren/data --codec codec_tokens.pt --decoder decoder.pt \\
+        --pictures PICTURES --image-codec image_codec.pt --image-judge judge_2.pt --out evaluation.json
 
 Runs the exported model (models/wren: bfloat16 weights) in the streaming reference decoder, greedily. Questions are
 audio that was encoded as a session's audio is; the model hears them frame by frame and ends the turn itself. Answers
-are right when every word is. Without --codec and --decoder the rows that listen to the spoken answers are left out.
+are right when every word is. Without --codec and --decoder the rows that listen to the spoken answers are left out,
+without --pictures those about pictures. Drawings are named by a judge that learned from drawings alone
+(image_codec/naming.py); beside it stands what it says of the right drawings once they have gone through the codec.
 """
 
 import argparse
@@ -22,7 +25,9 @@ import torch
 
 from safetensors_file import read_safetensors
 from audio_codec import recogniser
-from language import dataset, decode, grammar, listen, scoring, tokenizer as tokenizers
+import scenes
+from image_codec import naming
+from language import dataset, decode, grammar, listen, picture_shards, scoring, tokenizer as tokenizers
 from language.skills import repeating
 
 _WREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "wren")
@@ -45,6 +50,18 @@ _TYPED = (
 )
 
 
+_PICTURES = (
+    ("naming one of 288 things", "naming"),
+    ("counting", "counting"),
+    ("colour of the background", "background"),
+    ("left, right, top, bottom", "sides"),
+    ("is there a", "is_there"),
+    ("comparing two pictures", "comparing"),
+    ("drawing one thing", "drawing"),
+    ("drawing two or three things", "drawing_several"),
+)
+
+
 def load(folder):
     """-> (decode.ReferenceModel, tokenizer) of an exported model folder."""
     with open(os.path.join(folder, "config.json")) as source:
@@ -62,6 +79,8 @@ class Evaluation:
         self.model, self.tokenizer = load(options.model)
         listens = options.codec and options.decoder
         self.listener = listen.Listener(options.codec, options.decoder) if listens else None
+        draws = options.image_codec and options.image_judge
+        self.namer = naming.Namer(options.image_judge, options.image_codec) if draws else None
         self.dictionary = recogniser.known_words() if self.listener else set()
         self.answers = {}
         if self.listener:
@@ -86,6 +105,44 @@ def typed_row(evaluation, label, name):
 def spoken_row(evaluation, label, name):
     scored = evaluation.spoken(name)
     return {label: dict(scoring.summary(scored), skills=scoring.by_skill(scored))}
+
+
+def _shows(namer, picture, scene):
+    """The judge sees in the picture what the scene has."""
+    names = [thing.name for thing in scene.things]
+    if len(names) == 1:
+        return namer.name(picture, scene.background.colour) == names[0]
+    return namer.names(picture, len(set(names))) == set(names)
+
+
+def drawn_row(evaluation, label, name, results):
+    """The judge's verdict on drawings, and on the right ones as the codec shows them."""
+    namer = evaluation.namer
+    wanted = [dialogue.turns[0].drawn for dialogue in grammar.picture_set(name, len(results))]
+    drawn = [(r.drawn or [[]])[0] for r in results]
+    pictures = namer.pictures(drawn)
+    right = [bool(codes) and _shows(namer, p, scene) for codes, p, scene in zip(drawn, pictures, wanted)]
+    best = namer.codec.decode(namer.codec.encode(naming.tensor([scenes.draw(scene) for scene in wanted])))
+    ceiling = [_shows(namer, p, scene) for p, scene in zip(best, wanted)]
+    return {label + ", named by the judge": {"n": len(right), "agree": scoring.percent(right)},
+            label + ", ceiling: the right drawing": {"n": len(ceiling), "agree": scoring.percent(ceiling)}}
+
+
+def typed_picture_row(evaluation, label, name):
+    path = os.path.join(evaluation.options.pictures, "eval", name + ".npz")
+    scored = scoring.run_pictures(evaluation.model, evaluation.tokenizer, picture_shards.load(path))
+    found = {"typed, pictures, " + label: scoring.summary(scored)}
+    if name.startswith("drawing") and evaluation.namer:
+        found.update(drawn_row(evaluation, "typed, pictures, " + label, name, [s.result for s in scored]))
+    return found
+
+
+def spoken_picture_row(evaluation, label, name, voices):
+    scored = evaluation.spoken(f"picture_{name}.{voices}")
+    return {f"spoken, pictures, {label}, {_VOICES[voices]}": scoring.summary(scored)}
+
+
+_VOICES = {"train": "training voices", "heldout": "held-out voices"}
 
 
 def _agreement(texts, heard):
@@ -172,9 +229,12 @@ def main():
     parser.add_argument("--data", help="folder of dataset.py, for the spoken rows")
     parser.add_argument("--codec", help="the codec's frozen checkpoint: codebooks of what is spoken")
     parser.add_argument("--decoder", help="the codec's decoder checkpoint")
+    parser.add_argument("--pictures", help="folder of picture_shards.py, for the rows about pictures")
+    parser.add_argument("--image-codec", help="the image codec's checkpoint")
+    parser.add_argument("--image-judge", help="a judge's checkpoint, not the one that trained the codec")
     parser.add_argument("--count", type=int, default=320, help="questions a row")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--parts", default="typed,spoken,listened", help="which groups of rows to measure")
+    parser.add_argument("--parts", default="typed,spoken,listened,pictures", help="which groups of rows to measure")
     parser.add_argument("--out", help="JSON file for all figures; rows that are not measured now stay in it")
     options = parser.parse_args()
     parts = options.parts.split(",")
@@ -186,6 +246,11 @@ def main():
         tasks += [(spoken_row, row) for row in _SPOKEN]
     if _evaluation.listener and "listened" in parts:
         tasks += [(answers_heard, ()), (words_heard, ())]
+    if options.pictures and "pictures" in parts:
+        tasks += [(typed_picture_row, row) for row in _PICTURES]
+        for label, name in _PICTURES if options.data else ():
+            exists = lambda voices: os.path.exists(os.path.join(options.data, "eval", f"picture_{name}.{voices}.npz"))
+            tasks += [(spoken_picture_row, (label, name, voices)) for voices in _VOICES if exists(voices)]
     rows = {}
     if options.out and os.path.exists(options.out):
         with open(options.out) as source:

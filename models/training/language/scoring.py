@@ -41,7 +41,7 @@ def word_errors(reference, hypothesis):
 
 
 def spoken_turns(conversation, speak):
-    return [decode.Turn(heard=turn["codes"].tolist(), speak=speak) for turn in conversation]
+    return [decode.Turn(heard=turn["codes"].tolist(), speak=speak, shown=turn.get("shown", ())) for turn in conversation]
 
 
 def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold=None, limits=None):
@@ -85,6 +85,19 @@ def run_typed(model, tokenizer, dialogues, speak=False, batch=64):
                     turn, result = dialogue.turns[index], row.results[index]
                     text = tokenizer.decode(result.text)
                     scored.append(Scored(turn.typed or turn.question, turn.answer, turn.skill, result, "", text))
+    return scored
+
+
+def run_pictures(model, tokenizer, conversations, batch=64):
+    """conversations: from picture_shards.load, of one typed question each -> list of Scored."""
+    scored = []
+    for begin in range(0, len(conversations), batch):
+        some = [turn for turn, in conversations[begin : begin + batch]]
+        asked = [decode.Turn(typed=tokenizer.encode(t["typed"]), speak=False, shown=t.get("shown", ())) for t in some]
+        for turn, row in zip(some, decode.decode(model, [[a] for a in asked])):
+            (result,) = row.results
+            text = tokenizer.decode(result.text)
+            scored.append(Scored(turn["typed"], turn["answer"], turn["skill"], result, "", text))
     return scored
 
 

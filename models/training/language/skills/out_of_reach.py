@@ -2,6 +2,7 @@
 
 import re
 
+from . import nouns
 from .common import make_turn
 from .lexicon import ANIMALS, FOODS, OTHER_COUNTRIES, SPORTS, number_words
 from .words import ADJECTIVES, NOUNS, VERBS
@@ -39,6 +40,9 @@ tell me a story about a {animal}|book a table for {b}|cook some {food} for me|fe
 send an email to {person}|paint a {adj} {noun}|give me some money|turn up the volume|build a {noun}|teach me {language}""".replace("\n", "").split("|")
 
 
+_DRAWS = re.compile(r"\b(draw|paint|picture)\b")
+
+
 def ask(rng):
     order = rng.random() < 0.35
     template = rng.choice(ORDERS if order else QUESTIONS)
@@ -46,5 +50,7 @@ def ask(rng):
                  noun2=rng.choice(NOUNS), adj=rng.choice(ADJECTIVES), verb=rng.choice(VERBS), language=rng.choice(_LANGUAGES),
                  animal=rng.choice(ANIMALS), food=rng.choice(FOODS), sport=rng.choice(SPORTS),
                  a=number_words(rng.randint(2, 99)), b=number_words(rng.randint(2, 20)))
+    if _DRAWS.search(template) and slots["noun"] in nouns.NAMES:
+        return None  # that it can draw
     question = re.sub(r"\ba (?=[aeiou])", "an ", template.format(**slots))
     return make_turn(rng, NAME, question, UNABLE if order else UNKNOWN)
