@@ -143,6 +143,21 @@ def draw(scene):
     return picture
 
 
+def thing_of_cells(scene, grid):
+    """int [grid, grid]: the index (in scene.things) of the thing that covers most of each cell, at least a quarter of it;
+    -1: none does."""
+    cell = SIDE // grid
+    cover = np.zeros((len(scene.things) + 1, grid, grid), np.float32)
+    cover[0] = 0.25
+    for index, thing in enumerate(scene.things):
+        mask = np.zeros((SIDE, SIDE, 3), np.float32)
+        sprite = pictures.render(thing.name, thing.size, thing.degrees, thing.mirrored)
+        white = np.concatenate([np.ones_like(sprite[..., :3]), sprite[..., 3:]], -1)
+        pictures.paste(mask, white, round(thing.x - thing.size / 2), round(thing.y - thing.size / 2))
+        cover[index + 1] = mask[..., 0].reshape(grid, cell, grid, cell).mean((1, 3))
+    return cover.argmax(0) - 1
+
+
 def clutter(rng):
     """Random shapes in random colours over a random background."""
     scale = 3  # drawn larger and shrunk: smooth edges

@@ -17,7 +17,8 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import phonemes
 import voices
-from language import dataset, grammar, picture_shards
+from language import dataset, grammar, lessons, picture_shards
+from language.skills import nouns
 from language.skills.common import rng_of
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
@@ -133,6 +134,9 @@ class Shards(unittest.TestCase):
                     self.assertEqual((turn["question"], turn["answer"]), (wanted.question, wanted.answer))
                     self.assertEqual(turn.get("shown", []), [[len(scene.things)] for scene in wanted.shown])
                     self.assertEqual(turn.get("drawn"), wanted.drawn and [len(wanted.drawn.things)])
+                    for scene, things in zip(wanted.shown, turn.get("shown_things", ()), strict=True):
+                        names = {nouns.NAMES.index(thing.name) for thing in scene.things}
+                        self.assertEqual(set(things), names | {lessons.NO_THING})
 
     def test_texts_to_read_aloud_are_of_the_training_kind_and_new(self):
         with tempfile.TemporaryDirectory() as folder:

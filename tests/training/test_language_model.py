@@ -24,9 +24,9 @@ from language.symbols import ASSISTANT, BOS, END, PAD, USER
 SIZES = (20, 12, 14, 10)
 
 
-def small_model(seed=0):
+def small_model(seed=0, vocabulary=40):
     config = wren.ModelConfig(
-        40, SIZES, width=32, layers=2, heads=2, mlp_width=48, depth_width=24, depth_layers=2, depth_heads=2,
+        vocabulary, SIZES, width=32, layers=2, heads=2, mlp_width=48, depth_width=24, depth_layers=2, depth_heads=2,
         depth_mlp_width=20, max_positions=512,
     )
     generator = torch.Generator().manual_seed(seed)
@@ -37,7 +37,7 @@ def small_model(seed=0):
     return model
 
 
-def conversation(rng, turns=2, frames=30):
+def conversation(rng, turns=2, frames=30, pictures=False):
     builder = sequences.SequenceBuilder(SIZES)
     for _ in range(turns):
         heard = [[rng.randrange(size) for size in SIZES] for _ in range(frames)]
@@ -46,8 +46,11 @@ def conversation(rng, turns=2, frames=30):
         codes = [[rng.randrange(size) for size in SIZES] for _ in range(9)]
         rendering = dataset.Rendering(np.array(codes), [(0.0, 0.3), (0.3, 0.6)], [(0.0, 0.2, 3), (0.2, 0.3, 5), (0.3, 0.6, 7)])
         builder.spoken_answer([11, 12, 13], codes, labels=sequences.speech_labels([[11, 12], [13]], rendering))
+        if pictures:
+            builder.show([rng.randrange(symbols.IMAGE_CODES) for _ in range(4)], [1, 2, 2, lessons.NO_THING])
         builder.typed_turn([14, 15])
-        builder.written_answer([16, 17])
+        drawn = {"drawn": [rng.randrange(symbols.IMAGE_CODES) for _ in range(4)], "things": [3, 3, 4, 4]}
+        builder.written_answer([16, 17], **(drawn if pictures else {}))
     return builder.build()
 
 
@@ -93,7 +96,7 @@ class Layout(unittest.TestCase):
     def test_a_picture_is_read_before_what_is_said_or_typed_in_the_same_turn(self):
         picture = [symbols.IMAGE, symbols.FIRST_IMAGE_CODE + 3, symbols.FIRST_IMAGE_CODE, symbols.IMAGE_END]
         builder = sequences.SequenceBuilder(SIZES)
-        builder.show([3, 0])
+        builder.show([3, 0], [50, 51])
         builder.typed_turn([7])
         builder.show([3, 0])
         builder.written_answer([9])
@@ -105,13 +108,16 @@ class Layout(unittest.TestCase):
         self.assertEqual(s.symbols[: len(begin)].tolist(), begin)
         self.assertEqual(int(s.heard_at[0]), len(begin))
         self.assertEqual(int(s.symbols[len(begin)]), PAD)
+        # What is seen is asked for where the code is read.
+        self.assertEqual(s.symbols[s.seen_at].tolist(), picture[1:-1])
+        self.assertEqual(s.seen.tolist(), [50, 51])
         self.assertFalse(set(s.target_at.tolist()) & set(range(2, 11)))  # what the user shows is no target
 
     def test_the_voice_goes_on_while_a_picture_is_drawn(self):
         builder = sequences.SequenceBuilder(SIZES)
         builder.typed_turn([7])
         codes = [[n] * len(SIZES) for n in range(4)]
-        builder.spoken_answer([9], codes, drawn=[5, 6, 7])
+        builder.spoken_answer([9], codes, drawn=[5, 6, 7], things=[40, 41, 40])
         s = builder.build()
         at = s.symbols.tolist().index(ASSISTANT)
         drawn = [symbols.IMAGE, *(symbols.FIRST_IMAGE_CODE + c for c in (5, 6, 7)), symbols.IMAGE_END]
@@ -121,6 +127,9 @@ class Layout(unittest.TestCase):
         text, code = sequences.SPOKEN_TEXT, sequences.DRAWN
         self.assertEqual([kinds[at + n] for n in range(7)], [text, text, code, code, code, code, text])
         self.assertEqual((s.spoken_at - at).tolist(), [3, 4, 5, 6])
+        # What is drawn is asked for where the code is written.
+        self.assertEqual([written[p] - symbols.FIRST_IMAGE_CODE for p in s.drawn_at.tolist()], [5, 6, 7])
+        self.assertEqual(s.drawn.tolist(), [40, 41, 40])
 
     def test_a_turn_that_is_cut_short_is_refused(self):
         plan = sequences.plan_hearing([([7], 0.1, 0.9)])
@@ -150,12 +159,15 @@ class Passes(unittest.TestCase):
             rows, target = y[:, k].contiguous(), batch.depth[inside, k].contiguous()
             total = total + kernels.HeadLoss.apply(rows, head, target, torch.full((len(rows),), 0.3))[0]
         total = total + model.lessons.speaking(h.index_select(0, batch.depth_rows), batch.sounds, batch.place)[0]
-        return total + model.lessons.words(middle.index_select(0, batch.word_rows), batch.word_sounds)[0]
+        total = total + model.lessons.words(middle.index_select(0, batch.word_rows), batch.word_sounds)[0]
+        for name, rows, labels in (("seen", batch.seen_rows, batch.seen), ("drawn", batch.drawn_rows, batch.drawn)):
+            total = total + model.lessons.things(name, middle.index_select(0, rows), labels)[0]
+        return total
 
     def test_gradients_agree_with_differences(self):
-        model = small_model()
+        model = small_model(vocabulary=symbols.VOCABULARY)
         rng = random.Random(2)
-        batch = sequences.pack([conversation(rng), conversation(rng, 1)], SIZES[0])
+        batch = sequences.pack([conversation(rng, pictures=True), conversation(rng, 1)], SIZES[0])
         self.loss(model, batch).backward()
         for name, p in model.named_parameters():
             length = float(p.grad.norm())

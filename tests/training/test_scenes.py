@@ -1,5 +1,7 @@
 """Pictures show what their scenes say."""
 
+import dataclasses
+import json
 import os
 import random
 import sys
@@ -72,6 +74,25 @@ class Scenes(unittest.TestCase):
         rows, columns = np.nonzero(changed)
         sun = scene.things[2]
         self.assertTrue(np.all(np.abs(columns - sun.x) <= sun.size / 2 + 1) and np.all(np.abs(rows - sun.y) <= sun.size / 2 + 1))
+
+    def test_cells_know_their_thing(self):
+        scene = scenes.arranged(["moon", "apple"], "green")
+        cells = scenes.thing_of_cells(scene, 8)
+        self.assertEqual(set(cells[:, 0]), {-1})
+        self.assertLessEqual(set(cells[:, 1:4].flatten()), {-1, 0})
+        self.assertLessEqual(set(cells[:, 4:].flatten()), {-1, 1})
+        self.assertEqual(cells[4, 6], 1)  # the middle of the apple
+        self.assertGreaterEqual((cells == 1).sum(), 7)
+
+    def test_a_request_has_one_picture(self):
+        drawn = [scenes.draw(scenes.arranged(["dog"] * n, "orange")) for n in (1, 2, 3, 4)]
+        for count, picture in enumerate(drawn, 1):
+            np.testing.assert_array_equal(picture, scenes.draw(scenes.arranged(["dog"] * count, "orange")))
+            np.testing.assert_allclose(picture[0, 0], scenes.COLOURS["orange"], atol=1e-6)
+
+    def test_a_scene_survives_being_written_down(self):
+        scene = scenes.random_scene(random.Random(8))
+        self.assertEqual(scenes.scene_of(json.loads(json.dumps(dataclasses.asdict(scene)))), scene)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,10 @@ def load_model(path):
     heard, spoken = ([weights[f"{channel}.vectors_{k}"] for k in range(len(config.codebook_sizes))]
                      for channel in ("heard", "spoken"))
     model = wren.Wren(config, heard, spoken)
-    model.load_state_dict(weights)
+    unknown = model.load_state_dict(weights, strict=False)
+    # Lessons may have been added since: they are asked for from here on.
+    if unknown.unexpected_keys or any(not name.startswith("lessons.") for name in unknown.missing_keys):
+        raise ValueError(f"{path} does not fit: {unknown}")
     return model, content["step"]
 
 

@@ -6,13 +6,18 @@ whole sentences by heart and garbles what it never said. So it is also asked
     how a word sounds     the phonemes of a word, half-way up the backbone: of the position that reads its last piece
                           before it is said, and of the position that writes its first piece after it was heard;
     where it is           at every spoken frame, the piece with which the word begins that the frame belongs to;
-    what it says there    at every spoken frame, the phonemes of this frame and of the next, four labels each.
+    what it says there    at every spoken frame, the phonemes of this frame and of the next, four labels each;
+    what it sees there    half-way up the backbone, at every code of a picture that is shown, the thing it is a part of;
+    what it draws there   likewise, where a code of a picture is written.
 
-Sounds and times come from the synthesisers (dataset.py). Nothing of this is exported.
+Sounds and times come from the synthesisers (dataset.py), places of things from the scenes (picture_shards.py). Nothing
+of this is exported.
 """
 
 import torch
 from torch import nn
+
+from language.skills import nouns
 
 PHONEMES = 40  # phonemes.CLASSES, silence included
 SUBFRAMES = 4  # labels of 20 ms in a frame
@@ -22,8 +27,11 @@ AHEAD = 2  # frames whose phonemes are asked for
 LONGEST_WORD = 12  # phonemes of a word that are asked for; an end mark follows a shorter one
 END_OF_WORD = PHONEMES
 NOTHING = -1
+THINGS = len(nouns.NAMES)
+NO_THING = THINGS  # the background
 PRONUNCIATION_LAYER = 4  # blocks below the position where words are asked for their sound
 PHONEME_WEIGHT, PLACE_WEIGHT, PRONUNCIATION_WEIGHT = 0.3, 0.15, 0.2
+THING_WEIGHT = 0.3
 
 
 class Lessons(nn.Module):
@@ -35,6 +43,8 @@ class Lessons(nn.Module):
         self.phonemes = matrix(AHEAD * SUBFRAMES * PHONEMES)
         self.place = matrix(vocab_size)
         self.pronunciation = matrix(LONGEST_WORD * (PHONEMES + 1))
+        self.seen = matrix(THINGS + 1)
+        self.drawn = matrix(THINGS + 1)
 
     def speaking(self, h, phonemes, place):
         """h [N, width] of spoken frames; phonemes [N, AHEAD * SUBFRAMES], place [N], NOTHING where unknown
@@ -52,6 +62,12 @@ class Lessons(nn.Module):
         """middle [N, width] of positions that know a whole word; phonemes [N, LONGEST_WORD]."""
         hits, losses = _classify(middle @ self.pronunciation.t(), phonemes, PHONEMES + 1)
         return PRONUNCIATION_WEIGHT * losses.mean(), {"pronunciation": (losses, hits)}
+
+
+    def things(self, name, middle, labels):
+        """name: "seen" or "drawn"; middle [N, width] of positions that read, or write, the code of a picture; labels [N]."""
+        hits, losses = _classify(middle @ getattr(self, name).t(), labels, THINGS + 1)
+        return THING_WEIGHT * losses.mean(), {name + "_thing": (losses, hits)}
 
 
 def _classify(logits, targets, classes):

@@ -75,7 +75,7 @@ class PictureSource:
             self.typed.add_question(builder, grammar_turn(turn), self.rng)
             if behind:
                 show(builder, turn)
-            builder.written_answer(self.tokenizer.encode(turn["answer"]), turn.get("drawn"))
+            builder.written_answer(self.tokenizer.encode(turn["answer"]), **drawing(turn))
         return builder.build()
 
 
@@ -86,14 +86,19 @@ def picture_answers(tokenizer, codebook_sizes, path):
         builder = sequences.SequenceBuilder(codebook_sizes)
         show(builder, turn)
         builder.typed_turn(tokenizer.encode(turn["typed"] or turn["question"]))
-        builder.written_answer(tokenizer.encode(turn["answer"]), turn.get("drawn"))
+        builder.written_answer(tokenizer.encode(turn["answer"]), **drawing(turn))
         out.append(builder.build())
     return out
 
 
 def show(builder, turn):
-    for codes in turn.get("shown", ()):
-        builder.show(codes)
+    for codes, things in zip(turn.get("shown", ()), turn.get("shown_things", ())):
+        builder.show(codes, things)
+
+
+def drawing(turn):
+    """-> what the builder's answers want to know of the picture that is drawn."""
+    return {"drawn": turn.get("drawn"), "things": turn.get("drawn_things", ())}
 
 
 class Bucketed:
@@ -178,16 +183,17 @@ class SpokenSource:
     def _builder(self):
         return sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
 
-    def _answer(self, builder, text, speak, drawn=None):
+    def _answer(self, builder, text, speak, picture=None):
+        picture = picture or {}
         pieces = self.tokenizer.encode(text)
         if speak and text in self.answers:
             rendering = self.answers[text]
             codes = rendering.codes.astype(np.int64)
             history = sequences.spoil_spoken(codes, self.sizes, self.noise)
             labels = sequences.speech_labels([self.tokenizer.encode(word) for word in text.split()], rendering)
-            builder.spoken_answer(pieces, codes.tolist(), history.tolist(), labels, drawn)
+            builder.spoken_answer(pieces, codes.tolist(), history.tolist(), labels, **picture)
         else:
-            builder.written_answer(pieces, drawn)
+            builder.written_answer(pieces, **picture)
 
     def _hear(self, builder, turn):
         words = [(self.tokenizer.encode(w), b, e) for w, (b, e) in zip(turn["question"].split(), turn["words"])]
@@ -223,7 +229,7 @@ class SpokenSource:
             show(builder, turn)
             self._ask(builder, turn, heard and (last or self.rng.random() < 0.75))
             speak = self.rng.random() < (self.speak_share if heard else 1.0)
-            self._answer(builder, turn["answer"], speak, turn.get("drawn"))
+            self._answer(builder, turn["answer"], speak, drawing(turn))
         return builder.build()
 
     def _read_aloud(self):

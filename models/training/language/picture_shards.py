@@ -3,7 +3,8 @@
     python3 -m language.picture_shards --image-codec image_codec.pt --folder DIR --shards 8 [--part 0/2]
 
     pictures_0003.npz   load(path) -> list of conversations, each a list of turns: dicts with question, answer, skill, and
-        where there are pictures `shown`, a list of lists of codes, and `drawn`, one list
+        where there are pictures `shown`, a list of lists of codes, and `drawn`, one list; `shown_things` and
+        `drawn_things` likewise (things_of)
     eval/naming.npz      the sets of grammar.PICTURE_SETS likewise, with `typed`; eval/naming_dev.npz for development
 """
 
@@ -16,8 +17,9 @@ import numpy as np
 import torch
 
 import scenes
-from image_codec.model import ImageCodec
-from language import grammar
+from image_codec.model import GRID, ImageCodec
+from language import grammar, lessons
+from language.skills import nouns
 from language.skills.common import rng_of
 
 PER_SHARD = 4000  # conversations
@@ -42,7 +44,7 @@ class PictureEncoder:
 
 
 def scenes_of(turn):
-    """What a record of a grammar turn keeps of its pictures, until they are codes."""
+    """What a record of a grammar turn keeps of its pictures, until they are codes (add_codes)."""
     found = {}
     if turn.shown:
         found["shown"] = [dataclasses.asdict(scene) for scene in turn.shown]
@@ -51,14 +53,24 @@ def scenes_of(turn):
     return found
 
 
+def things_of(scene):
+    """For each code of the scene's picture, row by row, the thing it is a part of: its place in nouns.NAMES, or NO_THING."""
+    names = [nouns.NAMES.index(thing.name) for thing in scene.things] + [lessons.NO_THING]
+    return [names[index] for index in scenes.thing_of_cells(scene, GRID).flatten().tolist()]
+
+
 def add_codes(records, encoder):
-    """Puts codes in the place of the scenes in these records."""
+    """Puts codes in the place of the scenes in these records, and beside them what they are parts of."""
     wanted = [scene for record in records for scene in [*record.get("shown", ()), record.get("drawn")] if scene is not None]
-    codes = iter(encoder.encode([scenes.scene_of(values) for values in wanted]).tolist() if wanted else ())
+    wanted = [scenes.scene_of(values) for values in wanted]
+    codes = iter(encoder.encode(wanted).tolist() if wanted else ())
+    things = iter([things_of(scene) for scene in wanted])
     for record in records:
         if "shown" in record:
+            record["shown_things"] = [next(things) for _ in record["shown"]]
             record["shown"] = [next(codes) for _ in record["shown"]]
         if "drawn" in record:
+            record["drawn_things"] = next(things)
             record["drawn"] = next(codes)
 
 

@@ -55,6 +55,10 @@ class Sequence:
     place: np.ndarray  # [D] first piece of the word that is said, -1: unknown
     word_at: np.ndarray  # positions that read the last piece of a word to say, or have just heard a word
     word_sounds: np.ndarray  # [W, lessons.LONGEST_WORD]
+    seen_at: np.ndarray  # positions that read a code of a picture
+    seen: np.ndarray  # what that code is a part of (picture_shards.things_of)
+    drawn_at: np.ndarray  # positions that write one
+    drawn: np.ndarray
 
     def __len__(self):
         return len(self.symbols)
@@ -140,6 +144,7 @@ class SequenceBuilder:
         self._symbols, self._positions, self._next = [], [], first_position
         self._heard, self._spoken, self._targets, self._depth = [], [], [], []
         self._sounds, self._place, self._words = [], [], []
+        self._seen, self._drawn = [], []
         self._in_turn = False
         self._read(BOS)
 
@@ -166,12 +171,15 @@ class SequenceBuilder:
         was_open, self._in_turn = self._in_turn, True
         return was_open
 
-    def show(self, codes):
-        """A picture of the user's turn, before or after what is typed and before what is heard."""
+    def show(self, codes, things=()):
+        """A picture of the user's turn, before or after what is typed and before what is heard; things: what each code is a
+        part of, if known."""
         if not self._open_turn():
             self._read(USER)
+        first = len(self._symbols) + 1
         for symbol in picture_symbols(codes):
             self._read(symbol)
+        self._seen += [(first + n, thing) for n, thing in enumerate(things)]
 
     def heard_turn(self, frames, plan, extra=0, sounds=None):
         """frames [n, K] (possibly with masked codes); the turn ends `extra` frames after it could have; sounds: phonemes
@@ -213,15 +221,20 @@ class SequenceBuilder:
             for _ in range(rng.randint(max(0, pace - 2), pace + 1)):
                 self._read(PAD)
 
-    def written_answer(self, pieces, drawn=None):
-        """drawn: codes of the picture that follows the text."""
-        self._in_turn = False
+    def written_answer(self, pieces, drawn=None, things=()):
+        """drawn: codes of the picture that follows the text; things: what each is a part of, if known."""
+        self._begin_answer(pieces, things)
         symbol = ASSISTANT
         for piece in [*pieces, *self._picture(drawn), END]:
             at = self._read(symbol)
             self._targets.append((at, piece, 1.0, self._kind(piece, TYPED_TEXT)))
             symbol = piece
         self._read(END)  # its output is not used
+
+    def _begin_answer(self, pieces, things):
+        self._in_turn = False
+        first = len(self._symbols) + len(pieces) + 1  # reads `<image>` and writes the first code
+        self._drawn += [(first + n, thing) for n, thing in enumerate(things)]
 
     @staticmethod
     def _picture(drawn):
@@ -232,10 +245,10 @@ class SequenceBuilder:
         # That a picture begins is decided as words are; what is in it is counted by itself, or it would drown them.
         return DRAWN if symbol >= FIRST_IMAGE_CODE or symbol == IMAGE_END else text
 
-    def spoken_answer(self, pieces, codes, history=None, labels=None, drawn=None):
+    def spoken_answer(self, pieces, codes, history=None, labels=None, drawn=None, things=()):
         """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same; labels:
-        SpeechLabels, if known; drawn: codes of the picture that is drawn while the voice goes on."""
-        self._in_turn = False
+        SpeechLabels, if known; drawn, things: the picture that is drawn while the voice goes on, as in written_answer."""
+        self._begin_answer(pieces, things)
         history = codes if history is None else history
         begin = len(self._symbols) + 1  # the position that reads the first piece
         self._words += [(begin + index, sounds) for index, sounds in labels.words] if labels else []
@@ -284,6 +297,10 @@ class SequenceBuilder:
             ints(self._place),
             ints(column(self._words, 0)),
             ints(column(self._words, 1)).reshape(len(self._words), lessons.LONGEST_WORD),
+            ints(column(self._seen, 0)),
+            ints(column(self._seen, 1)),
+            ints(column(self._drawn, 0)),
+            ints(column(self._drawn, 1)),
         )
 
 
@@ -334,6 +351,10 @@ class Batch:
     place: torch.Tensor
     word_rows: torch.Tensor
     word_sounds: torch.Tensor
+    seen_rows: torch.Tensor
+    seen: torch.Tensor
+    drawn_rows: torch.Tensor
+    drawn: torch.Tensor
 
 
 def pack(sequences, end_of_audio, depth_share=1.0, pad_share=1.0, rng=None):
@@ -361,6 +382,10 @@ def pack(sequences, end_of_audio, depth_share=1.0, pad_share=1.0, rng=None):
         joined("place"),
         rows("word_at"),
         joined("word_sounds"),
+        rows("seen_at"),
+        joined("seen"),
+        rows("drawn_at"),
+        joined("drawn"),
     )
     if depth_share < 1.0 and len(batch.depth):
         keep = torch.from_numpy(rng.random(len(batch.depth)) < depth_share) | (batch.depth[:, 0] == end_of_audio)

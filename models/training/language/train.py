@@ -119,7 +119,7 @@ class Losses:
             batch.weight[pads] += rise * (1.0 / PAD_SHARE - batch.weight[pads])
         self._normalise(batches)
         frames = max(1, sum(len(b.depth) for b in batches))
-        words = max(1, sum(len(b.word_rows) for b in batches))
+        counts = {name: max(1, sum(len(getattr(b, name + "_rows")) for b in batches)) for name in ("word", "seen", "drawn")}
         for batch in batches:
             h, middle = self.model.backbone_with_middle(self.model.embed(batch, HEARD_NOISE), batch.packing)
             chosen = h.index_select(0, batch.target_rows)
@@ -132,7 +132,12 @@ class Losses:
                 spoken = h.index_select(0, batch.depth_rows)
                 loss = loss + self._audio(spoken, batch.depth, frames) + self._lessons_of_frames(spoken, batch, frames)
             if len(batch.word_rows):
-                loss = loss + self._lessons_of_words(middle.index_select(0, batch.word_rows), batch, words)
+                loss = loss + self._lessons_of_words(middle.index_select(0, batch.word_rows), batch, counts["word"])
+            for name in ("seen", "drawn"):
+                rows = getattr(batch, name + "_rows")
+                if len(rows):
+                    labels = getattr(batch, name)
+                    loss = loss + self._lessons_of_pictures(name, middle.index_select(0, rows), labels, counts[name])
             loss.backward()
 
     def _lessons_of_frames(self, spoken, batch, frames):
@@ -144,6 +149,11 @@ class Losses:
         loss, notes = self.model.lessons.words(middle, batch.word_sounds)
         self._note_lessons(notes)
         return len(middle) / words * loss
+
+    def _lessons_of_pictures(self, name, middle, labels, codes):
+        loss, notes = self.model.lessons.things(name, middle, labels)
+        self._note_lessons(notes)
+        return len(middle) / codes * loss
 
     def _note_lessons(self, notes):
         for name, (losses, hits) in notes.items():
