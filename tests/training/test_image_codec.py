@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 import scenes
-from image_codec import data, evaluate, judge, train_autoencoder
+from image_codec import data, evaluate, judge, naming, train_autoencoder
 from image_codec.model import CODES, GRID, ImageCodec
 
 
@@ -82,6 +83,22 @@ class Measures(unittest.TestCase):
     def test_signal_to_noise_is_in_decibels(self):
         picture = torch.full((2, 3, 8, 8), 0.5)
         self.assertAlmostEqual(train_autoencoder.signal_to_noise(picture + 0.1, picture), 20.0, places=3)
+
+    def test_structure_is_lost_by_blur_and_not_by_nothing(self):
+        picture = naming.tensor([scenes.draw(scenes.random_scene(random.Random(n))) for n in range(3)])
+        blurred = torch.nn.functional.avg_pool2d(picture, 5, 1, 2)
+        self.assertAlmostEqual(evaluate.similarity(picture, picture), 1.0, places=4)
+        self.assertLess(evaluate.similarity(blurred, picture), 0.95)
+        self.assertGreater(evaluate.similarity(blurred, picture), evaluate.similarity(torch.rand(picture.shape), picture))
+
+    def test_things_are_named_by_their_pictures(self):
+        namer, generator = naming.Namer(), torch.Generator().manual_seed(4)
+        for names in (["violin"], ["dog", "cat"], ["key", "sun", "key"], ["apple", "bus", "owl", "bed"]):
+            scene = scenes.arranged(names, "blue")
+            picture = naming.tensor([scenes.draw(scene)])[0]
+            self.assertEqual(namer.names(picture, scene), names)
+            self.assertTrue(namer.right(picture + 0.1 * torch.randn(picture.shape, generator=generator), scene))
+            self.assertFalse(namer.right(picture.flip(1), scene))
 
     def test_a_picture_looks_like_itself(self):
         torch.manual_seed(1)

@@ -1,45 +1,52 @@
-"""What does a drawing show? The nearest of all things' own drawings, by the features of a judge that was never trained on
-anything but drawings: neither on what a codec makes of them nor on what a language model wrote."""
+"""What does a drawing show? At each place where a thing was asked for, the one of all things whose own picture is nearest
+there, pixel by pixel at half size. Nothing about this is trained, so it owes nothing to a codec or a language model."""
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
+import pictures
 import scenes
-from image_codec.judge import NAMES, Judge, distance
-from image_codec.model import GRID, ImageCodec
+
+NAMES = list(pictures.OBJECTS)
 
 
-def tensor(pictures):
-    """[N, SIDE, SIDE, 3] floats -> [N, 3, SIDE, SIDE]."""
-    return torch.from_numpy(np.stack(pictures)).float().permute(0, 3, 1, 2)
+def tensor(drawn):
+    """List of [SIDE, SIDE, 3] floats -> [N, 3, SIDE, SIDE]."""
+    return torch.from_numpy(np.stack(drawn)).float().permute(0, 3, 1, 2)
+
+
+def _box(thing):
+    left, top = round(thing.x - thing.size / 2), round(thing.y - thing.size / 2)
+    clip = lambda at: max(0, min(scenes.SIDE, at))
+    return slice(clip(top), clip(top + thing.size)), slice(clip(left), clip(left + thing.size))
+
+
+def _at(images, box):
+    rows, columns = box
+    return F.avg_pool2d(images[..., rows, columns], 2)
 
 
 class Namer:
-    def __init__(self, judge, codec):
-        """Checkpoints of train_judge.py (not the one that trained the codec) and of the codec."""
-        self.judge, self.codec = Judge().eval(), ImageCodec().eval()
-        self.judge.load_state_dict(torch.load(judge, map_location="cpu"))
-        self.codec.load_state_dict(torch.load(codec, map_location="cpu"))
-        self.references = {}  # colour -> features of every thing on it
+    def __init__(self):
+        self._drawn = {}  # (how many things, which of them, colour) -> all things, each drawn there
 
-    @torch.no_grad()
-    def pictures(self, codes):
-        """codes: list of lists -> [N, 3, SIDE, SIDE]; codes that are missing at the end are 0."""
-        padded = [list(c) + [0] * (GRID**2 - len(c)) for c in codes]
-        return self.codec.decode(torch.tensor(padded))
+    def _candidates(self, count, place, colour):
+        key = count, place, colour
+        if key not in self._drawn:
+            alone = [scenes.arranged([name] * count, colour) for name in NAMES]
+            self._drawn[key] = tensor([scenes.draw(scenes.Scene(s.background, (s.things[place],))) for s in alone])
+        return self._drawn[key]
 
-    @torch.no_grad()
-    def name(self, picture, colour):
-        """picture [3, SIDE, SIDE] that shows one thing on a background of this colour -> the thing it looks most like."""
-        if colour not in self.references:
-            drawn = tensor([scenes.draw(scenes.arranged([name], colour)) for name in NAMES])
-            self.references[colour] = self.judge.features(drawn)
-        found = self.judge.features(picture[None])
-        distances = [float(distance(found, [r[n : n + 1] for r in self.references[colour]])) for n in range(len(NAMES))]
-        return NAMES[int(np.argmin(distances))]
+    def names(self, picture, scene):
+        """picture [3, SIDE, SIDE] in [0, 1]; scene: of scenes.arranged, for its places and background -> what stands at its
+        places, in its order."""
+        found = []
+        for place, thing in enumerate(scene.things):
+            box = _box(thing)
+            candidates = _at(self._candidates(len(scene.things), place, scene.background.colour), box)
+            found.append(NAMES[int((candidates - _at(picture[None], box)).square().sum((1, 2, 3)).argmin())])
+        return found
 
-    @torch.no_grad()
-    def names(self, picture, count):
-        """The judge's own word: the `count` likeliest things in a picture."""
-        logits, _ = self.judge(picture[None])
-        return {NAMES[n] for n in logits[0].topk(count).indices.tolist()}
+    def right(self, picture, scene):
+        return self.names(picture, scene) == [thing.name for thing in scene.things]

@@ -1,13 +1,13 @@
 """One table of what Wren can do: every row at least 300 questions of sets that steered no decision.
 
     python3 -m language.evaluate --data /tmp/wren/data --codec codec_tokens.pt --decoder decoder.pt \\
-        --pictures PICTURES --image-codec image_codec.pt --image-judge judge_2.pt --out evaluation.json
+        --pictures PICTURES --image-codec image_codec.pt --out evaluation.json
 
 Runs the exported model (models/wren: bfloat16 weights) in the streaming reference decoder, greedily. Questions are
 audio that was encoded as a session's audio is; the model hears them frame by frame and ends the turn itself. Answers
 are right when every word is. Without --codec and --decoder the rows that listen to the spoken answers are left out,
-without --pictures those about pictures. Drawings are named by a judge that learned from drawings alone
-(image_codec/naming.py); beside it stands what it says of the right drawings once they have gone through the codec.
+without --pictures those about pictures. Drawings are named by the nearest of all things' own pictures
+(image_codec/naming.py); beside it stands how that names the right drawings once they have gone through the codec.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from safetensors_file import read_safetensors
 from audio_codec import recogniser
 import scenes
 from image_codec import naming
+from image_codec.model import GRID, ImageCodec
 from language import dataset, decode, grammar, listen, picture_shards, scoring, tokenizer as tokenizers
 from language.skills import repeating
 
@@ -79,8 +80,8 @@ class Evaluation:
         self.model, self.tokenizer = load(options.model)
         listens = options.codec and options.decoder
         self.listener = listen.Listener(options.codec, options.decoder) if listens else None
-        draws = options.image_codec and options.image_judge
-        self.namer = naming.Namer(options.image_judge, options.image_codec) if draws else None
+        self.painter = _image_codec(options.image_codec) if options.image_codec else None
+        self.namer = naming.Namer()
         self.dictionary = recogniser.known_words() if self.listener else set()
         self.answers = {}
         if self.listener:
@@ -107,32 +108,30 @@ def spoken_row(evaluation, label, name):
     return {label: dict(scoring.summary(scored), skills=scoring.by_skill(scored))}
 
 
-def _shows(namer, picture, scene):
-    """The judge sees in the picture what the scene has."""
-    names = [thing.name for thing in scene.things]
-    if len(names) == 1:
-        return namer.name(picture, scene.background.colour) == names[0]
-    return namer.names(picture, len(set(names))) == set(names)
+def _image_codec(checkpoint):
+    codec = ImageCodec().eval()
+    codec.load_state_dict(torch.load(checkpoint, map_location="cpu"))
+    return codec
 
 
 def drawn_row(evaluation, label, name, results):
-    """The judge's verdict on drawings, and on the right ones as the codec shows them."""
-    namer = evaluation.namer
+    """Whether the drawings show what was asked for, and whether the right ones would, as the codec paints them."""
+    codec, namer = evaluation.painter, evaluation.namer
     wanted = [dialogue.turns[0].drawn for dialogue in grammar.picture_set(name, len(results))]
-    drawn = [(r.drawn or [[]])[0] for r in results]
-    pictures = namer.pictures(drawn)
-    right = [bool(codes) and _shows(namer, p, scene) for codes, p, scene in zip(drawn, pictures, wanted)]
-    best = namer.codec.decode(namer.codec.encode(naming.tensor([scenes.draw(scene) for scene in wanted])))
-    ceiling = [_shows(namer, p, scene) for p, scene in zip(best, wanted)]
-    return {label + ", named by the judge": {"n": len(right), "agree": scoring.percent(right)},
-            label + ", ceiling: the right drawing": {"n": len(ceiling), "agree": scoring.percent(ceiling)}}
+    drawn = [r.drawn[0] if r.drawn and len(r.drawn[0]) == GRID**2 else None for r in results]
+    pictures = codec.decode(torch.tensor([codes or [0] * GRID**2 for codes in drawn]))
+    right = [codes is not None and namer.right(p, scene) for codes, p, scene in zip(drawn, pictures, wanted)]
+    best = codec.decode(codec.encode(naming.tensor([scenes.draw(scene) for scene in wanted])))
+    ceiling = [namer.right(p, scene) for p, scene in zip(best, wanted)]
+    return {label + ", named by its picture": {"n": len(right), "agree": scoring.percent(right)},
+            label + ", ceiling: the right codes": {"n": len(ceiling), "agree": scoring.percent(ceiling)}}
 
 
 def typed_picture_row(evaluation, label, name):
     path = os.path.join(evaluation.options.pictures, "eval", name + ".npz")
     scored = scoring.run_pictures(evaluation.model, evaluation.tokenizer, picture_shards.load(path))
     found = {"typed, pictures, " + label: scoring.summary(scored)}
-    if name.startswith("drawing") and evaluation.namer:
+    if name.startswith("drawing") and evaluation.painter:
         found.update(drawn_row(evaluation, "typed, pictures, " + label, name, [s.result for s in scored]))
     return found
 
@@ -231,7 +230,6 @@ def main():
     parser.add_argument("--decoder", help="the codec's decoder checkpoint")
     parser.add_argument("--pictures", help="folder of picture_shards.py, for the rows about pictures")
     parser.add_argument("--image-codec", help="the image codec's checkpoint")
-    parser.add_argument("--image-judge", help="a judge's checkpoint, not the one that trained the codec")
     parser.add_argument("--count", type=int, default=320, help="questions a row")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parts", default="typed,spoken,listened,pictures", help="which groups of rows to measure")
