@@ -4,20 +4,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "antiphon/status.h"
+#include "antiphon/types.h"
 
 namespace antiphon {
-
-// 8-bit sRGB without alpha.
-struct Image {
-  int width = 0;
-  int height = 0;
-  std::vector<uint8_t> rgb;  // rows from the top, 3 * width bytes each
-
-  friend bool operator==(const Image&, const Image&) = default;
-};
 
 // What a file may be. One outside the limits is refused from its header, before memory is taken for its
 // pixels.
