@@ -121,6 +121,8 @@ class Turn:
     heard: object = None  # [frames, K] integer codes
     typed: object = None  # list of text pieces
     speak: bool = True  # answer in speech with text, or in text only
+    shown: tuple = ()  # pictures that come first, each a list of codes
+    pictures: int = 1  # that the answer may draw
 
 
 @dataclasses.dataclass
@@ -131,6 +133,7 @@ class TurnResult:
     endpoint_probability: list = dataclasses.field(default_factory=list)  # per heard frame
     text: list = dataclasses.field(default_factory=list)  # answer pieces
     codes: list = dataclasses.field(default_factory=list)  # spoken frames, K integers each
+    drawn: list = dataclasses.field(default_factory=list)  # pictures, each a list of codes
     complete: bool = True  # False: cut by a limit
 
 
@@ -141,7 +144,7 @@ class Position:
     symbol: int
     heard: object
     spoken: object
-    phase: int  # 0 ignored, 1 hearing, 2 answering before <end>, 3 after <end>
+    phase: int  # 0 ignored, 1 hearing, 2 answering before <end>, 3 after <end>, 4 a picture's code, 5 a picture's end
     written: int = -1
     written_codes: object = None  # K codes, or [end of audio] alone
     margin: float = math.inf  # distance of the closest decision taken here
@@ -156,6 +159,7 @@ class _Row:
         self.turns, self.limits = turns, limits
         self.symbols, self.lead = config["symbols"], config["stream"]["speech_lead"]
         self.end_of_audio = config["audio"]["codebook_sizes"][0]
+        self.image = config.get("image")
         self.results, self.trace = [], []
         self.turn, self.state, self.done = -1, "bos", False
         self.next_symbol, self.next_spoken = self.symbols["bos"], None
@@ -166,11 +170,17 @@ class _Row:
             self.done = True
             return
         self.results.append(TurnResult())
-        self.state = "hear" if self.turns[self.turn].heard is not None else "type"
+        turn = self.turns[self.turn]
+        self.unread = [symbol for codes in turn.shown for symbol in self._picture(codes)] + list(turn.typed or ())
+        self.state = "hear" if turn.heard is not None and not self.unread else "type"
         self.frame, self.next_symbol, self.next_spoken = 0, self.symbols["user"], None
+
+    def _picture(self, codes):
+        return [self.image["begin"], *(self.image["first_code"] + int(code) for code in codes), self.image["end"]]
 
     def _begin_answer(self):
         self.state, self.j, self.text_over, self.audio_over = "answer", 0, False, False
+        self.drawing = False
         self.next_symbol, self.next_spoken = self.symbols["assistant"], None
 
     def read(self):
@@ -179,8 +189,15 @@ class _Row:
         if self.state == "hear":
             heard, phase = self.turns[self.turn].heard[self.frame], 1
         elif self.state == "answer":
-            phase = 3 if self.text_over else 2
+            phase = 3 if self.text_over else self._drawing_phase() if self.drawing else 2
         return Position(int(self.next_symbol), heard, self.next_spoken, phase)
+
+    def _drawing_phase(self):
+        return 4 if len(self.results[-1].drawn[-1]) < self.image["grid"] ** 2 else 5
+
+    def may_draw(self):
+        """A picture may begin here."""
+        return self.state == "answer" and len(self.results[-1].drawn) < self.turns[self.turn].pictures
 
     def speaks(self):
         turn = self.turns[self.turn] if 0 <= self.turn < len(self.turns) else None
@@ -205,9 +222,10 @@ class _Row:
             else:
                 self.next_symbol = best
         elif self.state == "type":
-            typed = self.turns[self.turn].typed
-            if self.frame < len(typed):
-                self.next_symbol, self.frame = typed[self.frame], self.frame + 1
+            if self.unread:
+                self.next_symbol = self.unread.pop(0)
+            elif self.turns[self.turn].heard is not None:
+                self.state, self.next_symbol = "hear", self.symbols["pad"]
             else:
                 self._begin_answer()
         elif self.state == "answer":
@@ -216,10 +234,18 @@ class _Row:
             self._begin_turn()
 
     def _answer(self, position, result, best, codes):
-        if not self.text_over and best != self.symbols["end"] and len(result.text) == self.limits.pieces:
+        full = len(result.text) == self.limits.pieces and not self.drawing
+        if not self.text_over and best != self.symbols["end"] and full:
             best, result.complete = self.symbols["end"], False
         position.written, self.next_symbol, self.next_spoken = best, best, None
-        if not self.text_over:
+        if self.drawing:
+            self.drawing = best != self.image["end"]
+            if self.drawing:
+                result.drawn[-1].append(best - self.image["first_code"])
+        elif self.image and best == self.image["begin"]:
+            self.drawing = True
+            result.drawn.append([])
+        elif not self.text_over:
             self.text_over = best == self.symbols["end"]
             if not self.text_over:
                 result.text.append(best)
@@ -245,14 +271,24 @@ class Limits:
 
 
 def _allowed(config):
-    """-> two additive masks [V]: while hearing, while answering before `<end>`."""
-    s = config["symbols"]
-    hearing, answering = torch.zeros(s["vocab_size"]), torch.zeros(s["vocab_size"])
-    for name in ("user", "end", "bos", "unk", "assistant"):
-        hearing[s[name]] = _NEVER
-    for name in ("user", "assistant", "bos", "unk", "pad"):
-        answering[s[name]] = _NEVER
-    return hearing, answering
+    """-> additive masks [V]: while hearing, while answering before `<end>`, there when a picture may begin, and inside
+    one."""
+    s, image = config["symbols"], config.get("image")
+    vocabulary, pieces = s["vocab_size"], s.get("text_pieces", s["vocab_size"])
+
+    def only(ids):
+        mask = torch.full((vocabulary,), _NEVER)
+        mask[ids] = 0.0
+        return mask
+
+    controls = {s[name] for name in ("pad", "unk", "bos", "end", "user", "assistant")}
+    text = [i for i in range(pieces) if i not in controls]
+    answering = text + [s["end"]]
+    drawing, codes = answering, []
+    if image:
+        drawing = answering + [image["begin"]]
+        codes = list(range(image["first_code"], image["first_code"] + image["codebook_size"]))
+    return only(text + [s["pad"]]), only(answering), only(drawing), only(codes)
 
 
 def _gap(logits):
@@ -267,8 +303,9 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
     config = model.config
     limits = limits or Limits()
     threshold = config["sampling"]["endpoint_threshold"] if threshold is None else threshold
-    hearing_mask, answering_mask = _allowed(config)
+    hearing_mask, answering_mask, drawing_mask, code_mask = _allowed(config)
     pad, assistant = config["symbols"]["pad"], config["symbols"]["assistant"]
+    image_end = config["image"]["end"] if "image" in config else None
     rows = [_Row(turns, config, limits) for turns in conversations]
     capacity = 64
     model.start(len(rows), capacity)
@@ -282,7 +319,10 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
         h = model.step(model.embed(*_inputs(model, positions)))
         logits = model.symbol_logits(h)
         hearing = logits + hearing_mask
-        answering = logits + answering_mask
+        may_draw = torch.tensor([rows[b].may_draw() for b in active])
+        inside = torch.tensor([p.phase == 4 for p in positions])
+        answering = logits + torch.where(may_draw[:, None], drawing_mask, answering_mask)
+        answering = torch.where(inside[:, None], logits + code_mask, answering)
         best_hearing, best_answering = hearing.argmax(-1).tolist(), answering.argmax(-1).tolist()
         probability = logits.softmax(-1)[:, assistant].tolist()
         speaking = [n for n, b in enumerate(active) if rows[b].speaks()]
@@ -290,13 +330,13 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
         spoken = dict(zip(speaking, codes.tolist())) if speaking else {}
         for n, b in enumerate(active):
             position = positions[n]
-            best = {0: pad, 1: best_hearing[n], 2: best_answering[n], 3: pad}[position.phase]
+            best = {0: pad, 1: best_hearing[n], 2: best_answering[n], 3: pad, 4: best_answering[n], 5: image_end}[position.phase]
             frame = spoken.get(n)
             if record:
                 position.logits = logits[n].clone()
                 if position.phase == 1:
                     position.margin = min(_gap(hearing[n]), 10 * abs(probability[n] - threshold))
-                elif position.phase == 2:
+                elif position.phase in (2, 4):
                     position.margin = _gap(answering[n])
                 if frame is not None:
                     at = speaking.index(n)
