@@ -33,4 +33,8 @@ Result<std::string> EncodePng(const Image& image);
 // EncodePng.
 Result<Image> ResizeImage(const Image& image, int width, int height);
 
+// The whole picture as large as it fits into a square of `side` pixels, in its middle; around it the mean
+// colour of its outermost pixels. INVALID_ARGUMENT as for ResizeImage.
+Result<Image> FitImage(const Image& image, int side);
+
 }  // namespace antiphon
