@@ -33,6 +33,7 @@ struct SequenceOptions {
   float endpoint_threshold = 0.0f;  // probability in (0, 1) from which it does; 0: the model's default
   int max_response_frames = 375;    // of speech; 1 to 750
   int max_response_pieces = 256;    // of text; 1 to 1024
+  int max_response_images = 1;      // pictures the model may draw in a response; 0 to 4
   SamplingOptions sampling;
 };
 
@@ -50,7 +51,8 @@ struct TurnEnded {
   std::string transcript;  // everything heard and typed in the turn
   int heard_frames = 0;
   int text_pieces = 0;
-  int texts = 0;  // calls of AppendText in it; later ones belong to the next turn
+  int texts = 0;   // calls of AppendText in it; later ones belong to the next turn
+  int images = 0;  // calls of AppendImage in it; likewise
   TimePoint at;
 };
 
@@ -66,12 +68,22 @@ struct ResponseAudio {
   TimePoint at;
 };
 
+// A picture of the answer, as far as it is written: told when the picture begins (no codes), after each row
+// of ModelDescription::image_grid codes, and so, with all rows, when it is complete. Engine::PaintImage makes
+// pixels of it.
+struct ResponseImage {
+  int index = 0;           // of the response's pictures, from 0
+  std::vector<int> codes;  // written so far, row by row from the top
+  TimePoint at;
+};
+
 // The response is over; nothing of it follows. The sequence waits for the next turn.
 struct ResponseDone {
   ResponseEnd end;
   Status error;  // of kFailed
   int text_pieces = 0;
   int spoken_frames = 0;
+  int images = 0;  // that are complete
   int context_positions = 0;
 };
 
@@ -93,8 +105,8 @@ struct RoomForFrames {
   int frames = 0;
 };
 
-using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseDone,
-                                   InputRefused, TurnCleared, RoomForFrames>;
+using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage,
+                                   ResponseDone, InputRefused, TurnCleared, RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -105,8 +117,8 @@ using SequenceListener = std::function<void(uint64_t turn, SequenceEvent event)>
 // One conversation's sequence. Calls are requests to the engine's thread: they return at once and are carried
 // out in order. Safe from any one thread at a time. The destructor frees the sequence's pages and slot.
 //
-// A turn goes: AppendFrame and AppendText in any mix, then the model (semantic_turns) or EndTurn ends it; the
-// response follows; ResponseDone opens the next turn.
+// A turn goes: AppendFrame, AppendText and AppendImage in any mix, then the model (semantic_turns) or EndTurn
+// ends it; the response follows; ResponseDone opens the next turn.
 class Sequence {
  public:
   virtual ~Sequence() = default;
@@ -122,6 +134,11 @@ class Sequence {
 
   // Text of the user's turn. INVALID_ARGUMENT when it is not UTF-8, is empty or has more than 1024 pieces.
   virtual Status AppendText(const std::string& text) = 0;
+
+  // A picture of the user's turn, of any size: it is fitted into the model's square with its edge's colour
+  // around it, and encoded during the call (some 10 ms). UNIMPLEMENTED for a model that knows no pictures,
+  // INVALID_ARGUMENT for one whose `rgb` does not fit its sides, or that has more than 65536 pixels on one.
+  virtual Status AppendImage(const Image& image) = 0;
 
   // Ends the turn and asks for the response. An empty turn, or one already ended, makes it a no-op; `cause`
   // is reported in TurnEnded.
@@ -162,6 +179,11 @@ class Engine {
   // RESOURCE_EXHAUSTED when max_sequences are open or their deadlines could not be kept.
   virtual Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options,
                                                  SequenceListener listener) = 0;
+
+  // The picture of these codes; what is missing at the end stays blank, so that a picture can be shown while
+  // it is written. Takes some 15 ms on the calling thread. INVALID_ARGUMENT for more codes than a picture has
+  // or a code out of its range, UNIMPLEMENTED for a model that knows no pictures.
+  virtual Result<Image> PaintImage(std::span<const int> codes) const = 0;
 
   virtual const ModelDescription& model() const = 0;
   virtual EngineStatistics statistics() const = 0;

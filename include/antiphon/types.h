@@ -27,6 +27,15 @@ enum class TurnEndCause { kModel, kCommit, kSilence, kLength };
 // How a response ended.
 enum class ResponseEnd { kCompleted, kCancelled, kIncomplete, kFailed };
 
+// A picture: 8-bit sRGB without alpha.
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<uint8_t> rgb;  // rows from the top, 3 * width bytes each
+
+  friend bool operator==(const Image&, const Image&) = default;
+};
+
 // What a model is, as its folder says.
 struct ModelDescription {
   std::string name;
@@ -37,6 +46,8 @@ struct ModelDescription {
   std::vector<int> codebook_sizes;  // one entry a codebook
   int vocabulary_size = 0;
   int max_positions = 0;  // the longest sequence
+  int image_side = 0;     // pixels on a side of the square pictures it sees and draws; 0: it knows none
+  int image_grid = 0;     // codes on a side of such a picture
 };
 
 }  // namespace antiphon

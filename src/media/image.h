@@ -4,20 +4,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "antiphon/status.h"
+#include "antiphon/types.h"
 
 namespace antiphon {
-
-// 8-bit sRGB without alpha.
-struct Image {
-  int width = 0;
-  int height = 0;
-  std::vector<uint8_t> rgb;  // rows from the top, 3 * width bytes each
-
-  friend bool operator==(const Image&, const Image&) = default;
-};
 
 // What a file may be. One outside the limits is refused from its header, before memory is taken for its
 // pixels.
@@ -41,5 +32,9 @@ Result<std::string> EncodePng(const Image& image);
 // The picture as width x height pixels, each the mean of the area that falls to it. INVALID_ARGUMENT as for
 // EncodePng.
 Result<Image> ResizeImage(const Image& image, int width, int height);
+
+// The whole picture as large as it fits into a square of `side` pixels, in its middle; around it the mean
+// colour of its outermost pixels. INVALID_ARGUMENT as for ResizeImage.
+Result<Image> FitImage(const Image& image, int side);
 
 }  // namespace antiphon

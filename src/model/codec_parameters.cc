@@ -10,7 +10,7 @@ namespace antiphon {
 using nlohmann::json;
 
 void CodecParameters::Require(bool condition, const std::string& message) {
-  if (!condition && status_.ok()) status_ = DataLoss(path_ + ": audio_codec." + message);
+  if (!condition && status_.ok()) status_ = DataLoss(prefix_ + message);
 }
 
 const json* CodecParameters::Find(const std::string& path) {

@@ -5,7 +5,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <utility>
 
 #include "antiphon/status.h"
 
@@ -18,11 +17,11 @@ class Safetensors;
 // loading.
 class CodecParameters {
  public:
-  // `path` is the file that holds the section, for messages. REQUIRES: section and weights outlive this
-  // object.
-  CodecParameters(const nlohmann::json& section, std::string path, const Safetensors& weights,
-                  torch::Device device)
-      : section_(section), path_(std::move(path)), weights_(weights), device_(device) {}
+  // `path` is the file that holds the section and `name` the section's in it, for messages. REQUIRES: section
+  // and weights outlive this object.
+  CodecParameters(const nlohmann::json& section, const std::string& name, const std::string& path,
+                  const Safetensors& weights, torch::Device device)
+      : section_(section), prefix_(path + ": " + name + "."), weights_(weights), device_(device) {}
 
   // Fields by dotted path from the section's root, e.g. "mel.hop".
   int64_t Integer(const std::string& path, int64_t least, int64_t most);
@@ -44,7 +43,7 @@ class CodecParameters {
   const nlohmann::json* Find(const std::string& path);
 
   const nlohmann::json& section_;
-  const std::string path_;
+  const std::string prefix_;  // of messages
   const Safetensors& weights_;
   const torch::Device device_;
   Status status_;

@@ -63,6 +63,17 @@ class Fields {
     return out;
   }
 
+  // An object as text; empty if there is none.
+  std::string Object(const std::string& path) {
+    const json* value = failed() ? nullptr : Lookup(path);
+    if (value == nullptr) return {};
+    if (!value->is_object()) {
+      Fail(path + " must be an object");
+      return {};
+    }
+    return value->dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
   bool Has(const std::string& path) const { return Lookup(path) != nullptr; }
   void Require(bool condition, const std::string& message) {
     if (!condition) Fail(message);
@@ -112,15 +123,37 @@ class Fields {
 
 void ReadSymbols(Fields& fields, SymbolIds* symbols) {
   symbols->vocab_size = fields.Integer("symbols.vocab_size", 8, 1 << 20);
+  symbols->text_pieces = symbols->vocab_size;
+  if (fields.Has("symbols.text_pieces")) {
+    symbols->text_pieces = fields.Integer("symbols.text_pieces", 8, symbols->vocab_size);
+  }
   std::set<int64_t> used;
   const std::pair<const char*, int64_t SymbolIds::*> ids[] = {
       {"pad", &SymbolIds::pad}, {"unk", &SymbolIds::unk},   {"bos", &SymbolIds::bos},
       {"end", &SymbolIds::end}, {"user", &SymbolIds::user}, {"assistant", &SymbolIds::assistant}};
   for (const auto& [name, member] : ids) {
     const std::string path = std::string("symbols.") + name;
-    symbols->*member = fields.Integer(path, 0, symbols->vocab_size - 1);
+    symbols->*member = fields.Integer(path, 0, symbols->text_pieces - 1);
     fields.Require(used.insert(symbols->*member).second, path + " has the id of another control symbol");
   }
+}
+
+void ReadImage(Fields& fields, const SymbolIds& symbols, ImageShape* image) {
+  image->side = fields.Integer("image.side", 8, 1024);
+  image->grid = fields.Integer("image.grid", 1, 64);
+  image->codebook_size = fields.Integer("image.codebook_size", 2, 65536);
+  // The ids above the text pieces; where there are none every id is refused.
+  const int64_t least = symbols.text_pieces;
+  const int64_t most = symbols.vocab_size - 1;
+  image->begin = fields.Integer("image.begin", least, most);
+  image->end = fields.Integer("image.end", least, most);
+  image->first_code = fields.Integer("image.first_code", least, most);
+  fields.Require(image->side % image->grid == 0, "image.side must be a multiple of image.grid");
+  fields.Require(image->first_code + image->codebook_size <= symbols.vocab_size,
+                 "image.codebook_size makes codes beyond symbols.vocab_size");
+  fields.Require(image->end != image->begin, "image.end has the id of image.begin");
+  fields.Require(!image->is_code(image->begin), "image.begin has the id of an image code");
+  fields.Require(!image->is_code(image->end), "image.end has the id of an image code");
 }
 
 void ReadBackbone(Fields& fields, TransformerShape* shape) {
@@ -166,11 +199,10 @@ Result<ModelConfig> ReadConfig(const json& root) {
   if (fields.Has("sampling.endpoint_threshold")) {
     config.endpoint_threshold = static_cast<float>(fields.Number("sampling.endpoint_threshold", 0.01, 1.0));
   }
+  if (fields.Has("image")) ReadImage(fields, config.symbols, &config.image);
+  config.audio_codec_json = fields.Object("audio_codec");
+  config.image_codec_json = fields.Object("image_codec");
   if (fields.failed()) return DataLoss(fields.failure());
-  if (const auto codec = root.find("audio_codec"); codec != root.end()) {
-    if (!codec->is_object()) return DataLoss("audio_codec must be an object");
-    config.audio_codec_json = codec->dump(-1, ' ', false, json::error_handler_t::replace);
-  }
   return config;
 }
 

@@ -9,9 +9,10 @@
 
 namespace antiphon {
 
-// Ids of the control symbols within the one vocabulary.
+// The one vocabulary: its size and the ids of the control symbols.
 struct SymbolIds {
   int64_t vocab_size = 0;
+  int64_t text_pieces = 0;  // ids below it that are no control symbols are text pieces
   int64_t pad = 0;
   int64_t unk = 0;
   int64_t bos = 0;
@@ -31,6 +32,22 @@ struct TransformerShape {
   double norm_eps = 1e-5;
 };
 
+// The pictures a model reads and writes: squares of `side` pixels, as grid * grid codes. Ids are within the
+// one vocabulary, at or above SymbolIds::text_pieces.
+struct ImageShape {
+  int64_t side = 0;  // pixels; 0: the model knows no pictures, and nothing else here means anything
+  int64_t grid = 0;  // codes on a side
+  int64_t codebook_size = 0;
+  int64_t begin = 0;       // `<image>`
+  int64_t end = 0;         // `</image>`
+  int64_t first_code = 0;  // code c is the symbol first_code + c
+
+  bool known() const { return side > 0; }
+  int64_t codes() const { return grid * grid; }    // of a picture
+  int64_t symbols() const { return 2 + codes(); }  // of a picture: `<image>`, its codes, `</image>`
+  bool is_code(int64_t symbol) const { return symbol >= first_code && symbol < first_code + codebook_size; }
+};
+
 struct ModelConfig {
   std::string name;
   std::string version;
@@ -43,7 +60,9 @@ struct ModelConfig {
   TransformerShape backbone;
   TransformerShape depth;  // kv_heads == heads, heads * head_width == width
   float endpoint_threshold = 0.9f;
+  ImageShape image;
   std::string audio_codec_json;      // the "audio_codec" object, for the codec to read
+  std::string image_codec_json;      // the "image_codec" object, likewise
   std::string path = "config.json";  // of the file, for messages about what is wrong with it
 
   int64_t codebooks() const { return static_cast<int64_t>(codebook_sizes.size()); }

@@ -11,35 +11,47 @@ namespace antiphon {
 
 StreamGrammar::StreamGrammar(const ModelConfig& config)
     : symbols_(config.symbols),
+      image_(config.image),
       speech_lead_(config.speech_lead),
       end_of_audio_(config.end_of_audio()),
       codebooks_(config.codebook_sizes.size()),
-      hearing_(config.symbols.vocab_size, 1) {
+      text_(static_cast<size_t>(symbols_.vocab_size), 0) {
+  std::fill_n(text_.begin(), symbols_.text_pieces, 1);
   for (const int64_t control :
        {symbols_.pad, symbols_.unk, symbols_.bos, symbols_.end, symbols_.user, symbols_.assistant}) {
-    hearing_.at(control) = 0;
+    text_.at(control) = 0;
   }
-  answering_ = hearing_;
-  pad_.assign(hearing_.size(), 0);
-  hearing_[symbols_.pad] = 1;
-  answering_[symbols_.end] = 1;
-  pad_[symbols_.pad] = 1;
+  allowed_.fill(std::vector<uint8_t>(text_.size(), 0));
+  mask(SymbolRule::kHearing) = mask(SymbolRule::kAnswering) = text_;
+  mask(SymbolRule::kHearing)[symbols_.pad] = 1;
+  mask(SymbolRule::kAnswering)[symbols_.end] = 1;
+  mask(SymbolRule::kPad)[symbols_.pad] = 1;
+  if (!image_.known()) return;
+  mask(SymbolRule::kAnsweringImage) = mask(SymbolRule::kAnswering);
+  mask(SymbolRule::kAnsweringImage).at(image_.begin) = 1;
+  std::fill_n(mask(SymbolRule::kImageCode).begin() + image_.first_code, image_.codebook_size, 1);
+  mask(SymbolRule::kImageEnd).at(image_.end) = 1;
 }
 
 bool StreamGrammar::is_text(int64_t symbol) const {
-  return symbol >= 0 && symbol < symbols_.vocab_size && answering_[symbol] != 0 && symbol != symbols_.end;
+  return symbol >= 0 && symbol < symbols_.vocab_size && text_[symbol] != 0;
 }
 
 std::span<const uint8_t> StreamGrammar::allowed(SymbolRule rule) const {
   assert(rule != SymbolRule::kNothing);
-  if (rule == SymbolRule::kHearing) return hearing_;
-  return rule == SymbolRule::kAnswering ? answering_ : pad_;
+  return allowed_[static_cast<size_t>(rule)];
+}
+
+int64_t StreamGrammar::forced(SymbolRule rule) const {
+  assert(rule != SymbolRule::kNothing);
+  if (rule == SymbolRule::kPad) return symbols_.pad;
+  return rule == SymbolRule::kImageEnd ? image_.end : -1;
 }
 
 void StreamGrammar::OpenTurn(std::span<const int64_t> heard, StreamState* state,
                              std::vector<StreamPosition>* plan) const {
   if (state->phase == StreamState::Phase::kNew) plan->push_back({.symbol = symbols_.bos});
-  if (state->phase == StreamState::Phase::kClosing) plan->push_back({.symbol = symbols_.end});
+  if (state->phase == StreamState::Phase::kClosing) plan->push_back({.symbol = state->next_symbol});
   plan->push_back({.symbol = symbols_.user, .heard = {heard.begin(), heard.end()}});
   *state = StreamState{.phase = StreamState::Phase::kListening, .next_symbol = symbols_.pad};
 }
@@ -63,9 +75,17 @@ void StreamGrammar::Type(std::span<const int64_t> pieces, StreamState* state,
   if (!state->in_turn()) OpenTurn({}, state, plan);
   // A transcript piece that waits for the next heard frame (next_symbol) goes on waiting.
   for (const int64_t piece : pieces) {
-    assert(is_text(piece));
+    assert(is_text(piece) || piece == image_.begin || piece == image_.end || image_.is_code(piece));
     plan->push_back({.symbol = piece});
   }
+}
+
+std::vector<int64_t> StreamGrammar::ImageSymbols(std::span<const int> codes) const {
+  assert(image_.known() && static_cast<int64_t>(codes.size()) == image_.codes());
+  std::vector<int64_t> symbols = {image_.begin};
+  for (const int code : codes) symbols.push_back(image_.first_code + code);
+  symbols.push_back(image_.end);
+  return symbols;
 }
 
 double StreamGrammar::EndpointProbability(std::span<const float> logits) const {
@@ -77,7 +97,7 @@ double StreamGrammar::EndpointProbability(std::span<const float> logits) const {
 
 int64_t StreamGrammar::ChooseHearing(std::span<const float> logits, float threshold) const {
   if (threshold < 1.0f && EndpointProbability(logits) > threshold) return symbols_.assistant;
-  return ArgMax(logits, hearing_);
+  return ArgMax(logits, allowed(SymbolRule::kHearing));
 }
 
 HearingOutcome StreamGrammar::WriteHearing(int64_t symbol, StreamState* state) const {
@@ -96,12 +116,25 @@ void StreamGrammar::BeginResponse(bool speak, ResponseLimits limits, StreamState
                        .limits = limits};
 }
 
+SymbolRule StreamGrammar::RuleOfAnswer(const StreamState& state) const {
+  if (state.text_over) return SymbolRule::kPad;
+  if (state.drawing) {
+    return state.image_codes < image_.codes() ? SymbolRule::kImageCode : SymbolRule::kImageEnd;
+  }
+  const bool may_draw = image_.known() && state.images < state.limits.max_images;
+  return may_draw ? SymbolRule::kAnsweringImage : SymbolRule::kAnswering;
+}
+
 void StreamGrammar::Answer(StreamState* state, std::vector<StreamPosition>* plan) const {
   assert(state->in_response() && !state->awaits_output);
   plan->push_back({.symbol = state->next_symbol,
                    .spoken = std::exchange(state->next_spoken, {}),
-                   .rule = state->text_over ? SymbolRule::kPad : SymbolRule::kAnswering,
+                   .rule = RuleOfAnswer(*state),
                    .speaks = state->speak && !state->audio_over && state->response_position >= speech_lead_});
+  if (image_.known()) {
+    if (state->next_symbol == image_.begin) state->image_open = true;
+    if (state->next_symbol == image_.end) state->image_open = false;
+  }
   ++state->response_position;
   state->awaits_output = true;
 }
@@ -111,30 +144,8 @@ AnswerOutcome StreamGrammar::WriteAnswer(int64_t symbol, std::span<const int64_t
   assert(state->in_response() && state->awaits_output);
   AnswerOutcome outcome;
   state->awaits_output = false;
-
-  if (!state->text_over) {
-    if (symbol != symbols_.end && state->pieces == state->limits.max_pieces) {
-      symbol = symbols_.end;
-      state->incomplete = true;
-    }
-    outcome.text_over = state->text_over = symbol == symbols_.end;
-    if (!state->text_over) {
-      outcome.piece = symbol;
-      ++state->pieces;
-    }
-  }
-  state->next_symbol = symbol;
-
-  if (!codes.empty()) {
-    assert(codes.size() == codebooks_);
-    state->audio_over = codes[0] == end_of_audio_;
-    if (!state->audio_over) {
-      outcome.has_frame = true;
-      state->next_spoken.assign(codes.begin(), codes.end());
-      if (++state->frames == state->limits.max_frames) state->audio_over = state->incomplete = true;
-    }
-    outcome.audio_over = state->audio_over;
-  }
+  WriteSymbol(symbol, state, &outcome);
+  if (!codes.empty()) WriteFrame(codes, state, &outcome);
 
   outcome.done = state->text_over && (state->audio_over || !state->speak);
   if (outcome.done) {
@@ -146,9 +157,54 @@ AnswerOutcome StreamGrammar::WriteAnswer(int64_t symbol, std::span<const int64_t
   return outcome;
 }
 
+void StreamGrammar::WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const {
+  const bool draws = state->drawing || (image_.known() && symbol == image_.begin);
+  if (draws) {
+    WriteImageSymbol(symbol, state, outcome);
+  } else if (!state->text_over) {
+    if (symbol != symbols_.end && state->pieces == state->limits.max_pieces) {
+      symbol = symbols_.end;
+      state->incomplete = true;
+    }
+    outcome->text_over = state->text_over = symbol == symbols_.end;
+    if (!state->text_over) {
+      outcome->piece = symbol;
+      ++state->pieces;
+    }
+  }
+  state->next_symbol = symbol;
+}
+
+void StreamGrammar::WriteImageSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const {
+  if (symbol == image_.begin) {
+    outcome->image_begun = state->drawing = true;
+    state->image_codes = 0;
+  } else if (symbol == image_.end) {
+    state->drawing = false;
+  } else {
+    outcome->image_code = symbol - image_.first_code;
+    outcome->image_complete = ++state->image_codes == image_.codes();
+    if (outcome->image_complete) ++state->images;
+  }
+}
+
+void StreamGrammar::WriteFrame(std::span<const int64_t> codes, StreamState* state,
+                               AnswerOutcome* outcome) const {
+  assert(codes.size() == codebooks_);
+  state->audio_over = codes[0] == end_of_audio_;
+  if (!state->audio_over) {
+    outcome->has_frame = true;
+    state->next_spoken.assign(codes.begin(), codes.end());
+    if (++state->frames == state->limits.max_frames) state->audio_over = state->incomplete = true;
+  }
+  outcome->audio_over = state->audio_over;
+}
+
 void StreamGrammar::CancelResponse(StreamState* state) const {
   assert(state->in_response());
-  *state = StreamState{.phase = StreamState::Phase::kBetween};
+  const bool open = state->image_open;
+  *state = open ? StreamState{.phase = StreamState::Phase::kClosing, .next_symbol = image_.end}
+                : StreamState{.phase = StreamState::Phase::kBetween};
 }
 
 }  // namespace antiphon

@@ -2,6 +2,7 @@
 // turns, text and speech are over. Pure logic, no tensors. docs/token_stream.md states the grammar itself.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,11 +13,15 @@ namespace antiphon {
 
 // What the symbol channel of a position may write.
 enum class SymbolRule : uint8_t {
-  kNothing,    // the output is ignored
-  kHearing,    // `<pad>`, a transcript piece, or `<assistant>` when the turn is over
-  kAnswering,  // a text piece or `<end>`
-  kPad,        // always `<pad>`: the text is over, the speech goes on
+  kNothing,         // the output is ignored
+  kHearing,         // `<pad>`, a transcript piece, or `<assistant>` when the turn is over
+  kAnswering,       // a text piece or `<end>`
+  kPad,             // always `<pad>`: the text is over, the speech goes on
+  kImageCode,       // a code of the picture
+  kImageEnd,        // always `</image>`: the picture has all its codes
+  kAnsweringImage,  // as kAnswering, or `<image>`: a picture may begin
 };
+constexpr size_t kSymbolRules = 7;
 
 // One position to run: what it reads and what is asked of it.
 struct StreamPosition {
@@ -31,20 +36,24 @@ struct StreamPosition {
 };
 
 struct ResponseLimits {
-  int64_t max_pieces = 256;  // of text
+  int64_t max_pieces = 256;  // of text; a picture under way is completed before it takes effect
   int64_t max_frames = 375;  // of speech
+  int64_t max_images = 1;    // 0: `<image>` is never written
+
+  friend bool operator==(const ResponseLimits&, const ResponseLimits&) = default;
 };
 
 // Where a sequence stands. A value: copy it to come back here (ClearTurn, a fork, a blob). Changed by
 // StreamGrammar only; a default-constructed one is a sequence that has read nothing.
 //
 //   kNew, kBetween, kClosing --Hear/Type--> kListening --BeginResponse--> kAnswering
-//   kAnswering --spoken answer over, or CancelResponse--> kBetween;  --written answer over--> kClosing
+//   kAnswering --spoken answer over, or CancelResponse--> kBetween
+//   kAnswering --written answer over, or CancelResponse within a picture--> kClosing
 struct StreamState {
   enum class Phase : uint8_t {
     kNew,        // owes `<bos>`
     kBetween,    // between turns
-    kClosing,    // between turns, owes a position that reads `<end>`
+    kClosing,    // between turns, owes a position that reads next_symbol: `<end>` or `</image>`
     kListening,  // `<user>` was read
     kAnswering,
   };
@@ -60,6 +69,10 @@ struct StreamState {
   int64_t response_position = 0;          // j, of the response position planned next
   int64_t pieces = 0;                     // of the response so far
   int64_t frames = 0;
+  int64_t images = 0;       // of the response, that have all their codes
+  bool drawing = false;     // `<image>` was written, its `</image>` was not
+  int64_t image_codes = 0;  // of the picture that is drawn
+  bool image_open = false;  // the response has read `<image>`, but not its `</image>`
   ResponseLimits limits = {};
 
   bool in_turn() const { return phase == Phase::kListening; }
@@ -67,9 +80,6 @@ struct StreamState {
 
   friend bool operator==(const StreamState&, const StreamState&) = default;
 };
-inline bool operator==(const ResponseLimits& a, const ResponseLimits& b) {
-  return a.max_pieces == b.max_pieces && a.max_frames == b.max_frames;
-}
 
 // What a position of the user's turn wrote.
 struct HearingOutcome {
@@ -79,10 +89,13 @@ struct HearingOutcome {
 
 // What a position of the response wrote.
 struct AnswerOutcome {
-  int64_t piece = -1;       // of the text; -1: none
-  bool has_frame = false;   // the codes given are a frame to be played
-  bool text_over = false;   // the text ended here
-  bool audio_over = false;  // the speech ended here
+  int64_t piece = -1;           // of the text; -1: none
+  bool image_begun = false;     // `<image>`
+  int64_t image_code = -1;      // of a picture, from 0; -1: none
+  bool image_complete = false;  // that was its last
+  bool has_frame = false;       // the codes given are a frame to be played
+  bool text_over = false;       // the text, and the drawing, ended here
+  bool audio_over = false;      // the speech ended here
   bool done = false;  // nothing more follows; StreamState::incomplete says whether a limit was the reason
 };
 
@@ -90,8 +103,8 @@ struct AnswerOutcome {
 // StreamState is used by one at a time.
 //
 // Planning calls append the positions to run, in order; the positions a sequence still owes (`<bos>`, the
-// reading of a written answer's `<end>`, `<user>`) come first. Only the last one can have an output. REQUIRES
-// for every planning call: !state.awaits_output.
+// reading of a written answer's `<end>` or of the `</image>` of a picture that was given up, `<user>`) come
+// first. Only the last one can have an output. REQUIRES for every planning call: !state.awaits_output.
 class StreamGrammar {
  public:
   explicit StreamGrammar(const ModelConfig& config);
@@ -100,8 +113,13 @@ class StreamGrammar {
 
   // One heard frame of K codes; opens a turn if none is open. Answer it with WriteHearing.
   void Hear(std::span<const int64_t> codes, StreamState* state, std::vector<StreamPosition>* plan) const;
-  // Typed pieces; opens a turn if none is open. REQUIRES: pieces are text pieces (see is_text). No output.
+  // Typed pieces and shown pictures; opens a turn if none is open. REQUIRES: pieces are text pieces (see
+  // is_text) or those of whole pictures (see ImageSymbols), which may be given in parts. No output.
   void Type(std::span<const int64_t> pieces, StreamState* state, std::vector<StreamPosition>* plan) const;
+
+  // What a shown picture is read as: `<image>`, its codes (given from 0), `</image>`. REQUIRES: the model
+  // knows pictures, and these are the codes of a whole one.
+  std::vector<int64_t> ImageSymbols(std::span<const int> codes) const;
 
   // The symbol a heard frame writes, given its logits [vocab_size]: `<assistant>` if its probability is above
   // `threshold` (1 or more: never), else the likeliest of `<pad>` and the text pieces. A transcript is never
@@ -123,22 +141,32 @@ class StreamGrammar {
   // if not.
   AnswerOutcome WriteAnswer(int64_t symbol, std::span<const int64_t> codes, StreamState* state) const;
   // Gives up the response, at once: also while an output is awaited, which is then dropped. The sequence goes
-  // on after the last position that was run.
+  // on after the last position that was run; a picture that was begun there is closed by the next turn's
+  // first position, which reads `</image>`: text never stands within a picture.
   void CancelResponse(StreamState* state) const;
 
   // For each symbol, 1 if `rule` lets it be written: [vocab_size]. `<assistant>` is not in kHearing's: its
   // threshold is ChooseHearing's business. REQUIRES: rule is not kNothing.
   std::span<const uint8_t> allowed(SymbolRule rule) const;
+  // The one symbol that `rule` lets be written, -1 when there is a choice. REQUIRES: rule is not kNothing.
+  int64_t forced(SymbolRule rule) const;
   bool is_text(int64_t symbol) const;
 
  private:
+  std::vector<uint8_t>& mask(SymbolRule rule) { return allowed_[static_cast<size_t>(rule)]; }
+  SymbolRule RuleOfAnswer(const StreamState& state) const;
+  void WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
+  void WriteImageSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
+  void WriteFrame(std::span<const int64_t> codes, StreamState* state, AnswerOutcome* outcome) const;
   void OpenTurn(std::span<const int64_t> heard, StreamState* state, std::vector<StreamPosition>* plan) const;
 
   const SymbolIds symbols_;
+  const ImageShape image_;
   const int64_t speech_lead_;
   const int64_t end_of_audio_;
   const size_t codebooks_;
-  std::vector<uint8_t> hearing_, answering_, pad_;  // [vocab_size]
+  std::vector<uint8_t> text_;                                    // [vocab_size], 1 for text pieces
+  std::array<std::vector<uint8_t>, kSymbolRules> allowed_ = {};  // [vocab_size] each
 };
 
 }  // namespace antiphon

@@ -52,9 +52,9 @@ TextTokenizer::TextTokenizer(TextNormalizer normalizer, BytePairEncoder encoder,
 Result<TextTokenizer> TextTokenizer::Load(const std::string& path, const SymbolIds& symbols) {
   const Result<SentencePieceFile> file = ReadSentencePieceFile(path);
   if (!file.ok()) return file.status();
-  if (static_cast<int64_t>(file->pieces.size()) != symbols.vocab_size) {
+  if (static_cast<int64_t>(file->pieces.size()) != symbols.text_pieces) {
     return DataLoss(path + " has " + std::to_string(file->pieces.size()) + " pieces, config.json says " +
-                    std::to_string(symbols.vocab_size));
+                    std::to_string(symbols.text_pieces));
   }
   if (const std::string fault = ControlFault(file->pieces, symbols); !fault.empty()) {
     return DataLoss(path + ": " + fault);

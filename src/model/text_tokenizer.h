@@ -16,8 +16,8 @@ namespace antiphon {
 // Const after loading; safe from any thread.
 class TextTokenizer {
  public:
-  // Loads tokenizer.model and checks it against `symbols` (the vocabulary's size and the ids of the control
-  // symbols). NOT_FOUND, DATA_LOSS.
+  // Loads tokenizer.model and checks it against `symbols` (how many text pieces there are, and the ids of the
+  // control symbols). NOT_FOUND, DATA_LOSS.
   static Result<TextTokenizer> Load(const std::string& path, const SymbolIds& symbols);
 
   // Text pieces only: a control symbol spelled out in `text` is read as ordinary letters, and what no piece

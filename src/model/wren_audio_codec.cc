@@ -77,7 +77,7 @@ Result<std::unique_ptr<AudioCodec>> WrenAudioCodec::Load(const Safetensors& weig
   if (!section.is_object()) return DataLoss(config.path + ": audio_codec is missing");
   if (config.codebook_sizes.empty()) return DataLoss(config.path + ": audio.codebook_sizes is empty");
   const torch::NoGradGuard no_grad;
-  CodecParameters parameters(section, config.path, weights, device);
+  CodecParameters parameters(section, "audio_codec", config.path, weights, device);
   std::unique_ptr<AudioCodec> codec(new WrenAudioCodec(config, &parameters));
   if (!parameters.ok()) return parameters.status();
   return codec;

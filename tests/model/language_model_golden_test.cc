@@ -33,6 +33,7 @@ struct Position {
 // Runs one conversation greedily.
 class Conversation {
  public:
+  // `limits` but for max_images, which each turn has its own of.
   Conversation(const LanguageModel& model, float threshold, ResponseLimits limits)
       : model_(model),
         grammar_(model.config()),
@@ -46,6 +47,8 @@ class Conversation {
     Run(plan);
   }
 
+  void Show(const std::vector<int>& codes) { Type(grammar_.ImageSymbols(codes)); }
+
   // True when the model ends the turn.
   bool Hear(const std::vector<int64_t>& codes) {
     std::vector<StreamPosition> plan;
@@ -56,7 +59,8 @@ class Conversation {
     return grammar_.WriteHearing(position.written, &state_).turn_over;
   }
 
-  void Respond(bool speak) {
+  void Respond(bool speak, int64_t max_images) {
+    limits_.max_images = max_images;
     grammar_.BeginResponse(speak, limits_, &state_);
     while (state_.in_response()) {
       std::vector<StreamPosition> plan;
@@ -95,7 +99,7 @@ class Conversation {
   const StreamGrammar grammar_;
   SoloSequence sequence_;
   const float threshold_;
-  const ResponseLimits limits_;
+  ResponseLimits limits_;
   StreamState state_;
   std::vector<Position> trace_;
 };
@@ -137,6 +141,9 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
     const std::vector<int64_t> heard = Integers(index, "heard");
     size_t at = 0;  // position of the recording from which the next heard frame is taken
     for (const json& turn : described["turns"]) {
+      for (const json& codes : turn.value("shown", json::array())) {
+        conversation->Show(codes.get<std::vector<int>>());
+      }
       if (turn["input"] == "typed") {
         conversation->Type(turn["typed_pieces"].get<std::vector<int64_t>>());
       } else {
@@ -149,7 +156,7 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
         }
         EXPECT_NE(over, turn["endpoint_forced"].get<bool>());
       }
-      conversation->Respond(turn["speak"].get<bool>());
+      conversation->Respond(turn["speak"].get<bool>(), turn.value("pictures", 1));
       if (HasFailure()) return;
     }
   }
@@ -167,7 +174,10 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
       ASSERT_EQ(position.read.symbol, symbol[at]);
       ASSERT_EQ(position.read.heard, Frame(heard, at));
       ASSERT_EQ(position.read.spoken, Frame(spoken, at));
-      ASSERT_EQ(static_cast<int64_t>(position.read.rule), phase[at]);
+      // Whether a picture may begin is not recorded: what is written there tells.
+      const SymbolRule rule = position.read.rule;
+      ASSERT_EQ(static_cast<int64_t>(rule == SymbolRule::kAnsweringImage ? SymbolRule::kAnswering : rule),
+                phase[at]);
       ASSERT_EQ(position.written, written[at]);
       std::vector<int64_t> codes = position.frame;
       if (!codes.empty() && codes[0] == model_->config().end_of_audio()) codes.resize(1);

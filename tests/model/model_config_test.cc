@@ -31,7 +31,8 @@ TEST(ModelConfig, ReadsEveryField) {
   const Result<ModelConfig> config = LoadModelConfig(kTinyModel);
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->name, "tiny");
-  EXPECT_EQ(config->symbols.vocab_size, 64);
+  EXPECT_EQ(config->symbols.vocab_size, 84);
+  EXPECT_EQ(config->symbols.text_pieces, 64);
   EXPECT_EQ(config->symbols.assistant, 5);
   EXPECT_EQ(config->sample_rate, 16000);
   EXPECT_EQ(config->frame_samples, 1280);
@@ -45,15 +46,39 @@ TEST(ModelConfig, ReadsEveryField) {
   EXPECT_EQ(config->depth.kv_heads, 2);
   EXPECT_FLOAT_EQ(config->endpoint_threshold, 0.9f);
   EXPECT_EQ(config->audio_codec_json, "");
+  EXPECT_TRUE(config->image.known());
+  EXPECT_EQ(config->image.side, 24);
+  EXPECT_EQ(config->image.grid, 3);
+  EXPECT_EQ(config->image.codebook_size, 12);
+  EXPECT_EQ(config->image.begin, 65);
+  EXPECT_EQ(config->image.end, 66);
+  EXPECT_EQ(config->image.first_code, 70);
+  EXPECT_EQ(config->image.codes(), 9);
+  EXPECT_EQ(config->image.symbols(), 11);
+  EXPECT_EQ(json::parse(config->image_codec_json), TinyConfig()["image_codec"]);
   EXPECT_EQ(config->path, kTinyModel + "/config.json");
 }
 
-TEST(ModelConfig, HandsTheCodecItsOwnSection) {
+TEST(ModelConfig, HandsTheCodecsTheirOwnSections) {
   json config = TinyConfig();
   config["audio_codec"] = {{"kind", "x"}, {"layers", {1, 2}}};
+  config["image_codec"] = {{"type", "y"}};
   const Result<ModelConfig> loaded = LoadText(config.dump());
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
   EXPECT_EQ(json::parse(loaded->audio_codec_json), config["audio_codec"]);
+  EXPECT_EQ(json::parse(loaded->image_codec_json), config["image_codec"]);
+}
+
+TEST(ModelConfig, AModelNeedNotKnowPictures) {
+  json config = TinyConfig();
+  config.erase("image");
+  config.erase("image_codec");
+  config["symbols"].erase("text_pieces");
+  const Result<ModelConfig> loaded = LoadText(config.dump());
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  EXPECT_FALSE(loaded->image.known());
+  EXPECT_EQ(loaded->image_codec_json, "");
+  EXPECT_EQ(loaded->symbols.text_pieces, 84);
 }
 
 TEST(ModelConfig, AMissingFolderIsNotFound) {
@@ -73,6 +98,10 @@ TEST(ModelConfig, EveryBrokenFieldIsNamed) {
       {"/format_version", 2, "format_version"},
       {"/name", "", "name"},
       {"/name", 7, "name"},
+      {"/symbols/text_pieces", 85, "symbols.text_pieces"},
+      {"/symbols/text_pieces", 7, "symbols.text_pieces"},
+      {"/symbols/text_pieces", 66, "image.begin"},
+      {"/symbols/text_pieces", 84, "image.begin"},
       {"/symbols/vocab_size", 0, "symbols.vocab_size"},
       {"/symbols/vocab_size", 1e9, "symbols.vocab_size"},
       {"/symbols/vocab_size", 64.5, "symbols.vocab_size"},
@@ -101,6 +130,25 @@ TEST(ModelConfig, EveryBrokenFieldIsNamed) {
       {"/depth/mlp_width", nullptr, "depth.mlp_width"},
       {"/sampling/endpoint_threshold", 1.5, "sampling.endpoint_threshold"},
       {"/audio_codec", 3, "audio_codec"},
+      {"/image_codec", json::array(), "image_codec"},
+      {"/image", 3, "image.side"},
+      {"/image/side", 4, "image.side"},
+      {"/image/side", 1026, "image.side"},
+      {"/image/side", 25, "image.side"},
+      {"/image/grid", 0, "image.grid"},
+      {"/image/grid", 65, "image.grid"},
+      {"/image/codebook_size", 1, "image.codebook_size"},
+      {"/image/codebook_size", 15, "image.codebook_size"},
+      {"/image/codebook_size", 1e18, "image.codebook_size"},
+      {"/image/begin", 63, "image.begin"},
+      {"/image/begin", 84, "image.begin"},
+      {"/image/begin", 66, "image.end"},
+      {"/image/begin", 70, "image.begin"},
+      {"/image/end", 81, "image.end"},
+      {"/image/end", 9223372036854775807, "image.end"},
+      {"/image/first_code", 63, "image.first_code"},
+      {"/image/first_code", 73, "image.codebook_size"},
+      {"/image/first_code", -70, "image.first_code"},
   };
   for (const Breakage& breakage : breakages) {
     json config = TinyConfig();
@@ -116,12 +164,13 @@ TEST(ModelConfig, EveryFieldIsNeeded) {
   for (const auto& [section, fields] : whole.items()) {
     json without_section = whole;
     without_section.erase(section);
-    EXPECT_EQ(LoadText(without_section.dump()).ok(), section == "sampling") << section;
+    const bool optional = section == "sampling" || section == "image_codec";
+    EXPECT_EQ(LoadText(without_section.dump()).ok(), optional || section == "image") << section;
     if (!fields.is_object()) continue;
     for (const auto& [field, value] : fields.items()) {
       json without_field = whole;
       without_field[section].erase(field);
-      EXPECT_EQ(LoadText(without_field.dump()).ok(), section == "sampling") << section << "." << field;
+      EXPECT_EQ(LoadText(without_field.dump()).ok(), optional) << section << "." << field;
     }
   }
 }

@@ -70,6 +70,7 @@ std::vector<Piece> GoodPieces() {
 Result<TextTokenizer> Load(const std::string& bytes, size_t pieces) {
   const ScratchFolder folder;
   const SymbolIds ids = {.vocab_size = static_cast<int64_t>(pieces),
+                         .text_pieces = static_cast<int64_t>(pieces),
                          .pad = 0,
                          .unk = 1,
                          .bos = 2,

@@ -18,6 +18,7 @@ const std::vector<int64_t> kLastFrame = {kEndOfAudio, 0, 0};
 ModelConfig Config() {
   ModelConfig config;
   config.symbols = {.vocab_size = 16,
+                    .text_pieces = 16,
                     .pad = kPad,
                     .unk = kUnk,
                     .bos = kBos,

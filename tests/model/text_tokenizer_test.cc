@@ -16,11 +16,12 @@ using ::testing::HasSubstr;
 
 const std::string kGolden = ANTIPHON_SOURCE_DIR "/tests/golden/";
 constexpr SymbolIds kIds = {
-    .vocab_size = 0, .pad = 0, .unk = 1, .bos = 2, .end = 3, .user = 4, .assistant = 5};
+    .vocab_size = 0, .text_pieces = 0, .pad = 0, .unk = 1, .bos = 2, .end = 3, .user = 4, .assistant = 5};
 
 SymbolIds Ids(int64_t vocab_size) {
   SymbolIds ids = kIds;
-  ids.vocab_size = vocab_size;
+  ids.vocab_size = vocab_size + 3;  // symbols that are no pieces may follow
+  ids.text_pieces = vocab_size;
   return ids;
 }
 

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 import scenes
-from image_codec import data, evaluate, judge, naming, train_autoencoder
-from image_codec.model import CODES, GRID, ImageCodec
+from image_codec import data, evaluate, export, judge, naming, tiny_codec, train_autoencoder
+from image_codec.model import CODES, GRID, PATCH, VECTOR, ImageCodec
+from safetensors_file import read_safetensors
 
 
 class Stages(unittest.TestCase):
@@ -77,6 +78,51 @@ class Stages(unittest.TestCase):
         side = scenes.SIDE + 2
         self.assertEqual(found.shape, (2 * evaluate.SHEET_ROWS * side, evaluate.SHEET_COLUMNS * side, 3))
         np.testing.assert_array_equal(found[1 : side - 1, 1 : side - 1], pictures.pictures[0])
+
+
+    def test_the_export_holds_the_codec_and_what_it_does(self):
+        self.call("export", "--codec", self.path("codec.pt"), "--model", self.path("model"), "--section",
+                  self.path("section.json"), "--golden", self.path("golden"))
+        with open(self.path("section.json")) as source:
+            section = json.load(source)
+        with open(self.path("golden.json")) as source:
+            self.assertEqual(json.load(source), section)
+        self.assertEqual(section["image"], {"side": scenes.SIDE, "grid": GRID, "codebook_size": CODES})
+        described = section["image_codec"]
+        self.assertEqual((described["vector_size"], described["patch"]), (VECTOR, PATCH))
+        codec, exported = export.load_codec(self.path("codec.pt")), read_safetensors(self.path("model/image_codec.safetensors"))
+        torch.testing.assert_close(exported["codebook"].float(), codec.book.vectors, rtol=0, atol=0)
+        for part in ("encoder", "decoder"):
+            self.assertEqual(len(described[part]), len(getattr(codec, part)))
+            for name, tensor in getattr(codec, part).state_dict().items():
+                torch.testing.assert_close(exported[f"{part}.{name}"].float(), tensor, rtol=0, atol=0)
+        self.assertEqual(described["encoder"][2], {"kind": "conv", "inputs": 96, "outputs": 192, "kernel": 4, "stride": 2,
+                                                   "activate": 1, "shuffle": 1})
+        self.assertEqual(described["decoder"][3], {"kind": "conv", "inputs": 192, "outputs": 96, "kernel": 3, "stride": 1,
+                                                   "activate": 1, "shuffle": 2})
+        self.assertEqual(described["decoder"][1], {"kind": "residual", "channels": 192})
+        golden = read_safetensors(self.path("golden.safetensors"))
+        self.assertEqual(golden["pictures"].shape, (export.RECORDED, scenes.SIDE, scenes.SIDE, 3))
+        pictures = golden["pictures"].permute(0, 3, 1, 2).float() / 255
+        np.testing.assert_array_equal(codec.encode(pictures), golden["codes"])
+        made = codec.decode(golden["codes"].long()).permute(0, 2, 3, 1)
+        self.assertLess(float((made - golden["made"].float() / 255).abs().max()), 0.502 / 255)
+
+
+class TinyCodec(unittest.TestCase):
+    def test_it_is_the_one_in_the_repository(self):
+        kept = os.path.join(_TRAINING, "..", "..", "tests", "golden")
+        with tempfile.TemporaryDirectory() as folder:
+            tiny_codec.write_tiny_codec(folder, os.path.join(folder, "golden"))
+            for made, there in (("golden.json", "tiny_image_codec.json"), ("golden.safetensors", "tiny_image_codec.safetensors"),
+                                ("image_codec.safetensors", "tiny_model/image_codec.safetensors")):
+                with open(os.path.join(folder, made), "rb") as a, open(os.path.join(kept, there), "rb") as b:
+                    self.assertEqual(a.read(), b.read(), there)
+
+    def test_its_golden_vectors_use_many_codes(self):
+        codec = tiny_codec.make_codec(7)
+        codes = codec.encode(tiny_codec.random_pictures(24, torch.Generator().manual_seed(8)))
+        self.assertGreater(len(codes.unique()), tiny_codec.CODES // 2)
 
 
 class Measures(unittest.TestCase):

@@ -15,6 +15,8 @@ PATCH = 4  # pixels on a side that enter as channels: convolutions at full size 
 
 
 class ImageCodec(nn.Module):
+    side, grid, patch = scenes.SIDE, GRID, PATCH
+
     def __init__(self, middle=96, coarse=192):
         """middle, coarse: channels at 16 x 16 and at 8 x 8."""
         super().__init__()
@@ -33,7 +35,7 @@ class ImageCodec(nn.Module):
 
     def latents(self, pictures):
         """[B, 3, SIDE, SIDE] in [0, 1] -> [B, GRID, GRID, VECTOR]."""
-        x = F.pixel_unshuffle(pictures * 2 - 1, PATCH)
+        x = F.pixel_unshuffle(pictures * 2 - 1, self.patch)
         return self.encoder(x).permute(0, 2, 3, 1)
 
     def paint(self, vectors):
@@ -56,7 +58,7 @@ class ImageCodec(nn.Module):
     @torch.no_grad()
     def decode(self, codes):
         """codes [B, GRID * GRID] -> [B, 3, SIDE, SIDE] in [0, 1]."""
-        return self.paint(self.book.vectors[codes.view(-1, GRID, GRID)]).clamp(0, 1)
+        return self.paint(self.book.vectors[codes.view(-1, self.grid, self.grid)]).clamp(0, 1)
 
 
 assert scenes.SIDE % (GRID * PATCH) == 0

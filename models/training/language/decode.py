@@ -234,7 +234,8 @@ class _Row:
             self._begin_turn()
 
     def _answer(self, position, result, best, codes):
-        full = len(result.text) == self.limits.pieces and not self.drawing
+        begins = self.image is not None and best == self.image["begin"]
+        full = len(result.text) == self.limits.pieces and not self.drawing and not begins
         if not self.text_over and best != self.symbols["end"] and full:
             best, result.complete = self.symbols["end"], False
         position.written, self.next_symbol, self.next_spoken = best, best, None
@@ -242,7 +243,7 @@ class _Row:
             self.drawing = best != self.image["end"]
             if self.drawing:
                 result.drawn[-1].append(best - self.image["first_code"])
-        elif self.image and best == self.image["begin"]:
+        elif begins:
             self.drawing = True
             result.drawn.append([])
         elif not self.text_over:

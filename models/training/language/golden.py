@@ -4,7 +4,8 @@
 
   c{i}.symbol  I32 [T]     symbol read               c{i}.heard   I32 [T, K]  heard frame read, -1: none
   c{i}.spoken  I32 [T, K]  spoken frame read, -1: none
-  c{i}.phase   I32 [T]     use of the symbol output: 0 none, 1 hearing, 2 answering, 3 after <end>
+  c{i}.phase   I32 [T]     use of the symbol output: 0 none, 1 hearing, 2 answering, 3 after <end>, 4 a picture's code,
+                           5 a picture's end
   c{i}.written I32 [T]     symbol written, -1: the position's output is not used
   c{i}.frame   I32 [T, K]  spoken frame written, -1: none (only codebook 0 is set where audio ends)
   c{i}.at      I32 [P]     positions whose logits are recorded: c{i}.logits F32 [P, V] before any mask,
@@ -71,6 +72,12 @@ def _describe(row, labels, piece_text):
     for turn, result, label in zip(row.turns, row.results, labels):
         entry = {"input": "typed" if turn.heard is None else "heard", "speak": turn.speak, "answer_pieces": result.text}
         entry["spoken_frames"] = len(result.codes)
+        if turn.shown:
+            entry["shown"] = [[int(code) for code in codes] for codes in turn.shown]
+        if turn.pictures != 1:
+            entry["pictures"] = turn.pictures
+        if result.drawn:
+            entry["drawn"] = result.drawn
         if turn.heard is None:
             entry["typed_pieces"] = list(turn.typed)
         else:

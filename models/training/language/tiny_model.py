@@ -1,8 +1,10 @@
-"""A tiny random model folder with recorded conversations, so that the runtime can be tested without Wren's weights.
+"""A tiny random model folder with recorded conversations, so that the runtime can be tested without Wren's weights. Its
+image codec is image_codec/tiny_codec.py's.
 
 Its dimensions are all different from one another and from Wren's on purpose: a runtime that confuses two of them, or
 hard-codes Wren's, fails. Heads are shared by two query heads each. The rows of `<assistant>`, `<end>` and end of audio
-are enlarged so that turns and answers end by themselves.
+are enlarged so that turns and answers end by themselves, that of `<image>` so that pictures are drawn. Ids between and
+behind the symbols of pictures are reserved.
 """
 
 import io
@@ -13,6 +15,7 @@ import random
 import sentencepiece
 import torch
 
+from image_codec import tiny_codec
 from safetensors_file import round_to_bfloat16, write_safetensors
 from language import decode, golden
 
@@ -21,7 +24,7 @@ CONFIG = {
     "format_version": 1,
     "name": "tiny",
     "version": "v0",
-    "symbols": {"vocab_size": 0, "pad": 0, "unk": 1, "bos": 2, "end": 3, "user": 4, "assistant": 5},
+    "symbols": {"vocab_size": 84, "text_pieces": 0, "pad": 0, "unk": 1, "bos": 2, "end": 3, "user": 4, "assistant": 5},
     "audio": {"sample_rate": 16000, "frame_samples": 1280, "codebook_sizes": [40, 24, 28, 20]},
     "stream": {"speech_lead": 2, "max_positions": 512},
     "backbone": {
@@ -36,13 +39,14 @@ CONFIG = {
     },
     "depth": {"width": 16, "layers": 2, "heads": 2, "mlp_width": 36, "norm_eps": 1e-5},
     "sampling": {"endpoint_threshold": 0.9},
+    "image": {"begin": 65, "end": 66, "first_code": 70},
 }
 
 
 def _weights(config, seed):
     generator = torch.Generator().manual_seed(seed)
     d, dd = config["backbone"]["width"], config["depth"]["width"]
-    sizes, vocab = config["audio"]["codebook_sizes"], config["symbols"]["vocab_size"]
+    sizes, vocab = config["audio"]["codebook_sizes"], config["symbols"]["text_pieces"]
 
     def matrix(rows, columns, gain=1.0):
         return torch.randn(rows, columns, generator=generator) * gain * columns**-0.5
@@ -87,6 +91,11 @@ def _weights(config, seed):
     for k, size in enumerate(sizes):
         w[f"depth.head.{k}"] = matrix(size + (k == 0), dd, 1.5)
     w["depth.head.0"][sizes[0]] *= 2.0
+
+    beyond = config["symbols"]["vocab_size"] - vocab  # pictures
+    w["embed.symbol"] = torch.cat([w["embed.symbol"], torch.randn(beyond, d, generator=generator)])
+    w["head"] = torch.cat([w["head"], matrix(beyond, d, 1.5)])
+    w["head"][config["image"]["begin"]] *= 1.8
     return w
 
 
@@ -117,6 +126,18 @@ def _write_tokenizer(path):
     return sentencepiece.SentencePieceProcessor(model_file=path)
 
 
+def _picture(config, rng):
+    return [rng.randrange(config["image"]["codebook_size"]) for _ in range(config["image"]["grid"] ** 2)]
+
+
+def _chosen(rows, count):
+    """Clear conversations; every other one with a picture drawn, as far as there are any."""
+    clear = [row for row in rows if golden.is_clear(row)]
+    drawn = [row for row in clear if any(result.drawn for result in row.results)][: count // 2]
+    others = [row for row in clear if row not in drawn][: count - len(drawn)]
+    return drawn + others
+
+
 def _conversations(config, tokenizer, count, seed):
     """Heard, typed, spoken and written turns in every order, one to three turns a conversation."""
     rng = random.Random(seed)
@@ -127,13 +148,15 @@ def _conversations(config, tokenizer, count, seed):
         turns, names = [], []
         for _ in range(1 + i % 3):
             speak = rng.random() < 0.6
+            pictures = rng.choice((0, 1, 1, 2))
+            shown = [_picture(config, rng) for _ in range(rng.choice((0, 0, 0, 1, 2)))]
             if rng.random() < 0.5:
                 text = rng.choice(texts)
-                turns.append(decode.Turn(typed=tokenizer.encode(text), speak=speak))
+                turns.append(decode.Turn(typed=tokenizer.encode(text), speak=speak, shown=shown, pictures=pictures))
                 names.append(text)
             else:
                 frames = [[rng.randrange(size) for size in sizes] for _ in range(rng.randint(3, 14))]
-                turns.append(decode.Turn(heard=frames, speak=speak))
+                turns.append(decode.Turn(heard=frames, speak=speak, shown=shown, pictures=pictures))
                 names.append(None)
         conversations.append(turns)
         labels.append(names)
@@ -141,11 +164,15 @@ def _conversations(config, tokenizer, count, seed):
 
 
 def write_tiny_model(folder, seed=7):
-    """Writes the folder (config.json, tokenizer.model, backbone.safetensors, golden.*) -> conversations recorded."""
+    """Writes the folder (config.json, tokenizer.model, *.safetensors, golden.*), and the image codec's golden vectors
+    beside it -> conversations recorded."""
     os.makedirs(folder, exist_ok=True)
     tokenizer = _write_tokenizer(os.path.join(folder, "tokenizer.model"))
     config = json.loads(json.dumps(CONFIG))
-    config["symbols"]["vocab_size"] = tokenizer.get_piece_size()
+    config["symbols"]["text_pieces"] = tokenizer.get_piece_size()
+    images = tiny_codec.write_tiny_codec(folder, os.path.join(folder, "..", "tiny_image_codec"))
+    config["image"].update(images["image"])
+    config["image_codec"] = images["image_codec"]
     weights = {name: round_to_bfloat16(tensor) for name, tensor in _weights(config, seed).items()}
     write_safetensors(os.path.join(folder, "backbone.safetensors"), weights)
     with open(os.path.join(folder, "config.json"), "w") as out:
@@ -156,6 +183,7 @@ def write_tiny_model(folder, seed=7):
     limits = decode.Limits(pieces=24, frames=40, positions=300)
     about = "tiny random model: what the reference decoder reads and writes"
     rows = decode.decode(model, conversations, limits=limits, record=True)
-    chosen = [i for i in range(len(rows)) if golden.is_clear(rows[i])][:32]
+    names = {id(row): row_labels for row, row_labels in zip(rows, labels)}
+    chosen = _chosen(rows, 32)
     path = os.path.join(folder, "golden")
-    return golden.write_rows(path, model, [rows[i] for i in chosen], [labels[i] for i in chosen], about, limits=limits)
+    return golden.write_rows(path, model, chosen, [names[id(row)] for row in chosen], about, limits=limits)
