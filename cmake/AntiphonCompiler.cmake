@@ -33,6 +33,10 @@ if(ANTIPHON_SANITIZE)
   add_link_options(-fsanitize=${ANTIPHON_SANITIZE})
 endif()
 
+if(ANTIPHON_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(ANTIPHON_CCACHE ccache)
 if(ANTIPHON_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Without the sloppiness ccache refuses every file that uses the precompiled header.

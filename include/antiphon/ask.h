@@ -13,6 +13,8 @@
 
 namespace antiphon::client {
 
+// Pictures are sent before the words, all at once.
+
 // Speech, mono, in [-1, 1], at any rate: it is resampled to the conversation's.
 struct SpokenQuestion {
   std::vector<float> samples;
@@ -20,10 +22,13 @@ struct SpokenQuestion {
   // Samples up to and including the last one of the speech, at sample_rate. Unset: found by level
   // (docs/client.md).
   std::optional<size_t> speech_end;
+  std::vector<ImageFile> images{};
 };
 
+// Text, pictures or both.
 struct TypedQuestion {
   std::string text;
+  std::vector<ImageFile> images{};
 };
 
 using Question = std::variant<SpokenQuestion, TypedQuestion>;
@@ -50,9 +55,17 @@ struct ClientLatency {
   // From the instant the last speech sample was spoken (up to 20 ms before its packet was sent) to the
   // instant a loudspeaker that starts with the first packet plays the first audible sample.
   std::optional<double> mouth_to_ear_ms;
-  std::optional<double> done_ms;  // the end of the answer
-  int underruns = 0;              // gaps such a loudspeaker would have
-  double least_margin_ms = 0;     // least audio it had in hand when a packet came; 0 without audio
+  std::optional<double> first_image_ms;  // the first preview of a picture, or the picture itself
+  std::optional<double> done_ms;         // the end of the answer
+  int underruns = 0;                     // gaps such a loudspeaker would have
+  double least_margin_ms = 0;            // least audio it had in hand when a packet came; 0 without audio
+};
+
+// A picture of an answer.
+struct AnswerImage {
+  int width = 0;  // pixels
+  int height = 0;
+  std::string png;  // a PNG file
 };
 
 struct Answer {
@@ -60,6 +73,7 @@ struct Answer {
   std::string text;
   std::vector<float> audio;              // at the conversation's output rate; empty for written answers
   int sample_rate = 0;                   // of audio
+  std::vector<AnswerImage> images;       // those that were finished
   std::optional<TurnEndCause> turn_end;  // unset: the turn did not end
   std::optional<ResponseEnd> end;        // unset: nor did the answer
   bool cut_in = false;                   // the turn was judged over before its last speech sample was sent
@@ -72,8 +86,9 @@ struct Answer {
 
 // Asks and waits for the end of the answer. `conversation` must have no listener and no response under way,
 // and belongs to Ask meanwhile. On failure `answer` (not null) holds what had come until then:
-// INVALID_ARGUMENT for an empty question, the server's error, DEADLINE_EXCEEDED after the timeout, or why the
-// conversation broke. The conversation is then best closed: part of the exchange may still be on its way.
+// INVALID_ARGUMENT for a question with nothing in it, the server's error, DEADLINE_EXCEEDED after the
+// timeout, or why the conversation broke. The conversation is then best closed: part of the exchange may
+// still be on its way.
 Status Ask(Conversation& conversation, const Question& question, const AskOptions& options, Answer* answer);
 
 }  // namespace antiphon::client

@@ -44,7 +44,11 @@ struct TurnDetection {
 
 // Settings that may change during a conversation. What is unset stays as it is on the server.
 struct SessionSettings {
-  std::optional<bool> speak{};  // false: written answers only
+  std::optional<bool> speak{};  // false: no speech
+  // Answers may have a picture. Only for a model that draws (ModelInfo::draws): of another the server refuses
+  // the settings with UNIMPLEMENTED. At the start it is off if only `speak` is set; if neither is, answers
+  // are made of all that the model can.
+  std::optional<bool> draw{};
   std::optional<TurnDetection> turn_detection{};
   std::optional<SamplingOptions> sampling{};
   std::optional<int> max_response_seconds{};  // of speech, 1 to 60
@@ -89,12 +93,34 @@ struct AudioDelta {
   std::vector<float> samples;  // decoded, mono at output_audio.sample_rate, in [-1, 1]
   uint64_t first_sample = 0;   // samples of the response before these
 };
+// The model begins a picture: `grid` rows of `grid` codes each.
+struct ImageStarted {
+  std::string response_id;
+  int image_index = 0;  // of the response's pictures, from 0
+  int width = 0;        // pixels
+  int height = 0;
+  int grid = 0;
+};
+// The picture so far; what is missing is blank. Some rows may be left out.
+struct ImageDelta {
+  std::string response_id;
+  int image_index = 0;
+  int rows = 0;         // of codes that are in it
+  std::string preview;  // a PNG file
+};
+struct ImageDone {
+  std::string response_id;
+  int image_index = 0;
+  std::string png;
+};
 struct Usage {
   int heard_frames = 0;
   int input_text_pieces = 0;
   int output_text_pieces = 0;
   int spoken_frames = 0;
   int context_positions = 0;
+  int input_images = 0;
+  int output_images = 0;
 };
 // A turn on the server's clock, microseconds since the session was created; 0 for what did not happen.
 struct LatencyLedger {
@@ -105,6 +131,7 @@ struct LatencyLedger {
   uint64_t first_packet_sent_us = 0;
   int least_margin_ms = 0;
   int underruns = 0;
+  uint64_t first_image_us = 0;
 };
 struct ResponseDone {
   std::string response_id;
@@ -129,13 +156,19 @@ struct Closed {
 struct Event {
   TimePoint received;  // when it came off the socket, before decoding
   std::variant<SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta, TurnEnded, ResponseStarted,
-               TextDelta, AudioDelta, ResponseDone, ServerError, Closed>
+               TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone, ResponseDone, ServerError, Closed>
       body;
 };
 
 // Called with each event, in order, one at a time, on a thread of the library's; must return soon, must not
 // throw and must not destroy the conversation. Every other call to the conversation is allowed.
 using Listener = std::function<void(const Event& event)>;
+
+// A picture as it lies in a file.
+struct ImageFile {
+  std::string bytes;
+  std::string media_type;  // "image/png", "image/jpeg" or "image/webp"
+};
 
 struct ConversationOptions {
   // Fixed for the conversation's life.
@@ -169,6 +202,11 @@ class Conversation {
   virtual Status AppendAudio(std::span<const int16_t> samples) = 0;
   // UTF-8, 1 to 4000 bytes.
   virtual Status AppendText(const std::string& text) = 0;
+  // A picture of the user's turn, at most 8 in one. What a file holds is for the server to say; here it is
+  // INVALID_ARGUMENT when it is empty or over 3 MiB. Pixels: sides of 1 to 8192, `rgb` of 3 bytes a pixel, at
+  // most 3 MiB.
+  virtual Status AppendImage(const ImageFile& file) = 0;
+  virtual Status AppendImage(const Image& image) = 0;
   // Ends the user's turn and asks for the response.
   virtual Status Commit() = 0;
   // Stops the response under way.
@@ -205,6 +243,10 @@ struct ModelInfo {
   int codebooks = 0;
   int vocabulary_size = 0;
   int max_positions = 0;
+  bool sees = false;   // pictures in
+  bool draws = false;  // pictures out
+  int image_side = 0;  // of its pictures, pixels; 0: it knows none
+  int image_grid = 0;  // codes on a side of one
 };
 
 struct ClientOptions {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -37,7 +39,7 @@ class Exchange {
     answer_->sample_rate = conversation.output_audio().sample_rate;
   }
 
-  Status AskTyped(const std::string& text);
+  Status AskTyped(const TypedQuestion& question);
   Status AskSpoken(const SpokenQuestion& question);
 
  private:
@@ -60,9 +62,13 @@ class Exchange {
   // Handles events until the answer is done or `until` has come.
   Status ReceiveUntil(TimePoint until);
   Status Handle(const Event& event);
+  Status HandleImageDone(const ImageDone& event, TimePoint received);
   Status HandleResponseDone(const ResponseDone& event, TimePoint received);
-  // Waits while too much is waiting to be sent.
+  // Both wait while too much is waiting to be sent.
   Status SendAudio(std::span<const float> samples);
+  Status SendImages(const std::vector<ImageFile>& images);
+  // Calls `send` until it is not RESOURCE_EXHAUSTED, or the answer is done.
+  Status SendWithPatience(const std::function<Status()>& send);
   // Sends nothing more of the question; waits for the end of the answer.
   Status AwaitEnd();
   // Why a call that sends failed: the stream's own reason if it is over.
@@ -78,12 +84,19 @@ class Exchange {
   std::string response_id_;
   std::optional<TimePoint> sent_;    // the packet with the last speech sample, or the Commit
   std::optional<TimePoint> spoken_;  // that sample itself
-  std::optional<TimePoint> turn_ended_, first_text_, done_;
+  std::optional<TimePoint> turn_ended_, first_text_, first_image_, done_;
+  std::map<int, AnswerImage> images_;  // begun, by their index
 };
 
-Status Exchange::AskTyped(const std::string& text) {
-  if (text.empty()) return InvalidArgument("the question has no text");
-  if (Status status = conversation_.AppendText(text); !status.ok()) return Explain(std::move(status));
+Status Exchange::AskTyped(const TypedQuestion& question) {
+  if (question.text.empty() && question.images.empty()) {
+    return InvalidArgument("the question has neither text nor pictures");
+  }
+  if (Status status = SendImages(question.images); !status.ok()) return status;
+  if (!question.text.empty()) {
+    if (Status status = conversation_.AppendText(question.text); !status.ok())
+      return Explain(std::move(status));
+  }
   sent_ = spoken_ = steady_clock::now();
   if (Status status = conversation_.Commit(); !status.ok()) return Explain(std::move(status));
   return AwaitEnd();
@@ -93,6 +106,7 @@ Status Exchange::AskSpoken(const SpokenQuestion& question) {
   const Result<Speech> prepared = Prepare(question);
   if (!prepared.ok()) return prepared.status();
   const Speech& speech = *prepared;
+  if (Status status = SendImages(question.images); !status.ok()) return status;
   const std::vector<float> silence(speech.packet);
   const size_t at_once = options_.real_time ? 0 : speech.packets() + kFastSilencePackets;
   const TimePoint start = steady_clock::now();
@@ -140,9 +154,21 @@ Result<Exchange::Speech> Exchange::Prepare(const SpokenQuestion& question) {
 }
 
 Status Exchange::SendAudio(std::span<const float> samples) {
+  return SendWithPatience([&] { return conversation_.AppendAudio(samples); });
+}
+
+Status Exchange::SendImages(const std::vector<ImageFile>& images) {
+  for (const ImageFile& image : images) {
+    Status status = SendWithPatience([&] { return conversation_.AppendImage(image); });
+    if (!status.ok()) return status;
+  }
+  return OkStatus();
+}
+
+Status Exchange::SendWithPatience(const std::function<Status()>& send) {
   const TimePoint give_up = steady_clock::now() + options_.timeout;
   while (true) {
-    Status status = conversation_.AppendAudio(samples);
+    Status status = send();
     if (status.ok()) return status;
     if (status.code() != StatusCode::kResourceExhausted) return Explain(std::move(status));
     if (steady_clock::now() > give_up) return status;
@@ -201,6 +227,12 @@ Status Exchange::Handle(const Event& event) {
     }
     loudspeaker_.Receive(event.received, audio->samples);
     answer_->audio.insert(answer_->audio.end(), audio->samples.begin(), audio->samples.end());
+  } else if (const auto* image = std::get_if<ImageStarted>(&event.body)) {
+    if (image->response_id == response_id_) images_[image->image_index] = {image->width, image->height, {}};
+  } else if (const auto* preview = std::get_if<ImageDelta>(&event.body)) {
+    if (preview->response_id == response_id_ && !first_image_) first_image_ = event.received;
+  } else if (const auto* picture = std::get_if<ImageDone>(&event.body)) {
+    if (picture->response_id == response_id_) return HandleImageDone(*picture, event.received);
   } else if (const auto* done = std::get_if<ResponseDone>(&event.body)) {
     if (done->response_id == response_id_) return HandleResponseDone(*done, event.received);
   } else if (const auto* error = std::get_if<ServerError>(&event.body)) {
@@ -209,6 +241,18 @@ Status Exchange::Handle(const Event& event) {
     if (!closed->status.ok()) return closed->status;
     return Unavailable("the server ended the conversation before the answer was complete");
   }
+  return OkStatus();
+}
+
+Status Exchange::HandleImageDone(const ImageDone& event, TimePoint received) {
+  const auto begun = images_.find(event.image_index);
+  if (begun == images_.end()) {
+    return DataLoss("image_done of picture " + std::to_string(event.image_index) + ", which was never begun");
+  }
+  if (!first_image_) first_image_ = received;
+  begun->second.png = event.png;
+  answer_->images.push_back(std::move(begun->second));
+  images_.erase(begun);
   return OkStatus();
 }
 
@@ -238,6 +282,7 @@ void Exchange::FillLatency() {
   latency.first_text_ms = since_sent(first_text_);
   latency.first_audio_ms = since_sent(loudspeaker_.first_packet());
   latency.first_audible_ms = since_sent(loudspeaker_.first_audible_received());
+  latency.first_image_ms = since_sent(first_image_);
   latency.done_ms = since_sent(done_);
   if (loudspeaker_.first_audible_played()) {
     latency.mouth_to_ear_ms = MillisecondsBetween(*spoken_, *loudspeaker_.first_audible_played());
@@ -260,7 +305,7 @@ void Exchange::ReportPlayback() {
 
 Status Ask(Conversation& conversation, const Question& question, const AskOptions& options, Answer* answer) {
   Exchange exchange(conversation, options, answer);
-  if (const auto* typed = std::get_if<TypedQuestion>(&question)) return exchange.AskTyped(typed->text);
+  if (const auto* typed = std::get_if<TypedQuestion>(&question)) return exchange.AskTyped(*typed);
   return exchange.AskSpoken(std::get<SpokenQuestion>(question));
 }
 

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
 #include "antiphon/ask.h"
 #include "antiphon/client.h"
+#include "client/image_file.h"
 #include "client/report.h"
 #include "media/wav.h"
 
@@ -28,7 +30,8 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   const AudioEncoding encoding = command.opus ? AudioEncoding::kOpus : AudioEncoding::kPcm16;
   const int rate = command.sample_rate != 0 ? command.sample_rate : (command.opus ? 24000 : 16000);
   options.input_audio = options.output_audio = {encoding, rate};
-  options.settings.speak = !command.write;
+  if (command.write) options.settings.speak = false;
+  if (!command.out_image.empty()) options.settings.draw = true;
   if (command.seed || command.temperature) {
     SamplingOptions sampling;
     sampling.seed = command.seed.value_or(0);
@@ -40,21 +43,28 @@ ConversationOptions OptionsFor(const AskCommand& command) {
 
 Result<std::vector<Question>> ReadQuestions(const std::vector<AskCommand::Item>& items) {
   std::vector<Question> questions;
+  std::vector<ImageFile> images;  // of the next question
   for (const AskCommand::Item& item : items) {
-    if (!item.spoken) {
-      questions.emplace_back(TypedQuestion{item.value});
-      continue;
+    if (item.kind == AskCommand::Kind::kImage) {
+      Result<ImageFile> image = ReadImageFile(item.value);
+      if (!image.ok()) return image.status();
+      images.push_back(std::move(*image));
+    } else if (item.kind == AskCommand::Kind::kAudio) {
+      Result<Audio> audio = ReadWav(item.value);
+      if (!audio.ok()) return audio.status();
+      questions.emplace_back(SpokenQuestion{std::move(audio->samples), audio->sample_rate, std::nullopt,
+                                            std::exchange(images, {})});
+    } else {
+      questions.emplace_back(TypedQuestion{item.value, std::exchange(images, {})});
     }
-    Result<Audio> audio = ReadWav(item.value);
-    if (!audio.ok()) return audio.status();
-    questions.emplace_back(SpokenQuestion{std::move(audio->samples), audio->sample_rate, std::nullopt});
   }
+  if (!images.empty()) questions.emplace_back(TypedQuestion{"", std::move(images)});
   return questions;
 }
 
 Status Converse(const AskCommand& command, Progress* progress) {
   // The files first: a wrong name should not cost anybody a session.
-  Result<std::vector<Question>> questions = ReadQuestions(command.questions);
+  Result<std::vector<Question>> questions = ReadQuestions(command.items);
   if (!questions.ok()) return questions.status();
   Result<std::unique_ptr<Client>> client = Client::Connect(command.server, {});
   if (!client.ok()) return client.status();
@@ -97,6 +107,24 @@ Status WriteAnswers(const std::string& path, const std::vector<Answer>& answers)
   return WriteWav(path, samples, sample_rate);
 }
 
+// "FILE.png", then "FILE-2.png" and so on.
+std::string ImagePath(const std::string& path, size_t number) {
+  if (number == 1) return path;
+  std::filesystem::path numbered(path);
+  const std::string name = numbered.stem().string() + "-" + std::to_string(number);
+  return numbered.replace_filename(name + numbered.extension().string()).string();
+}
+
+Status WriteImages(const std::string& path, const std::vector<Answer>& answers) {
+  size_t number = 0;
+  for (const Answer& answer : answers) {
+    for (const AnswerImage& image : answer.images) {
+      if (Status status = WriteFile(ImagePath(path, ++number), image.png); !status.ok()) return status;
+    }
+  }
+  return number > 0 ? OkStatus() : FailedPrecondition("there is no picture to write to " + path);
+}
+
 void PrintJson(const AskCommand& command, const Progress& progress, const Status& status) {
   nlohmann::json turns = nlohmann::json::array();
   for (const Answer& answer : progress.answers) turns.push_back(TurnJson(answer));
@@ -117,6 +145,7 @@ int RunAsk(const AskCommand& command) {
   Progress progress;
   Status status = Converse(command, &progress);
   if (status.ok() && !command.out_audio.empty()) status = WriteAnswers(command.out_audio, progress.answers);
+  if (status.ok() && !command.out_image.empty()) status = WriteImages(command.out_image, progress.answers);
   if (command.json) PrintJson(command, progress, status);
   if (!status.ok()) std::fputs(("antiphon: " + status.ToString() + "\n").c_str(), stderr);
   return status.ok() ? 0 : 1;

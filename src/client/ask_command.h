@@ -10,13 +10,15 @@
 namespace antiphon::client {
 
 struct AskCommand {
+  enum class Kind { kText, kAudio, kImage };
   struct Item {
-    bool spoken = false;
-    std::string value;  // a file's path, or the text
+    Kind kind = Kind::kText;
+    std::string value;  // the text, or a file's path
   };
   std::string server;
-  std::vector<Item> questions;  // in the order given
-  std::string out_audio;        // empty: not written
+  std::vector<Item> items;  // in the order given; pictures belong to the question behind them
+  std::string out_audio;    // empty: not written
+  std::string out_image;    // empty: not written
   bool fast = false;
   bool write = false;
   bool opus = false;

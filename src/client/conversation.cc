@@ -14,6 +14,8 @@ namespace {
 // Enough for every event of a long answer; more than that and the server is told to wait.
 constexpr size_t kEventCapacity = 4096;
 constexpr size_t kMaxTextBytes = 4000;
+constexpr size_t kMaxImageBytes = 3 * 1024 * 1024;
+constexpr int kMaxImageSide = 8192;
 
 std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context) {
   const auto& metadata = context.GetServerTrailingMetadata();
@@ -117,6 +119,36 @@ Status StreamConversation::AppendText(const std::string& text) {
   return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 
+Status StreamConversation::AppendImage(const ImageFile& file) {
+  if (file.bytes.empty() || file.bytes.size() > kMaxImageBytes) {
+    return InvalidArgument("the picture has " + std::to_string(file.bytes.size()) +
+                           " bytes, must have 1 to " + std::to_string(kMaxImageBytes));
+  }
+  v1::ClientEvent event;
+  event.mutable_image_append()->set_data(file.bytes);
+  event.mutable_image_append()->set_media_type(file.media_type);
+  return stream_.Send(std::move(event), Stream::Room::kInput);
+}
+
+Status StreamConversation::AppendImage(const Image& image) {
+  const bool sides =
+      image.width >= 1 && image.height >= 1 && image.width <= kMaxImageSide && image.height <= kMaxImageSide;
+  if (!sides || image.rgb.size() > kMaxImageBytes ||
+      image.rgb.size() != 3 * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
+    return InvalidArgument("a picture of " + std::to_string(image.width) + " x " +
+                           std::to_string(image.height) + " pixels and " + std::to_string(image.rgb.size()) +
+                           " bytes; sides must be 1 to 8192, bytes 3 a pixel and at most " +
+                           std::to_string(kMaxImageBytes));
+  }
+  v1::ClientEvent event;
+  v1::ImageAppend& append = *event.mutable_image_append();
+  append.set_data(image.rgb.data(), image.rgb.size());
+  append.set_media_type("image/x-rgb");
+  append.set_width(static_cast<uint32_t>(image.width));
+  append.set_height(static_cast<uint32_t>(image.height));
+  return stream_.Send(std::move(event), Stream::Room::kInput);
+}
+
 Status StreamConversation::Commit() {
   const std::lock_guard lock(sender_mutex_);
   // Before the rest of the audio is let go: without its commit it would have to be kept.
@@ -150,7 +182,17 @@ Status StreamConversation::ReportPlayback(const std::string& response_id, uint64
 }
 
 Status StreamConversation::Update(const SessionSettings& settings) {
-  return SendSettings(settings, /*with_formats=*/false);
+  return SendSettings(Completed(settings), /*with_formats=*/false);
+}
+
+SessionSettings StreamConversation::Completed(SessionSettings settings) {
+  if (!settings.speak && !settings.draw) return settings;
+  const std::lock_guard lock(mutex_);
+  if (!settings.speak) settings.speak = in_force_.speak;
+  if (!settings.draw) settings.draw = in_force_.draw;
+  in_force_.speak = settings.speak;
+  in_force_.draw = settings.draw;
+  return settings;
 }
 
 Status StreamConversation::FinishInput() {
@@ -208,6 +250,10 @@ Result<bool> StreamConversation::Receive(TimePoint received, v1::ServerEvent&& w
   } else if (std::holds_alternative<Session>(*body)) {
     return DataLoss("the server created the session twice");
   }
+  if (const auto* updated = std::get_if<SessionUpdated>(&*body)) {
+    const std::lock_guard lock(mutex_);
+    in_force_ = updated->settings;
+  }
   if (auto* delta = std::get_if<AudioDelta>(&*body)) {
     Result<std::vector<float>> samples = receiver_.Unpack(delta->response_id, audio);
     if (!samples.ok()) return samples.status();
@@ -237,7 +283,7 @@ Result<bool> StreamConversation::TakeOpening(WireBody& body) {
   if (!created_) return DataLoss("the server sent an event before session_created");
   auto* updated = std::get_if<SessionUpdated>(&body);
   if (updated == nullptr) return false;
-  session_.settings = std::move(updated->settings);
+  session_.settings = in_force_ = std::move(updated->settings);
   accepted_ = true;
   opened_.notify_all();
   return true;

@@ -30,6 +30,8 @@ class StreamConversation final : public Conversation, private StreamSink {
   Status AppendAudio(std::span<const float> samples) override;
   Status AppendAudio(std::span<const int16_t> samples) override;
   Status AppendText(const std::string& text) override;
+  Status AppendImage(const ImageFile& file) override;
+  Status AppendImage(const Image& image) override;
   Status Commit() override;
   Status Cancel() override;
   Status Clear() override;
@@ -50,6 +52,8 @@ class StreamConversation final : public Conversation, private StreamSink {
   void OnEnd(const grpc::Status& status, const grpc::ClientContext& context) override;
 
   Status SendSettings(const SessionSettings& settings, bool with_formats);
+  // With `speak` and `draw` completed from those in force, if one is set: on the wire they are one setting.
+  SessionSettings Completed(SessionSettings settings);
   // Whatever waits already. REQUIRES: sender_mutex_ is held.
   Status SendPackets(Result<std::vector<std::string>> packets);
   // The session, or why there is none.
@@ -77,6 +81,7 @@ class StreamConversation final : public Conversation, private StreamSink {
   bool accepted_ = false;  // and session_updated
   bool closing_ = false;   // Close was called
   Session session_;
+  SessionSettings in_force_;      // as the server last said, or as they were asked for since
   Status failure_;                // our own reason to end the conversation
   std::optional<Closed> closed_;  // the end
 

@@ -1,6 +1,8 @@
 // The command line `antiphon`. Exit status: 0, 1 when the command failed, 2 when it was called wrongly.
 #include <CLI/CLI.hpp>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "client/ask_command.h"
 #include "client/models_command.h"
@@ -11,15 +13,32 @@ constexpr char kDefaultServer[] = "127.0.0.1:50051";
 
 using antiphon::client::AskCommand;
 
-// --audio and --text may be repeated and mixed, and their order matters; CLI11 keeps it in parse_order().
-void OrderQuestions(const CLI::App& app, const CLI::Option* audio, const CLI::Option* text,
-                    AskCommand* command) {
-  size_t audios = 0, texts = 0;
-  for (const CLI::Option* option : app.parse_order()) {
-    if (option == audio) command->questions.push_back({true, audio->results()[audios++]});
-    if (option == text) command->questions.push_back({false, text->results()[texts++]});
+// What --audio, --text and --image have in common: they may be repeated and mixed, and their order matters,
+// which CLI11 keeps in parse_order().
+class Items {
+ public:
+  void Add(AskCommand::Kind kind, CLI::Option* option) {
+    option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    sources_[option] = {kind, 0};
   }
-}
+
+  std::vector<AskCommand::Item> InOrder(const CLI::App& app) {
+    std::vector<AskCommand::Item> items;
+    for (const CLI::Option* option : app.parse_order()) {
+      const auto source = sources_.find(option);
+      if (source == sources_.end()) continue;
+      items.push_back({source->second.kind, option->results()[source->second.taken++]});
+    }
+    return items;
+  }
+
+ private:
+  struct Source {
+    AskCommand::Kind kind;
+    size_t taken;
+  };
+  std::map<const CLI::Option*, Source> sources_;
+};
 
 }  // namespace
 
@@ -30,21 +49,30 @@ int main(int argc, char** argv) {
   AskCommand ask;
   ask.server = kDefaultServer;
   CLI::App* ask_app = app.add_subcommand("ask", "Ask questions, spoken or typed, in one conversation");
-  const CLI::Option* audio =
+  Items items;
+  items.Add(
+      AskCommand::Kind::kAudio,
       ask_app
           ->add_option("--audio", "A spoken question: an audio file of any rate, mono or stereo; repeatable")
-          ->type_name("FILE")
-          ->expected(1)
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  const CLI::Option* text =
-      ask_app->add_option("--text", "A typed question; repeatable, mixes with --audio in order")
-          ->type_name("TEXT")
-          ->expected(1)
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+          ->type_name("FILE"));
+  items.Add(AskCommand::Kind::kText,
+            ask_app->add_option("--text", "A typed question; repeatable, mixes with --audio in order")
+                ->type_name("TEXT"));
+  items.Add(AskCommand::Kind::kImage,
+            ask_app
+                ->add_option(
+                    "--image",
+                    "A picture for the question behind it: a PNG, JPEG or WebP file; repeatable; a question "
+                    "of its own if none is behind it")
+                ->type_name("FILE"));
   ask_app->add_option("--server", ask.server, "Where the server listens")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   ask_app->add_option("--out-audio", ask.out_audio, "Write the spoken answers to this WAV file")
+      ->type_name("FILE");
+  ask_app
+      ->add_option("--out-image", ask.out_image,
+                   "Write the pictures of the answers to this PNG file, and to FILE-2.png and so on")
       ->type_name("FILE");
   ask_app->add_flag("--write", ask.write, "Ask for written answers, without speech");
   ask_app->add_flag("--fast", ask.fast, "Send audio as fast as it goes; no latency is measured then");
@@ -73,8 +101,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (ask_app->parsed()) {
-      OrderQuestions(*ask_app, audio, text, &ask);
-      if (ask.questions.empty()) throw CLI::RequiredError("--audio or --text");
+      ask.items = items.InOrder(*ask_app);
+      if (ask.items.empty()) throw CLI::RequiredError("--audio, --text or --image");
     }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

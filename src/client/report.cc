@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <optional>
+#include <utility>
 
 namespace antiphon::client {
 namespace {
@@ -20,6 +21,7 @@ json LatencyJson(const ClientLatency& latency) {
           {"turn_ended", MillisecondsJson(latency.turn_ended_ms)},
           {"first_text", MillisecondsJson(latency.first_text_ms)},
           {"first_audio", MillisecondsJson(latency.first_audio_ms)},
+          {"first_image", MillisecondsJson(latency.first_image_ms)},
           {"mouth_to_ear", MillisecondsJson(latency.mouth_to_ear_ms)},
           {"done", MillisecondsJson(latency.done_ms)},
           {"least_margin", Rounded(latency.least_margin_ms)},
@@ -36,6 +38,7 @@ json LedgerJson(const LatencyLedger& ledger) {
           {"first_symbol", since(ledger.first_symbol_us)},
           {"first_frame", since(ledger.first_frame_us)},
           {"first_packet_sent", since(ledger.first_packet_sent_us)},
+          {"first_image", since(ledger.first_image_us)},
           {"least_margin", ledger.least_margin_ms},
           {"underruns", ledger.underruns}};
 }
@@ -92,9 +95,14 @@ std::string LatencyText(const Answer& answer) {
 
 json TurnJson(const Answer& answer) {
   const Usage& usage = answer.usage;
+  json images = json::array();
+  for (const AnswerImage& image : answer.images) {
+    images.push_back({{"width", image.width}, {"height", image.height}, {"bytes", image.png.size()}});
+  }
   return {{"transcript", answer.transcript},
           {"answer", answer.text},
           {"audio_seconds", AudioSeconds(answer)},
+          {"images", std::move(images)},
           {"turn_end", answer.turn_end ? json(Name(*answer.turn_end)) : json(nullptr)},
           {"end", answer.end ? json(Name(*answer.end)) : json(nullptr)},
           {"cut_in", answer.cut_in},
@@ -105,7 +113,9 @@ json TurnJson(const Answer& answer) {
             {"input_text_pieces", usage.input_text_pieces},
             {"output_text_pieces", usage.output_text_pieces},
             {"spoken_frames", usage.spoken_frames},
-            {"context_positions", usage.context_positions}}}};
+            {"context_positions", usage.context_positions},
+            {"input_images", usage.input_images},
+            {"output_images", usage.output_images}}}};
 }
 
 json ModelJson(const ModelInfo& model) {
@@ -118,7 +128,11 @@ json ModelJson(const ModelInfo& model) {
           {"frame_ms", model.frame_ms},
           {"codebooks", model.codebooks},
           {"vocabulary_size", model.vocabulary_size},
-          {"max_positions", model.max_positions}};
+          {"max_positions", model.max_positions},
+          {"sees", model.sees},
+          {"draws", model.draws},
+          {"image_side", model.image_side},
+          {"image_grid", model.image_grid}};
 }
 
 json ErrorJson(const Status& status) {
@@ -133,6 +147,13 @@ std::string TurnText(const Answer& answer, const std::string& model) {
         "{:<9}{:.1f} s, {}\n", "speech", AudioSeconds(answer),
         answer.latency.underruns == 0 ? "no gaps" : fmt::format("{} gaps", answer.latency.underruns));
   }
+  for (const AnswerImage& image : answer.images) {
+    text += fmt::format("{:<9}{} x {}", "picture", image.width, image.height);
+    if (answer.latency.first_image_ms) {
+      text += fmt::format(", first preview after {:.0f} ms", *answer.latency.first_image_ms);
+    }
+    text += "\n";
+  }
   text += fmt::format("{:<9}{}\n", "latency", LatencyText(answer));
   if (answer.end && *answer.end != ResponseEnd::kCompleted) {
     text += fmt::format("{:<9}{}\n", "ended", Name(*answer.end));
@@ -141,13 +162,16 @@ std::string TurnText(const Answer& answer, const std::string& model) {
 }
 
 std::string ModelTable(const std::vector<ModelInfo>& models) {
-  std::string table = fmt::format("{:<12}{:<10}{:>11}{:>8}{:>8}{:>9}{:>7}{:>11}{:>12}\n", "model", "version",
-                                  "parameters", "hears", "speaks", "rate", "frame", "codebooks", "positions");
+  const auto yes_or_no = [](bool value) { return value ? "yes" : "no"; };
+  std::string table = fmt::format("{:<12}{:<10}{:>11}{:>8}{:>8}{:>7}{:>7}{:>9}{:>7}{:>11}{:>12}\n", "model",
+                                  "version", "parameters", "hears", "speaks", "sees", "draws", "rate",
+                                  "frame", "codebooks", "positions");
   for (const ModelInfo& model : models) {
-    table += fmt::format("{:<12}{:<10}{:>10.1f}M{:>8}{:>8}{:>6} Hz{:>4} ms{:>11}{:>12}\n", model.name,
-                         model.version, static_cast<double>(model.parameters) / 1e6,
-                         model.hears ? "yes" : "no", model.speaks ? "yes" : "no", model.sample_rate,
-                         model.frame_ms, model.codebooks, model.max_positions);
+    table +=
+        fmt::format("{:<12}{:<10}{:>10.1f}M{:>8}{:>8}{:>7}{:>7}{:>6} Hz{:>4} ms{:>11}{:>12}\n", model.name,
+                    model.version, static_cast<double>(model.parameters) / 1e6, yes_or_no(model.hears),
+                    yes_or_no(model.speaks), yes_or_no(model.sees), yes_or_no(model.draws), model.sample_rate,
+                    model.frame_ms, model.codebooks, model.max_positions);
   }
   return table;
 }

@@ -9,6 +9,11 @@
 namespace antiphon::client {
 namespace {
 
+template <typename Modalities>
+bool Has(const Modalities& modalities, v1::Modality modality) {
+  return std::ranges::find(modalities, modality) != modalities.end();
+}
+
 Session FromWire(v1::SessionCreated&& wire) {
   return {std::move(*wire.mutable_session_id()), std::move(*wire.mutable_model()),
           std::move(*wire.mutable_model_version()), client::FromWire(wire.config()),
@@ -39,9 +44,10 @@ Result<WireBody> FromWire(v1::TurnEnded&& wire) {
 }
 
 Usage FromWire(const v1::Usage& wire) {
-  return {static_cast<int>(wire.heard_frames()), static_cast<int>(wire.input_text_pieces()),
+  return {static_cast<int>(wire.heard_frames()),       static_cast<int>(wire.input_text_pieces()),
           static_cast<int>(wire.output_text_pieces()), static_cast<int>(wire.spoken_frames()),
-          static_cast<int>(wire.context_positions())};
+          static_cast<int>(wire.context_positions()),  static_cast<int>(wire.input_images()),
+          static_cast<int>(wire.output_images())};
 }
 
 LatencyLedger FromWire(const v1::LatencyLedger& wire) {
@@ -51,7 +57,8 @@ LatencyLedger FromWire(const v1::LatencyLedger& wire) {
           wire.first_frame_us(),
           wire.first_packet_sent_us(),
           static_cast<int>(wire.least_margin_ms()),
-          static_cast<int>(wire.underruns())};
+          static_cast<int>(wire.underruns()),
+          wire.first_image_us()};
 }
 
 Result<WireBody> FromWire(v1::ResponseDone&& wire) {
@@ -104,9 +111,10 @@ void ToWire(const AudioFormat& format, v1::AudioFormat* wire) {
 }
 
 void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
-  if (settings.speak) {
+  if (settings.speak || settings.draw) {
     wire->add_output_modalities(v1::MODALITY_TEXT);
-    if (*settings.speak) wire->add_output_modalities(v1::MODALITY_AUDIO);
+    if (settings.speak.value_or(true)) wire->add_output_modalities(v1::MODALITY_AUDIO);
+    if (settings.draw.value_or(false)) wire->add_output_modalities(v1::MODALITY_IMAGE);
   }
   if (settings.turn_detection) {
     const TurnDetection& from = *settings.turn_detection;
@@ -131,8 +139,8 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
 
 SessionSettings FromWire(const v1::SessionConfig& wire) {
   SessionSettings settings;
-  settings.speak =
-      std::ranges::find(wire.output_modalities(), v1::MODALITY_AUDIO) != wire.output_modalities().end();
+  settings.speak = Has(wire.output_modalities(), v1::MODALITY_AUDIO);
+  settings.draw = Has(wire.output_modalities(), v1::MODALITY_IMAGE);
   settings.turn_detection = TurnDetection{wire.turn_detection().mode() != v1::TurnDetection::MODE_NONE,
                                           wire.turn_detection().threshold(),
                                           static_cast<int>(wire.turn_detection().max_silence_ms())};
@@ -148,16 +156,17 @@ ModelInfo FromWire(const v1::ModelInfo& wire) {
   info.name = wire.name();
   info.version = wire.version();
   info.parameters = wire.parameters();
-  const auto has_audio = [](const auto& modalities) {
-    return std::ranges::find(modalities, v1::MODALITY_AUDIO) != modalities.end();
-  };
-  info.hears = has_audio(wire.input_modalities());
-  info.speaks = has_audio(wire.output_modalities());
+  info.hears = Has(wire.input_modalities(), v1::MODALITY_AUDIO);
+  info.speaks = Has(wire.output_modalities(), v1::MODALITY_AUDIO);
+  info.sees = Has(wire.input_modalities(), v1::MODALITY_IMAGE);
+  info.draws = Has(wire.output_modalities(), v1::MODALITY_IMAGE);
   info.sample_rate = static_cast<int>(wire.sample_rate());
   info.frame_ms = static_cast<int>(wire.frame_ms());
   info.codebooks = static_cast<int>(wire.codebooks());
   info.vocabulary_size = static_cast<int>(wire.vocabulary_size());
   info.max_positions = static_cast<int>(wire.max_positions());
+  info.image_side = static_cast<int>(wire.image_side());
+  info.image_grid = static_cast<int>(wire.image_grid());
   return info;
 }
 
@@ -185,6 +194,23 @@ Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio) {
       v1::AudioDelta& delta = *wire.mutable_audio_delta();
       *audio = std::move(*delta.mutable_audio());
       return WireBody(AudioDelta{std::move(*delta.mutable_response_id()), {}, delta.first_sample()});
+    }
+    case v1::ServerEvent::kImageStarted: {
+      v1::ImageStarted& started = *wire.mutable_image_started();
+      return WireBody(ImageStarted{std::move(*started.mutable_response_id()),
+                                   static_cast<int>(started.image_index()), static_cast<int>(started.width()),
+                                   static_cast<int>(started.height()), static_cast<int>(started.grid())});
+    }
+    case v1::ServerEvent::kImageDelta: {
+      v1::ImageDelta& delta = *wire.mutable_image_delta();
+      return WireBody(ImageDelta{std::move(*delta.mutable_response_id()),
+                                 static_cast<int>(delta.image_index()), static_cast<int>(delta.rows()),
+                                 std::move(*delta.mutable_preview())});
+    }
+    case v1::ServerEvent::kImageDone: {
+      v1::ImageDone& done = *wire.mutable_image_done();
+      return WireBody(ImageDone{std::move(*done.mutable_response_id()), static_cast<int>(done.image_index()),
+                                std::move(*done.mutable_png())});
     }
     case v1::ServerEvent::kResponseDone:
       return FromWire(std::move(*wire.mutable_response_done()));

@@ -24,9 +24,9 @@ ModelInfo FromWire(const v1::ModelInfo& wire);
 // The event's body; std::monostate for kinds this client does not know, which it skips as later servers may
 // send them. `audio` receives the bytes of an AudioDelta, whose samples are left empty. DATA_LOSS for values
 // outside their enums.
-using WireBody =
-    std::variant<std::monostate, Session, SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta,
-                 TurnEnded, ResponseStarted, TextDelta, AudioDelta, ResponseDone, ServerError>;
+using WireBody = std::variant<std::monostate, Session, SessionUpdated, SpeechStarted, SpeechStopped,
+                              TranscriptDelta, TurnEnded, ResponseStarted, TextDelta, AudioDelta,
+                              ImageStarted, ImageDelta, ImageDone, ResponseDone, ServerError>;
 Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio);
 
 }  // namespace antiphon::client

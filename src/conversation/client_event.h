@@ -21,6 +21,12 @@ struct AudioAppend {
 struct TextAppend {
   std::string text;
 };
+struct ImageAppend {
+  std::string data;        // a file, or pixels
+  std::string media_type;  // which of them
+  uint32_t width = 0;      // of pixels
+  uint32_t height = 0;
+};
 struct Commit {};
 struct Clear {};
 struct Cancel {};
@@ -37,8 +43,8 @@ struct ClientEvent {
   std::string event_id;
   TimePoint received;  // when its last byte had arrived
   std::variant<client_event::Unknown, client_event::SessionUpdate, client_event::AudioAppend,
-               client_event::TextAppend, client_event::Commit, client_event::Clear, client_event::Cancel,
-               client_event::PlaybackPosition>
+               client_event::TextAppend, client_event::ImageAppend, client_event::Commit, client_event::Clear,
+               client_event::Cancel, client_event::PlaybackPosition>
       event;
 };
 

@@ -5,39 +5,49 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "conversation/image_input.h"
 
 namespace antiphon {
 namespace {
 
 constexpr size_t kMaxEventIdBytes = 64;
 constexpr size_t kMaxTextBytes = 4000;
+constexpr int kMaxImages = 8;  // of a turn
 // What is kept of what is said while a cancelled response stops: an engine step takes a fraction of this.
 constexpr size_t kMaxPacketsWhileCancelling = 256;
 constexpr uint64_t kMaxSecondsWhileCancelling = 2;
 
 Refusal WrongMoment(std::string message) { return {FailedPrecondition(std::move(message)), ""}; }
+Refusal ResponseUnderWay() {
+  return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Conversation>> Conversation::Create(ConversationOptions options,
                                                            const ModelDescription& model,
                                                            std::unique_ptr<Sequence> sequence,
-                                                           const Clock& clock, EventSink& sink) {
+                                                           ImagePainter painter, const Clock& clock,
+                                                           EventSink& sink) {
   auto ear = Ear::Create(model, AudioFormat{}.sample_rate);
   if (!ear.ok()) return ear.status();
-  return std::unique_ptr<Conversation>(
-      new Conversation(std::move(options), model, std::move(sequence), clock, sink, std::move(*ear)));
+  return std::unique_ptr<Conversation>(new Conversation(std::move(options), model, std::move(sequence),
+                                                        std::move(painter), clock, sink, std::move(*ear)));
 }
 
 Conversation::Conversation(ConversationOptions options, const ModelDescription& model,
-                           std::unique_ptr<Sequence> sequence, const Clock& clock, EventSink& sink, Ear ear)
+                           std::unique_ptr<Sequence> sequence, ImagePainter painter, const Clock& clock,
+                           EventSink& sink, Ear ear)
     : options_(std::move(options)),
       model_(model),
+      painter_(std::move(painter)),
       clock_(clock),
       sink_(sink),
       ear_(std::move(ear)),
       ledger_(clock.Now()),
-      sequence_(std::move(sequence)) {}
+      sequence_(std::move(sequence)) {
+  config_.draw = model_.image_side > 0;
+}
 
 void Conversation::Start() {
   Configure();
@@ -87,6 +97,7 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
+  if (const auto* image = std::get_if<ResponseImage>(&event)) return On(*image);
   On(std::get<ResponseDone>(event));
 }
 
@@ -99,7 +110,7 @@ Conversation::Answer Conversation::Take(const client_event::Unknown&, TimePoint)
 }
 
 Conversation::Answer Conversation::Take(const client_event::SessionUpdate& update, TimePoint) {
-  auto applied = ApplyUpdate(config_, update.config);
+  auto applied = ApplyUpdate(config_, update.config, model_.image_side > 0);
   if (auto* refusal = std::get_if<Refusal>(&applied)) return std::move(*refusal);
   const auto& wanted = std::get<SessionConfig>(applied);
   if (wanted.input != config_.input) {
@@ -123,6 +134,7 @@ void Conversation::Configure() {
   options.speak = config_.speak;
   options.semantic_turns = config_.turn_detection.mode == TurnDetectionMode::kSemantic;
   options.endpoint_threshold = config_.turn_detection.threshold;
+  options.max_response_images = config_.draw ? 1 : 0;
   options.max_response_frames = config_.max_response_seconds * model_.sample_rate / model_.frame_samples;
   options.sampling = config_.sampling;
   sequence_->Configure(options);
@@ -147,19 +159,38 @@ Conversation::Answer Conversation::Take(const client_event::TextAppend& append, 
         InvalidArgument("text has " + std::to_string(append.text.size()) + " bytes, must have 1 to 4000"),
         field};
   }
-  if (!MayMake(Move::kText))
-    return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
+  if (!MayMake(Move::kContent)) return ResponseUnderWay();
   if (Status status = sequence_->AppendText(append.text); !status.ok()) return Refusal{status, field};
-  Make(Move::kText);
-  has_text_ = true;
-  ++texts_;
+  Make(Move::kContent);
+  ++content_.texts;
+  return std::nullopt;
+}
+
+// What costs nothing is checked first, and the pixels only then.
+Conversation::Answer Conversation::Take(const client_event::ImageAppend& append, TimePoint) {
+  if (model_.image_side == 0) {
+    return Refusal{Status(StatusCode::kUnimplemented, "this model knows no pictures"), "image_append"};
+  }
+  if (!MayMake(Move::kContent)) return ResponseUnderWay();
+  const std::string field = "image_append.data";
+  if (content_.images >= kMaxImages) {
+    return Refusal{ResourceExhausted("the turn has 8 pictures, the most it may have"), field};
+  }
+  auto decoded = DecodeImageAppend(append);
+  if (auto* refusal = std::get_if<Refusal>(&decoded)) return std::move(*refusal);
+  if (Status status = sequence_->AppendImage(std::get<Image>(decoded)); !status.ok()) {
+    return Refusal{status, field};
+  }
+  Make(Move::kContent);
+  ++content_.images;
   return std::nullopt;
 }
 
 Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint received) {
-  if (response_due()) return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
-  if (!MayMake(Move::kEnd))
-    return WrongMoment("the turn is empty: no text, and no voice in the audio so far");
+  if (response_due()) return ResponseUnderWay();
+  if (!MayMake(Move::kEnd)) {
+    return WrongMoment("the turn is empty: no text, no picture, and no voice in the audio so far");
+  }
   if (state_ == ConversationState::kTyping) ledger_.Committed(received);
   EndTurn(TurnEndCause::kCommit);
   return std::nullopt;
@@ -176,9 +207,8 @@ Conversation::Answer Conversation::Take(const client_event::Cancel&, TimePoint) 
     return std::nullopt;
   }
   if (!MayMake(Move::kCancel)) return WrongMoment("no response is under way");
-  Make(Move::kCancel);
-  sequence_->Cancel();
-  sink_.DropAudio(response_->id());
+  StopResponse();
+  sink_.DropMedia(response_->id());
   return std::nullopt;
 }
 

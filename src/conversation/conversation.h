@@ -14,6 +14,7 @@
 #include "conversation/client_event.h"
 #include "conversation/conversation_state.h"
 #include "conversation/ear.h"
+#include "conversation/image_output.h"
 #include "conversation/input_decoder.h"
 #include "conversation/response.h"
 #include "conversation/server_event.h"
@@ -34,11 +35,13 @@ struct ConversationOptions {
 // told on to OnEngineEvent in the same order. All it has to say goes to the sink, during the calls.
 class Conversation {
  public:
-  // `clock` and `sink` outlive the conversation. The sequence is freed with it, or at once on failure:
-  // INVALID_ARGUMENT for a model whose audio this server cannot listen for.
+  // `clock` and `sink` outlive the conversation, and so does what `painter` refers to; it is called for a
+  // model that knows pictures only, on the owner's thread. The sequence is freed with the conversation, or at
+  // once on failure: INVALID_ARGUMENT for a model whose audio this server cannot listen for.
   static Result<std::unique_ptr<Conversation>> Create(ConversationOptions options,
                                                       const ModelDescription& model,
-                                                      std::unique_ptr<Sequence> sequence, const Clock& clock,
+                                                      std::unique_ptr<Sequence> sequence,
+                                                      ImagePainter painter, const Clock& clock,
                                                       EventSink& sink);
 
   // Sends SessionCreated. Call once, first.
@@ -55,6 +58,14 @@ class Conversation {
   void OnHalfClose() { half_closed_ = true; }
   // Lets time pass: call every 50 ms or so while wants_ticks().
   void Tick();
+
+  // Pictures of the response are to be painted. They take some 15 ms each: call Paint, which paints one, only
+  // when no event waits to be passed on. What is left when the response ends is painted then.
+  bool wants_to_paint() const {
+    return state_ == ConversationState::kResponding && response_->wants_to_paint();
+  }
+  // REQUIRES: wants_to_paint().
+  void Paint();
 
   bool wants_ticks() const { return state_ == ConversationState::kHearing; }
   // A response was asked for and has not ended.
@@ -74,9 +85,15 @@ class Conversation {
     std::vector<float> samples;
     TimePoint received;
   };
+  // What a turn has besides speech.
+  struct Content {
+    int texts = 0;
+    int images = 0;
+    bool empty() const { return texts == 0 && images == 0; }
+  };
 
   Conversation(ConversationOptions options, const ModelDescription& model, std::unique_ptr<Sequence> sequence,
-               const Clock& clock, EventSink& sink, Ear ear);
+               ImagePainter painter, const Clock& clock, EventSink& sink, Ear ear);
 
   // Makes a move that is legal here.
   void Make(Move move);
@@ -88,6 +105,7 @@ class Conversation {
   Answer Take(const client_event::SessionUpdate& update, TimePoint received);
   Answer Take(const client_event::AudioAppend& append, TimePoint received);
   Answer Take(const client_event::TextAppend& append, TimePoint received);
+  Answer Take(const client_event::ImageAppend& append, TimePoint received);
   Answer Take(const client_event::Commit& commit, TimePoint received);
   Answer Take(const client_event::Clear& clear, TimePoint received);
   Answer Take(const client_event::Cancel& cancel, TimePoint received);
@@ -117,11 +135,14 @@ class Conversation {
   void BeginResponse(uint64_t turn, const TurnEnded& ended);
   void On(const ResponseText& text);
   void On(const ResponseAudio& audio);
+  void On(const ResponseImage& image);
   void On(const ResponseDone& done);
   void FailResponse(const Status& status);
+  void StopResponse();
 
   const ConversationOptions options_;
   const ModelDescription model_;
+  const ImagePainter painter_;
   const Clock& clock_;
   EventSink& sink_;
   SessionConfig config_;
@@ -133,10 +154,9 @@ class Conversation {
 
   // The open turn.
   bool voice_told_ = false;  // SpeechStarted was sent and SpeechStopped was not
-  bool has_text_ = false;    // something was typed
-  int texts_ = 0;            // how often
-  bool has_words_ = false;   // something was recognised
-  int frames_heard_ = 0;     // passed to the engine
+  Content content_;
+  bool has_words_ = false;  // something was recognised
+  int frames_heard_ = 0;    // passed to the engine
   // ClearTurn calls the engine has yet to carry out: what it still tells of input is of a turn forgotten.
   int clears_under_way_ = 0;
   // Waits for the engine to have room, in order; behind it the end of the turn, if it has come to that.
@@ -148,9 +168,9 @@ class Conversation {
   // The response.
   uint64_t responses_ = 0;
   uint64_t response_turn_ = 0;          // the engine's number of its turn; other results are late ones
-  int texts_too_late_ = 0;              // typed after the engine had ended the turn: of the next one
+  Content content_too_late_;            // came after the engine had ended the turn: of the next one
   bool cancel_wanted_ = false;          // the client cancelled between its commit and TurnEnded
-  std::optional<Status> output_fault_;  // what kept its speech from being encoded
+  std::optional<Status> output_fault_;  // what kept its speech or pictures from being encoded
   server_event::Usage usage_;
   std::unique_ptr<Response> response_;  // while it is under way
   std::deque<Packet> said_while_cancelling_;

@@ -15,19 +15,18 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   Make(Move::kAnswer);
   ledger_.Endpoint(ended.at);
   response_turn_ = turn;
-  texts_too_late_ = std::max(0, texts_ - ended.texts);
+  content_too_late_ = {.texts = std::max(0, content_.texts - ended.texts),
+                       .images = std::max(0, content_.images - ended.images)};
   output_fault_.reset();
   usage_ = {};
   usage_.heard_frames = ended.heard_frames;
   usage_.input_text_pieces = ended.text_pieces;
+  usage_.input_images = ended.images;
   const std::string id = "response-" + std::to_string(++responses_);
-  response_ = std::make_unique<Response>(id, config_, model_.sample_rate, clock_, sink_, ledger_);
+  response_ = std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_);
   sink_.Send(server_event::TurnEnded{ended.cause, ended.transcript});
   sink_.Send(server_event::ResponseStarted{id});
-  if (cancel_wanted_) {
-    Make(Move::kCancel);
-    sequence_->Cancel();
-  }
+  if (cancel_wanted_) StopResponse();
 }
 
 void Conversation::On(const ResponseText& text) {
@@ -39,12 +38,25 @@ void Conversation::On(const ResponseAudio& audio) {
   if (Status status = response_->OnAudio(audio); !status.ok()) FailResponse(status);
 }
 
-// What cannot be encoded cannot be heard: the engine need not go on.
+void Conversation::On(const ResponseImage& image) {
+  if (state_ == ConversationState::kResponding) response_->OnImage(image);
+}
+
+void Conversation::Paint() {
+  if (Status status = response_->Paint(); !status.ok()) FailResponse(status);
+}
+
+// What cannot be encoded cannot be heard or seen: the engine need not go on.
 void Conversation::FailResponse(const Status& status) {
   LogError("session {}: {}: {}", options_.session_id, response_->id(), status.ToString());
   output_fault_ = status;
+  StopResponse();
+}
+
+void Conversation::StopResponse() {
   Make(Move::kCancel);
   sequence_->Cancel();
+  response_->CutShort();
 }
 
 void Conversation::On(const ResponseDone& done) {
@@ -62,16 +74,16 @@ void Conversation::On(const ResponseDone& done) {
   if (end == ResponseEnd::kFailed) Refuse({Internal(error.message()), ""}, "");
   usage_.output_text_pieces = done.text_pieces;
   usage_.spoken_frames = done.spoken_frames;
+  usage_.output_images = done.images;
   usage_.context_positions = done.context_positions;
   sink_.Send(server_event::ResponseDone{response_->id(), end, response_->text(), usage_,
                                         ledger_.Report(response_->playback())});
   response_.reset();
   Make(Move::kResponseDone);
   BeginTurns();
-  if (texts_too_late_ > 0) {
-    Make(Move::kText);
-    has_text_ = true;
-    texts_ = texts_too_late_;
+  if (!content_too_late_.empty()) {
+    Make(Move::kContent);
+    content_ = content_too_late_;
   }
   for (const Packet& packet : std::exchange(said_while_cancelling_, {})) {
     if (!response_due()) Hear(packet);  // it may be enough for the longest turn

@@ -10,7 +10,7 @@ std::optional<ConversationState> Next(ConversationState state, Move move) {
     case Move::kVoice:
       if (state == State::kWaiting || state == State::kTyping) return State::kHearing;
       break;
-    case Move::kText:
+    case Move::kContent:
       if (state == State::kWaiting) return State::kTyping;
       if (open) return state;
       break;

@@ -5,12 +5,12 @@
 //      ^  |  ^   kForget      |   ^                 ^  |                     |                       |
 //      |  |  +----------------+   |                 |  | kForget             |                       |
 //      |  |             kNoise|   | kVoice          |  v                     | kResponseDone         |
-//      |  | kText             v   |                 | kWaiting               v                       |
+//      |  | kContent          v   |                 | kWaiting               v                       |
 //      |  +---------------> kTyping ----------------+               kWaiting <-----------------------+
 //      |     kForget          |            kEnd
 //      +----------------------+
 //
-//   kText is a loop in kTyping and kHearing, kForget in kWaiting.
+//   kContent is a loop in kTyping and kHearing, kForget in kWaiting.
 //   kAnswer, the engine's word that the turn is over, is also legal in kWaiting, kTyping and kHearing: the
 //   model may take its turn by itself, and may have done so just before it was told to forget the turn.
 //   Everything not drawn or said here is refused.
@@ -23,7 +23,7 @@ namespace antiphon {
 
 enum class ConversationState {
   kWaiting,     // no turn is open; frames are kept only for the moment before a voice sets in
-  kTyping,      // a turn is open, of text so far; no frame goes to the engine
+  kTyping,      // a turn is open, of text and pictures so far; no frame goes to the engine
   kHearing,     // a turn is open and its frames go to the engine
   kEnding,      // the engine was told to end the turn and has not said that it did
   kResponding,  // the response is under way; input audio is dropped
@@ -32,8 +32,8 @@ enum class ConversationState {
 
 enum class Move {
   kVoice,         // a voice set in
-  kText,          // text was typed
-  kNoise,         // what seemed a voice was noise, but the turn holds text: stop hearing, keep the turn
+  kContent,       // text was typed or a picture came
+  kNoise,         // what seemed a voice was noise, but the turn has content: stop hearing, keep the turn
   kForget,        // the turn was cleared: by the client, as noise, or because the engine refused part of it
   kEnd,           // the turn was ended by commit, silence or length
   kAnswer,        // the engine ended the turn and answers

@@ -64,7 +64,11 @@ void Conversation::On(const InputRefused& refused) {
   if (clears_under_way_ > 0) return;
   // After the turn was lost or ended, the rest of its frames may be refused as well: said once.
   const bool open = MayMake(Move::kForget) && state_ != ConversationState::kWaiting;
-  if (open) LoseTurn({refused.error, frames_heard_ > 0 ? "audio_append.audio" : "text_append.text"});
+  if (!open) return;
+  const char* const field = frames_heard_ > 0     ? "audio_append.audio"
+                            : content_.images > 0 ? "image_append.data"
+                                                  : "text_append.text";
+  LoseTurn({refused.error, field});
 }
 
 void Conversation::On(const TurnCleared& cleared) { clears_under_way_ -= cleared.calls; }
@@ -85,7 +89,7 @@ void Conversation::CheckSilence() {
     return;
   }
   if (silence < options_.noise_timeout || !ModelHadTimeForWords()) return;
-  if (has_text_) {
+  if (!content_.empty()) {
     EndVoice();
     Make(Move::kNoise);
     ear_.Reset(decoder_.format().sample_rate, decoder_.samples());
@@ -150,8 +154,7 @@ void Conversation::BeginTurns() {
   ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - SamplesWhileCancelling());
   ledger_.Reset();
   voice_told_ = false;
-  has_text_ = false;
-  texts_ = 0;
+  content_ = {};
   has_words_ = false;
   frames_heard_ = 0;
   cancel_wanted_ = false;

@@ -4,15 +4,17 @@
 
 namespace antiphon {
 
-Response::Response(std::string id, const SessionConfig& config, int model_rate, const Clock& clock,
-                   EventSink& sink, TurnLedger& ledger)
+Response::Response(std::string id, const SessionConfig& config, const ModelDescription& model,
+                   const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger)
     : id_(std::move(id)),
       speak_(config.speak),
+      draw_(config.draw),
       format_(config.output),
-      model_rate_(model_rate),
+      model_rate_(model.sample_rate),
       clock_(clock),
       sink_(sink),
       ledger_(ledger),
+      images_(id_, model, painter, clock, sink, ledger),
       playback_(config.output.sample_rate) {}
 
 void Response::OnText(const ResponseText& text) {
@@ -32,7 +34,19 @@ Status Response::OnAudio(const ResponseAudio& audio) {
   return Send(output_->Push(audio.samples));
 }
 
-Status Response::Flush() { return output_ ? Send(output_->Finish()) : OkStatus(); }
+void Response::OnImage(const ResponseImage& image) {
+  if (draw_) images_.OnImage(image);
+}
+
+Status Response::Paint() { return images_.PaintNext(); }
+
+Status Response::Flush() {
+  if (output_) {
+    // First: it may be heard while the pictures are painted.
+    if (Status status = Send(output_->Finish()); !status.ok()) return status;
+  }
+  return images_.Flush();
+}
 
 Status Response::Send(Result<std::vector<OutputPacket>> packets) {
   if (!packets.ok()) return packets.status();

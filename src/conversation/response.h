@@ -6,6 +6,7 @@
 
 #include "antiphon/engine.h"
 #include "common/clock.h"
+#include "conversation/image_output.h"
 #include "conversation/playback_meter.h"
 #include "conversation/server_event.h"
 #include "conversation/session_config.h"
@@ -14,18 +15,32 @@
 
 namespace antiphon {
 
-// Turns the engine's text and frames into deltas, and keeps the response's accounts. Not thread-safe.
+// Turns the engine's text, frames and pictures into deltas, and keeps the response's accounts. Not
+// thread-safe.
 class Response {
  public:
-  // `clock`, `sink` and `ledger` outlive the response. Settings are taken over for its whole length.
-  Response(std::string id, const SessionConfig& config, int model_rate, const Clock& clock, EventSink& sink,
-           TurnLedger& ledger);
+  // `model`, `painter`, `clock`, `sink` and `ledger` outlive the response. Settings are taken over for its
+  // whole length.
+  Response(std::string id, const SessionConfig& config, const ModelDescription& model,
+           const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger);
 
   void OnText(const ResponseText& text);
   // INTERNAL when the encoder fails.
   Status OnAudio(const ResponseAudio& audio);
-  // Sends what is still in the resampler and the encoder. Only for a response that was not cut short.
+  void OnImage(const ResponseImage& image);
+
+  // Of what is drawn, something is still to be painted.
+  bool wants_to_paint() const { return images_.waiting(); }
+  // Paints and sends one picture, some 15 ms of work. INTERNAL when the painter fails.
+  // REQUIRES: wants_to_paint().
+  Status Paint();
+
+  // Sends what is still in the resampler, in the encoder and to be painted. Only for a response that was not
+  // cut short.
   Status Flush();
+  // For one that was: forgets what is to be painted.
+  void CutShort() { images_.Drop(); }
+
   void OnPlayback(TimePoint received, uint64_t played_samples) {
     playback_.OnReport(received, played_samples);
   }
@@ -39,6 +54,7 @@ class Response {
 
   const std::string id_;
   const bool speak_;
+  const bool draw_;
   const AudioFormat format_;
   const int model_rate_;
   const Clock& clock_;
@@ -47,6 +63,7 @@ class Response {
 
   std::string text_;
   std::unique_ptr<SpeechOutput> output_;  // from the first frame on
+  ImageOutput images_;
   PlaybackMeter playback_;
 };
 

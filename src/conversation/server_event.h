@@ -47,12 +47,32 @@ struct AudioDelta {
   std::string audio;  // bytes in the output format
   uint64_t first_sample = 0;
 };
+struct ImageStarted {
+  std::string response_id;
+  int image_index = 0;  // of the response's pictures, from 0
+  int width = 0;        // pixels
+  int height = 0;
+  int grid = 0;  // codes on a side
+};
+struct ImageDelta {
+  std::string response_id;
+  int image_index = 0;
+  int rows = 0;         // of codes
+  std::string preview;  // PNG
+};
+struct ImageDone {
+  std::string response_id;
+  int image_index = 0;
+  std::string png;
+};
 struct Usage {
   int heard_frames = 0;
   int input_text_pieces = 0;
   int output_text_pieces = 0;
   int spoken_frames = 0;
   int context_positions = 0;
+  int input_images = 0;
+  int output_images = 0;
 };
 // Microseconds since the session was created; 0: did not happen.
 struct LatencyLedger {
@@ -63,6 +83,7 @@ struct LatencyLedger {
   uint64_t first_packet_sent_us = 0;
   int least_margin_ms = 0;
   int underruns = 0;
+  uint64_t first_image_us = 0;
 };
 struct ResponseDone {
   std::string response_id;
@@ -82,15 +103,17 @@ using ServerEvent =
     std::variant<server_event::SessionCreated, server_event::SessionUpdated, server_event::SpeechStarted,
                  server_event::SpeechStopped, server_event::TranscriptDelta, server_event::TurnEnded,
                  server_event::ResponseStarted, server_event::TextDelta, server_event::AudioDelta,
+                 server_event::ImageStarted, server_event::ImageDelta, server_event::ImageDone,
                  server_event::ResponseDone, server_event::Error>;
 
 // Takes a conversation's events, in order, on the thread that drives the conversation. Must return at once.
 class EventSink {
  public:
   virtual ~EventSink() = default;
+  // An image delta that still waits to be written may be forgotten for a later one of its picture.
   virtual void Send(ServerEvent event) = 0;
-  // Forgets audio deltas of this response that still wait to be written.
-  virtual void DropAudio(const std::string& response_id) = 0;
+  // Forgets the audio and the pictures of this response that still wait to be written.
+  virtual void DropMedia(const std::string& response_id) = 0;
 };
 
 }  // namespace antiphon

@@ -12,12 +12,13 @@ constexpr char kPath[] = "session_update.config.";
 constexpr int kUnspecified = 0;
 constexpr int kModalityText = 1;
 constexpr int kModalityAudio = 2;
+constexpr int kModalityImage = 3;
 constexpr int kEncodingPcm16 = 1;
 constexpr int kEncodingOpus = 2;
 constexpr int kModeNone = 1;
 constexpr int kModeSemantic = 2;
 
-constexpr size_t kMaxModalities = 2;
+constexpr size_t kMaxModalities = 3;
 constexpr int kDefaultRate = 24000;
 constexpr int kDefaultSilenceMs = 1500;
 constexpr uint32_t kMinSilenceMs = 200;
@@ -35,20 +36,28 @@ Refusal Bad(const std::string& field, const T& value, const std::string& limit) 
 // Each returns the mistake, if any, and otherwise writes what it checked. Comparisons are written so that a
 // NaN fails them.
 
-std::optional<Refusal> Apply(const std::vector<int>& modalities, bool* speak) {
+std::optional<Refusal> Apply(const std::vector<int>& modalities, bool model_draws, SessionConfig* config) {
   const std::string field = "output_modalities";
   if (modalities.empty()) return std::nullopt;
   if (modalities.size() > kMaxModalities) {
-    return Bad(field, std::to_string(modalities.size()) + " entries", "at most 2 entries");
+    return Bad(field, std::to_string(modalities.size()) + " entries", "at most 3 entries");
   }
   bool audio = false;
+  bool image = false;
   for (const int modality : modalities) {
-    if (modality != kModalityText && modality != kModalityAudio) {
-      return Bad(field, modality, "MODALITY_TEXT (1) or MODALITY_AUDIO (2)");
+    if (modality != kModalityText && modality != kModalityAudio && modality != kModalityImage) {
+      return Bad(field, modality, "MODALITY_TEXT (1), MODALITY_AUDIO (2) or MODALITY_IMAGE (3)");
     }
     audio |= modality == kModalityAudio;
+    image |= modality == kModalityImage;
   }
-  *speak = audio;
+  if (image && !model_draws) {
+    return Refusal{
+        Status(StatusCode::kUnimplemented, field + " has MODALITY_IMAGE: this model draws no pictures"),
+        kPath + field};
+  }
+  config->speak = audio;
+  config->draw = image;
   return std::nullopt;
 }
 
@@ -105,8 +114,8 @@ std::optional<Refusal> Apply(const SamplingUpdate& update, SamplingOptions* samp
   return std::nullopt;
 }
 
-std::optional<Refusal> ApplyAll(const ConfigUpdate& update, SessionConfig* config) {
-  if (auto bad = Apply(update.output_modalities, &config->speak)) return bad;
+std::optional<Refusal> ApplyAll(const ConfigUpdate& update, bool model_draws, SessionConfig* config) {
+  if (auto bad = Apply(update.output_modalities, model_draws, config)) return bad;
   if (update.input_audio) {
     if (auto bad = Apply(*update.input_audio, "input_audio", &config->input)) return bad;
   }
@@ -130,9 +139,10 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, SessionConfig* confi
 
 }  // namespace
 
-std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update) {
+std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update,
+                                                 bool model_draws) {
   SessionConfig config = current;
-  if (auto refusal = ApplyAll(update, &config)) return *std::move(refusal);
+  if (auto refusal = ApplyAll(update, model_draws, &config)) return *std::move(refusal);
   return config;
 }
 

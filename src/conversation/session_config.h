@@ -37,7 +37,8 @@ struct TurnDetection {
 
 // Every setting of a session, checked.
 struct SessionConfig {
-  bool speak = true;  // false: text alone
+  bool speak = true;  // false: no speech
+  bool draw = false;  // false: no pictures
   AudioFormat input;
   AudioFormat output;
   TurnDetection turn_detection;
@@ -77,7 +78,9 @@ struct ConfigUpdate {
   uint32_t max_response_seconds = 0;
 };
 
-// `current` with `update` applied, or the first mistake; nothing is applied in part.
-std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update);
+// `current` with `update` applied, or the first mistake; nothing is applied in part. Pictures may be asked
+// for only if `model_draws`.
+std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update,
+                                                 bool model_draws);
 
 }  // namespace antiphon

@@ -25,6 +25,7 @@ class TurnLedger {
   void Symbol(TimePoint at) { Note(at, &moments_.first_symbol_us); }
   void Frame(TimePoint at) { Note(at, &moments_.first_frame_us); }
   void PacketSent(TimePoint at) { Note(at, &moments_.first_packet_sent_us); }
+  void ImageSent(TimePoint at) { Note(at, &moments_.first_image_us); }
 
   // The moments so far, with the margins that `playback` counted.
   server_event::LatencyLedger Report(const PlaybackMeter& playback) const;

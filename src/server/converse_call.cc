@@ -13,6 +13,23 @@ namespace {
 
 constexpr int kLongestLinger = 12;  // times `linger`, however slowly the client reads
 
+bool IsMediaOf(const std::string& response_id, const v1::ServerEvent& message) {
+  return (message.has_audio_delta() && message.audio_delta().response_id() == response_id) ||
+         (message.has_image_delta() && message.image_delta().response_id() == response_id) ||
+         (message.has_image_done() && message.image_done().response_id() == response_id);
+}
+
+// A preview that still waits when there is more of its picture shows nobody anything.
+bool Supersedes(const v1::ServerEvent& later, const v1::ServerEvent& waiting) {
+  if (!waiting.has_image_delta()) return false;
+  const auto same = [&](const auto& image) {
+    return image.response_id() == waiting.image_delta().response_id() &&
+           image.image_index() == waiting.image_delta().image_index();
+  };
+  return (later.has_image_delta() && same(later.image_delta())) ||
+         (later.has_image_done() && same(later.image_done()));
+}
+
 }  // namespace
 
 ConverseCall::ConverseCall(grpc::CallbackServerContext* context, SessionInbox* inbox, size_t max_unread_bytes)
@@ -52,6 +69,9 @@ void ConverseCall::Send(ServerEvent event) {
   {
     const std::lock_guard lock(mutex_);
     if (broken_ || overflowed_) return;
+    if (unwritten.message.has_image_delta() || unwritten.message.has_image_done()) {
+      Drop([&](const v1::ServerEvent& waiting) { return Supersedes(unwritten.message, waiting); });
+    }
     if (queued_bytes_ + unwritten.bytes > max_unread_bytes_) {
       overflowed_ = true;
       queue_.clear();
@@ -70,11 +90,15 @@ bool ConverseCall::overflowed() const {
   return overflowed_;
 }
 
-void ConverseCall::DropAudio(const std::string& response_id) {
+void ConverseCall::DropMedia(const std::string& response_id) {
   const std::lock_guard lock(mutex_);
+  Drop([&](const v1::ServerEvent& waiting) { return IsMediaOf(response_id, waiting); });
+}
+
+template <typename Predicate>
+void ConverseCall::Drop(Predicate unwanted) {
   std::erase_if(queue_, [&](const Unwritten& unwritten) {
-    const v1::ServerEvent& message = unwritten.message;
-    if (!message.has_audio_delta() || message.audio_delta().response_id() != response_id) return false;
+    if (!unwanted(unwritten.message)) return false;
     queued_bytes_ -= unwritten.bytes;
     return true;
   });

@@ -23,7 +23,7 @@ namespace antiphon {
 // Reads into the inbox and writes what it is told to send. Messages are read as bytes: a generated reader
 // cannot tell one that is no ClientEvent from a half-close.
 //
-// Thread rule: gRPC calls the reactions from its threads; Send, DropAudio, ResumeReading and FinishAndWait
+// Thread rule: gRPC calls the reactions from its threads; Send, DropMedia, ResumeReading and FinishAndWait
 // belong to the session's thread, which also deletes the call, after FinishAndWait.
 class ConverseCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                            public EventSink {
@@ -36,7 +36,7 @@ class ConverseCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   void Start() { ReadNext(); }
 
   void Send(ServerEvent event) override;
-  void DropAudio(const std::string& response_id) override;
+  void DropMedia(const std::string& response_id) override;
   // The client has not read what it was sent. Nothing more is queued from then on.
   bool overflowed() const;
 
@@ -59,6 +59,9 @@ class ConverseCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   void OnDone() override;
 
   void ReadNext();
+  // Takes what `unwanted` says out of the queue. Caller holds mutex_.
+  template <typename Predicate>
+  void Drop(Predicate unwanted);
   // Moves the next queued message to writing_; false when there is none. Caller holds mutex_.
   bool TakeNext();
   void FinishNow();

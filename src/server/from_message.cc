@@ -42,6 +42,13 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
     case v1::ClientEvent::kTextAppend:
       event.event = client_event::TextAppend{std::move(*message.mutable_text_append()->mutable_text())};
       break;
+    case v1::ClientEvent::kImageAppend: {
+      v1::ImageAppend* append = message.mutable_image_append();
+      event.event = client_event::ImageAppend{std::move(*append->mutable_data()),
+                                              std::move(*append->mutable_media_type()), append->width(),
+                                              append->height()};
+      break;
+    }
     case v1::ClientEvent::kCommit:
       event.event = client_event::Commit{};
       break;

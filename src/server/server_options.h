@@ -16,16 +16,17 @@ struct ServerOptions {
   // its client while no response is under way.
   std::chrono::milliseconds max_session{30 * 60 * 1000};
   std::chrono::milliseconds idle_timeout{2 * 60 * 1000};
-  // The longest message a client may send. 2 s of PCM16 at 48 kHz are 192,000 bytes.
-  size_t max_message_bytes = size_t{256} * 1024;
+  // The longest message a client may send. A picture may have 3 MiB; 2 s of PCM16 at 48 kHz are 192,000
+  // bytes.
+  size_t max_message_bytes = size_t{4} * 1024 * 1024;
   // Client events of one conversation that may wait to be handled, and their bytes; beyond either its stream
-  // is not read from, which holds its client back.
+  // is not read from, which holds its client back. One message more may have come by then.
   size_t max_waiting_events = 64;
   size_t max_waiting_bytes = size_t{1024} * 1024;
   // Engine events of one conversation that may wait; beyond it the conversation is ended.
   size_t max_waiting_results = 4096;
   // Bytes of events a client has not read yet; beyond it the conversation is ended with RESOURCE_EXHAUSTED.
-  // The default holds the longest response, 60 s at 48 kHz.
+  // The default holds the longest response, 60 s at 48 kHz and a picture.
   size_t max_unread_bytes = size_t{8} * 1024 * 1024;
   // What a refused client is told to wait before it tries again.
   std::chrono::milliseconds retry_after{1000};

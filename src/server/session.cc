@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <random>
+#include <span>
 #include <utility>
 
 #include "common/logging.h"
@@ -44,8 +45,10 @@ Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptio
   conversation.session_id = session->id_;
   conversation.longest_turn = options.longest_turn;
   conversation.max_session_seconds = static_cast<int>(options.max_session.count() / 1000);
-  auto made = Conversation::Create(std::move(conversation), engine.model(), std::move(*sequence),
-                                   SystemClock::Get(), *session->call_);
+  auto made = Conversation::Create(
+      std::move(conversation), engine.model(), std::move(*sequence),
+      [&engine](std::span<const int> codes) { return engine.PaintImage(codes); }, SystemClock::Get(),
+      *session->call_);
   if (!made.ok()) return made.status();
   session->conversation_ = std::move(*made);
   return session;
@@ -79,6 +82,9 @@ Status Session::Converse() {
       Handle(std::move(taken.input));
     }
     for (EngineInput& result : batch.results) Handle(std::move(result));
+    // Speech first: the next round takes what the engine has said meanwhile, and only a round without any
+    // paints.
+    if (batch.results.empty() && conversation_->wants_to_paint()) conversation_->Paint();
     if (conversation_->wants_ticks()) conversation_->Tick();
     // A client that is held back is not idle.
     if (!conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
@@ -119,6 +125,7 @@ Status Session::CheckLimits(TimePoint now) const {
 }
 
 TimePoint Session::NextWake(TimePoint now) const {
+  if (conversation_->wants_to_paint()) return now;
   TimePoint limit = opened_ + options_.max_session;
   if (!conversation_->response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
   return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;

@@ -19,6 +19,7 @@ namespace antiphon {
 class Session {
  public:
   // Opens a sequence for the call. The engine's refusal, RESOURCE_EXHAUSTED for instance, is passed on.
+  // `engine` outlives the session.
   static Result<std::unique_ptr<Session>> Open(Engine& engine, const ServerOptions& options,
                                                grpc::CallbackServerContext* context);
 

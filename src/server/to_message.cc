@@ -15,6 +15,7 @@ void Fill(const AudioFormat& format, v1::AudioFormat* message) {
 void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->add_output_modalities(v1::MODALITY_TEXT);
   if (config.speak) message->add_output_modalities(v1::MODALITY_AUDIO);
+  if (config.draw) message->add_output_modalities(v1::MODALITY_IMAGE);
   Fill(config.input, message->mutable_input_audio());
   Fill(config.output, message->mutable_output_audio());
   v1::TurnDetection* detection = message->mutable_turn_detection();
@@ -101,6 +102,27 @@ struct Filler {
     delta->set_audio(std::move(event.audio));
     delta->set_first_sample(event.first_sample);
   }
+  void operator()(server_event::ImageStarted& event) {
+    v1::ImageStarted* started = message->mutable_image_started();
+    started->set_response_id(std::move(event.response_id));
+    started->set_image_index(static_cast<uint32_t>(event.image_index));
+    started->set_width(static_cast<uint32_t>(event.width));
+    started->set_height(static_cast<uint32_t>(event.height));
+    started->set_grid(static_cast<uint32_t>(event.grid));
+  }
+  void operator()(server_event::ImageDelta& event) {
+    v1::ImageDelta* delta = message->mutable_image_delta();
+    delta->set_response_id(std::move(event.response_id));
+    delta->set_image_index(static_cast<uint32_t>(event.image_index));
+    delta->set_rows(static_cast<uint32_t>(event.rows));
+    delta->set_preview(std::move(event.preview));
+  }
+  void operator()(server_event::ImageDone& event) {
+    v1::ImageDone* done = message->mutable_image_done();
+    done->set_response_id(std::move(event.response_id));
+    done->set_image_index(static_cast<uint32_t>(event.image_index));
+    done->set_png(std::move(event.png));
+  }
   void operator()(server_event::ResponseDone& event) {
     v1::ResponseDone* done = message->mutable_response_done();
     done->set_response_id(std::move(event.response_id));
@@ -112,6 +134,8 @@ struct Filler {
     usage->set_output_text_pieces(static_cast<uint32_t>(event.usage.output_text_pieces));
     usage->set_spoken_frames(static_cast<uint32_t>(event.usage.spoken_frames));
     usage->set_context_positions(static_cast<uint32_t>(event.usage.context_positions));
+    usage->set_input_images(static_cast<uint32_t>(event.usage.input_images));
+    usage->set_output_images(static_cast<uint32_t>(event.usage.output_images));
     v1::LatencyLedger* ledger = done->mutable_ledger();
     ledger->set_last_speech_received_us(event.ledger.last_speech_received_us);
     ledger->set_endpoint_decided_us(event.ledger.endpoint_decided_us);
@@ -120,6 +144,7 @@ struct Filler {
     ledger->set_first_packet_sent_us(event.ledger.first_packet_sent_us);
     ledger->set_least_margin_ms(static_cast<uint32_t>(event.ledger.least_margin_ms));
     ledger->set_underruns(static_cast<uint32_t>(event.ledger.underruns));
+    ledger->set_first_image_us(event.ledger.first_image_us);
   }
   void operator()(server_event::Error& event) {
     v1::Error* error = message->mutable_error();
@@ -143,7 +168,8 @@ v1::ModelInfo ToMessage(const ModelDescription& model) {
   info.set_name(model.name);
   info.set_version(model.version);
   info.set_parameters(model.parameters);
-  for (const v1::Modality modality : {v1::MODALITY_TEXT, v1::MODALITY_AUDIO}) {
+  for (const v1::Modality modality : {v1::MODALITY_TEXT, v1::MODALITY_AUDIO, v1::MODALITY_IMAGE}) {
+    if (modality == v1::MODALITY_IMAGE && model.image_side == 0) continue;
     info.add_input_modalities(modality);
     info.add_output_modalities(modality);
   }
@@ -152,6 +178,8 @@ v1::ModelInfo ToMessage(const ModelDescription& model) {
   info.set_codebooks(static_cast<uint32_t>(model.codebook_sizes.size()));
   info.set_vocabulary_size(static_cast<uint32_t>(model.vocabulary_size));
   info.set_max_positions(static_cast<uint32_t>(model.max_positions));
+  info.set_image_side(static_cast<uint32_t>(model.image_side));
+  info.set_image_grid(static_cast<uint32_t>(model.image_grid));
   return info;
 }
 

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <string>
 
+#include "media/image.h"
 #include "media/wav.h"
 #include "tests/client/scripted_server.h"
 
@@ -92,6 +93,15 @@ class CommandLineTest : public ::testing::Test {
     number(static_cast<uint32_t>(data.size()), 4);
     file += data;
     std::ofstream(Path(name), std::ios::binary) << file;
+    return Path(name);
+  }
+
+  // A PNG file of one colour.
+  std::string ImageAt(const std::string& name, int width, int height) const {
+    const Image image{.width = width,
+                      .height = height,
+                      .rgb = std::vector<uint8_t>(static_cast<size_t>(3 * width * height), 99)};
+    std::ofstream(Path(name), std::ios::binary) << EncodePng(image).value();
     return Path(name);
   }
 
@@ -252,6 +262,72 @@ TEST_F(CommandLineTest, NoSpeechToWriteIsAFailure) {
       Antiphon("ask --write --text x --out-audio " + Path("a.wav") + " --server " + server.target());
   EXPECT_EQ(run.exit_status, 1);
   EXPECT_THAT(run.err, HasSubstr("no speech"));
+}
+
+TEST_F(CommandLineTest, PicturesGoWithTheQuestionBehindThem) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const std::string red = ImageAt("red.png", 3, 2);
+  const Outcome run =
+      Antiphon("ask --write --json --text first --image " + red + " --image " + ImageAt("any_name", 5, 5) +
+               " --text second --image " + red + " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_EQ(json::parse(run.out)["turns"].size(), 3u);
+  ASSERT_TRUE(server.WaitForCalls(1));
+  std::string order;
+  for (const auto& message : server.received()) {
+    if (message.event.has_text_append()) order += message.event.text_append().text() + " ";
+    if (message.event.has_image_append()) order += message.event.image_append().media_type() + " ";
+    if (message.event.has_commit()) order += "commit ";
+  }
+  EXPECT_EQ(order, "first commit image/png image/png second commit image/png commit ");
+}
+
+TEST_F(CommandLineTest, PicturesOfAnswersAreWritten) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  Outcome run = Antiphon("ask --text 'draw a' --text x --text 'draw b' --out-image " + Path("p.png") +
+                         " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("picture  64 x 64, first preview after "));
+  for (const char* name : {"p.png", "p-2.png"}) {
+    std::stringstream content;
+    content << std::ifstream(Path(name)).rdbuf();
+    EXPECT_EQ(content.str(), testing::kPicture) << name;
+  }
+  EXPECT_FALSE(std::filesystem::exists(Path("p-3.png")));
+  ASSERT_TRUE(server.WaitForCalls(1));
+  EXPECT_EQ(server.received().at(0).event.session_update().config().output_modalities_size(), 3);
+
+  run = Antiphon("ask --json --fast --text 'draw a' --server " + server.target());
+  const json output = json::parse(run.out);
+  ASSERT_EQ(output["images"].size(), 1u);
+  EXPECT_EQ(output["images"][0]["width"], 64);
+  EXPECT_EQ(output["usage"]["output_images"], 1);
+  EXPECT_EQ(output["ledger_ms"]["first_image"], 160.0);
+}
+
+TEST_F(CommandLineTest, NoPictureToWriteIsAFailure) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const Outcome run =
+      Antiphon("ask --write --text x --out-image " + Path("p.png") + " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.err, HasSubstr("no picture"));
+}
+
+TEST_F(CommandLineTest, BadPicturesAreRefusedBeforeASessionIsOpened) {
+  const auto refusal = [this](const std::string& name) {
+    const Outcome run = Antiphon("ask --text x --image " + Path(name) + " --server 127.0.0.1:1");
+    EXPECT_EQ(run.exit_status, 1);
+    return run.err;
+  };
+  EXPECT_THAT(refusal("none.png"), HasSubstr("NOT_FOUND"));
+  EXPECT_THAT(refusal("."), HasSubstr("NOT_FOUND"));
+  std::ofstream(Path("words.png")) << "these are words, not pixels";
+  EXPECT_THAT(refusal("words.png"), HasSubstr("words.png is no PNG, JPEG or WebP file"));
+  const std::string whole = ImageAt("whole.png", 60, 60);
+  std::filesystem::resize_file(whole, std::filesystem::file_size(whole) - 20);
+  EXPECT_THAT(refusal("whole.png"), HasSubstr("DATA_LOSS"));
+  std::ofstream(Path("large.png")) << std::string(3 * 1024 * 1024 + 1, 'x');
+  EXPECT_THAT(refusal("large.png"), HasSubstr("larger than 3 MiB"));
 }
 
 TEST_F(CommandLineTest, WrongUsage) {

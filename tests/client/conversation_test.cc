@@ -209,6 +209,10 @@ TEST(ClientTest, ListsModels) {
   EXPECT_TRUE(models->at(0).hears);
   EXPECT_FALSE(models->at(0).speaks);
   EXPECT_EQ(models->at(0).frame_ms, 80);
+  EXPECT_TRUE(models->at(0).sees);
+  EXPECT_FALSE(models->at(0).draws);
+  EXPECT_EQ(models->at(0).image_side, 64);
+  EXPECT_EQ(models->at(0).image_grid, 8);
 }
 
 }  // namespace

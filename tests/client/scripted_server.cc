@@ -77,6 +77,7 @@ void Call::EndTurn(const std::string& transcript, v1::TurnEnded::Cause cause) {
 void Call::StartResponse() {
   text_.clear();
   samples_sent_ = 0;
+  images_ = 0;
   v1::ServerEvent event;
   event.mutable_response_started()->set_response_id("response-" + std::to_string(++responses_));
   Write(std::move(event));
@@ -100,6 +101,36 @@ void Call::SendPcm(const std::vector<int16_t>& samples) {
   Write(std::move(event));
 }
 
+void Call::StartImage() {
+  v1::ServerEvent event;
+  v1::ImageStarted& started = *event.mutable_image_started();
+  started.set_response_id("response-" + std::to_string(responses_));
+  started.set_image_index(images_++);
+  started.set_width(64);
+  started.set_height(64);
+  started.set_grid(8);
+  Write(std::move(event));
+}
+
+void Call::SendPreview(int rows, const std::string& png) {
+  v1::ServerEvent event;
+  v1::ImageDelta& delta = *event.mutable_image_delta();
+  delta.set_response_id("response-" + std::to_string(responses_));
+  delta.set_image_index(images_ - 1);
+  delta.set_rows(static_cast<uint32_t>(rows));
+  delta.set_preview(png);
+  Write(std::move(event));
+}
+
+void Call::FinishImage(const std::string& png) {
+  v1::ServerEvent event;
+  v1::ImageDone& done = *event.mutable_image_done();
+  done.set_response_id("response-" + std::to_string(responses_));
+  done.set_image_index(images_ - 1);
+  done.set_png(png);
+  Write(std::move(event));
+}
+
 void Call::SendDone(v1::ResponseDone::Status status) {
   v1::ServerEvent event;
   v1::ResponseDone& done = *event.mutable_response_done();
@@ -107,9 +138,11 @@ void Call::SendDone(v1::ResponseDone::Status status) {
   done.set_status(status);
   done.set_text(text_);
   done.mutable_usage()->set_spoken_frames(static_cast<uint32_t>(samples_sent_ / 1280));
+  done.mutable_usage()->set_output_images(images_);
   done.mutable_ledger()->set_last_speech_received_us(1'000'000);
   done.mutable_ledger()->set_endpoint_decided_us(1'100'000);
   done.mutable_ledger()->set_first_packet_sent_us(1'150'000);
+  if (images_ > 0) done.mutable_ledger()->set_first_image_us(1'160'000);
   Write(std::move(event));
 }
 
@@ -117,6 +150,11 @@ void Call::Answer(const std::string& transcript, const std::string& text, int au
   EndTurn(transcript);
   StartResponse();
   SendText(text);
+  if (transcript.find("draw") != std::string::npos) {
+    StartImage();
+    SendPreview(4, kPreview);
+    FinishImage(kPicture);
+  }
   const std::vector<int16_t> tone = Tone(audio_ms, sample_rate);
   const size_t frame = static_cast<size_t>(sample_rate * 80 / 1000);
   for (size_t start = 0; start < tone.size(); start += frame) {
@@ -175,6 +213,9 @@ class ScriptedServer::Models final : public v1::ModelService::Service {
     model.set_codebooks(4);
     model.set_vocabulary_size(512);
     model.set_max_positions(4096);
+    model.add_input_modalities(v1::MODALITY_IMAGE);
+    model.set_image_side(64);
+    model.set_image_grid(8);
     return grpc::Status::OK;
   }
 };

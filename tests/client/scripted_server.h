@@ -47,6 +47,10 @@ class Call {
   void StartResponse();
   void SendText(const std::string& text);
   void SendPcm(const std::vector<int16_t>& samples);
+  // The next picture of the response, of 64 x 64 pixels and 8 x 8 codes.
+  void StartImage();
+  void SendPreview(int rows, const std::string& png);
+  void FinishImage(const std::string& png);
   void SendDone(v1::ResponseDone::Status status = v1::ResponseDone::STATUS_COMPLETED);
   // All of them: `audio_ms` of a tone, or nothing when 0.
   void Answer(const std::string& transcript, const std::string& text, int audio_ms, int sample_rate);
@@ -60,6 +64,7 @@ class Call {
   int responses_ = 0;
   std::string text_;
   uint64_t samples_sent_ = 0;
+  uint32_t images_ = 0;  // of the response, begun
 };
 
 using Script = std::function<grpc::Status(Call& call)>;
@@ -90,9 +95,14 @@ class ScriptedServer {
   std::string target_;
 };
 
+// Instead of PNG files: the client does not look into them.
+inline constexpr char kPreview[] = "the half of a picture";
+inline constexpr char kPicture[] = "a picture";
+
 // A server with some sense: it answers every turn, ending a spoken one after `silence_ms` of quiet behind
 // sound (the input is PCM16 at `rate`, the output too), a typed one at its commit. The transcript is "heard N
-// ms" or the text; the answer is "answer K" for the turn K, with 400 ms of tone unless only text is wanted.
+// ms" or the text; the answer is "answer K" for the turn K, with 400 ms of tone unless only text is wanted. A
+// text with "draw" in it gets a picture as well, whose files are kPreview and kPicture.
 Script AnsweringScript(int rate, int silence_ms = 100);
 
 }  // namespace antiphon::testing

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,21 +29,39 @@ inline ModelDescription TestModel() {
   return model;
 }
 
+// One that sees and draws pictures of 3 x 3 codes.
+inline ModelDescription TestModelOfPictures() {
+  ModelDescription model = TestModel();
+  model.image_side = 6;
+  model.image_grid = 3;
+  return model;
+}
+
 class ConversationFixture : public testing::Test, protected EventSink {
  protected:
   static constexpr int kRate = 24000;
   static constexpr int kPacketMs = 20;
 
-  ConversationFixture() {
-    auto made = Conversation::Create({.session_id = "test", .max_session_seconds = 60}, TestModel(),
-                                     std::make_unique<RecordingSequence>(record_), clock_, *this);
+  explicit ConversationFixture(const ModelDescription& model = TestModel()) {
+    const auto paint = [this](std::span<const int> codes) { return Paint(codes); };
+    auto made = Conversation::Create({.session_id = "test", .max_session_seconds = 60}, model,
+                                     std::make_unique<RecordingSequence>(record_), paint, clock_, *this);
     EXPECT_TRUE(made.ok());
     conversation_ = std::move(*made);
     conversation_->Start();
   }
 
   void Send(ServerEvent event) override { events_.push_back(std::move(event)); }
-  void DropAudio(const std::string& response_id) override { audio_dropped_.push_back(response_id); }
+  void DropMedia(const std::string& response_id) override { media_dropped_.push_back(response_id); }
+
+  // A pixel that tells how many codes were painted.
+  Result<Image> Paint(std::span<const int> codes) {
+    if (!paint_result_.ok()) return paint_result_;
+    return PaintingOf(codes.size());
+  }
+  static Image PaintingOf(size_t codes) {
+    return {.width = 1, .height = 1, .rgb = {static_cast<uint8_t>(codes), 0, 0}};
+  }
 
   template <typename Kind>
   void Client(Kind kind, std::string id = "") {
@@ -75,13 +94,19 @@ class ConversationFixture : public testing::Test, protected EventSink {
   void EngineAnswers(uint64_t turn = 1, TurnEndCause cause = TurnEndCause::kModel) {
     const int texts = static_cast<int>(record_->texts.size()) - texts_answered_;
     texts_answered_ += texts;
-    Engine(turn, TurnEnded{cause, "what was heard", 7, 3, texts, clock_.Now()});
+    const int images = static_cast<int>(record_->images.size()) - images_answered_;
+    images_answered_ += images;
+    Engine(turn, TurnEnded{cause, "what was heard", 7, 3, texts, images, clock_.Now()});
   }
   void EngineSpeaks(uint64_t turn = 1, float value = 0.25f) {
     Engine(turn, ResponseAudio{std::vector<float>(1280, value), clock_.Now()});
   }
+  // Has written so many codes of a picture.
+  void EngineDraws(int codes, int index = 0) {
+    Engine(1, ResponseImage{index, std::vector<int>(static_cast<size_t>(codes), 7), clock_.Now()});
+  }
   void EngineIsDone(uint64_t turn = 1, ResponseEnd end = ResponseEnd::kCompleted) {
-    Engine(turn, ResponseDone{end, {}, 4, 5, 60});
+    Engine(turn, ResponseDone{end, {}, 4, 5, 1, 60});
   }
   // A typed turn up to the first word of its answer.
   void BeginAnswer() {
@@ -125,8 +150,10 @@ class ConversationFixture : public testing::Test, protected EventSink {
   bool engine_is_behind_ = false;  // it runs frames only when EngineRunsFrames is called
   size_t frames_run_ = 0;          // of record_->frames
   int texts_answered_ = 0;         // of record_->texts
+  int images_answered_ = 0;        // of record_->images
+  Status paint_result_;            // what painting fails with
   std::vector<ServerEvent> events_;
-  std::vector<std::string> audio_dropped_;  // response ids
+  std::vector<std::string> media_dropped_;  // response ids
   std::unique_ptr<Conversation> conversation_;
 };
 

@@ -12,21 +12,21 @@ using State = ConversationState;
 
 constexpr std::array kStates = {State::kWaiting, State::kTyping,     State::kHearing,
                                 State::kEnding,  State::kResponding, State::kCancelling};
-constexpr std::array kMoves = {Move::kVoice, Move::kText,   Move::kNoise,  Move::kForget,
-                               Move::kEnd,   Move::kAnswer, Move::kCancel, Move::kResponseDone};
+constexpr std::array kMoves = {Move::kVoice, Move::kContent, Move::kNoise,  Move::kForget,
+                               Move::kEnd,   Move::kAnswer,  Move::kCancel, Move::kResponseDone};
 
 // The diagram of the header, edge by edge. What is not here must be refused.
 const std::map<std::pair<State, Move>, State> kLegal = {
     {{State::kWaiting, Move::kVoice}, State::kHearing},
-    {{State::kWaiting, Move::kText}, State::kTyping},
+    {{State::kWaiting, Move::kContent}, State::kTyping},
     {{State::kWaiting, Move::kForget}, State::kWaiting},
     {{State::kWaiting, Move::kAnswer}, State::kResponding},
     {{State::kTyping, Move::kVoice}, State::kHearing},
-    {{State::kTyping, Move::kText}, State::kTyping},
+    {{State::kTyping, Move::kContent}, State::kTyping},
     {{State::kTyping, Move::kForget}, State::kWaiting},
     {{State::kTyping, Move::kEnd}, State::kEnding},
     {{State::kTyping, Move::kAnswer}, State::kResponding},
-    {{State::kHearing, Move::kText}, State::kHearing},
+    {{State::kHearing, Move::kContent}, State::kHearing},
     {{State::kHearing, Move::kNoise}, State::kTyping},
     {{State::kHearing, Move::kForget}, State::kWaiting},
     {{State::kHearing, Move::kEnd}, State::kEnding},

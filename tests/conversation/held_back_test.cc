@@ -15,7 +15,7 @@ TEST_F(HeldBackTest, AudioTheEngineHasNoRoomForIsHeldBackAndThenHeardWhole) {
   const auto whole = std::make_shared<SequenceRecord>();
   {
     auto other =
-        Conversation::Create({}, TestModel(), std::make_unique<RecordingSequence>(whole), clock_, *this);
+        Conversation::Create({}, TestModel(), std::make_unique<RecordingSequence>(whole), {}, clock_, *this);
     ASSERT_TRUE(other.ok());
     (*other)->OnClientEvent({"", clock_.Now(), client_event::AudioAppend{audio}});
     ASSERT_GE(whole->frames.size(), 24u);

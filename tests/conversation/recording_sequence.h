@@ -21,6 +21,7 @@ struct SequenceRecord {
   std::vector<SequenceOptions> options;
   std::vector<Frame> frames;
   std::vector<std::string> texts;
+  std::vector<Image> images;
   std::vector<TurnEndCause> ends;
   int clears = 0;
   int cancels = 0;
@@ -46,6 +47,10 @@ class RecordingSequence final : public Sequence {
   }
   Status AppendText(const std::string& text) override {
     if (record_->append_result.ok()) record_->texts.push_back(text);
+    return record_->append_result;
+  }
+  Status AppendImage(const Image& image) override {
+    if (record_->append_result.ok()) record_->images.push_back(image);
     return record_->append_result;
   }
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }

@@ -158,7 +158,7 @@ TEST_F(ResponseTest, CancelStopsTheDeltasAtOnce) {
   const uint64_t sent = SamplesSent();
   Client(client_event::Cancel{});
   EXPECT_EQ(record_->cancels, 1);
-  EXPECT_EQ(audio_dropped_, std::vector<std::string>{"response-1"});
+  EXPECT_EQ(media_dropped_, std::vector<std::string>{"response-1"});
   EXPECT_EQ(state(), State::kCancelling);
   Engine(1, ResponseText{"morning", clock_.Now()});
   EngineSpeaks();
@@ -280,7 +280,7 @@ TEST_F(ResponseTest, LateResultsOfAnEarlierTurnAreDropped) {
 
 TEST_F(ResponseTest, AFaultOfTheModelIsToldAndTheSessionGoesOn) {
   BeginAnswer();
-  Engine(1, ResponseDone{ResponseEnd::kFailed, Internal("the model has stumbled"), 0, 0, 9});
+  Engine(1, ResponseDone{ResponseEnd::kFailed, Internal("the model has stumbled"), 0, 0, 0, 9});
   EXPECT_EQ(One<server_event::ResponseDone>().end, ResponseEnd::kFailed);
   ExpectError(StatusCode::kInternal, "", "stumbled");
   Client(client_event::TextAppend{"again"});
@@ -352,13 +352,14 @@ TEST_F(ResponseTest, TheSequenceIsFreedWithTheConversation) {
 TEST(ConversationTest, RefusesAModelItCannotListenFor) {
   struct : EventSink {
     void Send(ServerEvent) override {}
-    void DropAudio(const std::string&) override {}
+    void DropMedia(const std::string&) override {}
   } sink;
   ManualClock clock;
   ModelDescription model = TestModel();
   model.sample_rate = 24000;
   auto record = std::make_shared<SequenceRecord>();
-  const auto made = Conversation::Create({}, model, std::make_unique<RecordingSequence>(record), clock, sink);
+  const auto made =
+      Conversation::Create({}, model, std::make_unique<RecordingSequence>(record), {}, clock, sink);
   EXPECT_EQ(made.status().code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(record->freed);
 }

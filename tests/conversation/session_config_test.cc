@@ -19,10 +19,10 @@ struct Mistake {
 };
 
 const Mistake kMistakes[] = {
-    {"unknown modality", {.output_modalities = {3}}, "output_modalities", "MODALITY_TEXT"},
+    {"unknown modality", {.output_modalities = {4}}, "output_modalities", "MODALITY_TEXT"},
     {"unspecified modality", {.output_modalities = {0}}, "output_modalities", "MODALITY_TEXT"},
     {"negative modality", {.output_modalities = {-1}}, "output_modalities", "MODALITY_TEXT"},
-    {"three modalities", {.output_modalities = {1, 2, 1}}, "output_modalities", "at most 2"},
+    {"four modalities", {.output_modalities = {1, 2, 3, 1}}, "output_modalities", "at most 3"},
     {"unknown input encoding", {.input_audio = {{7, 24000}}}, "input_audio.encoding", "PCM16"},
     {"negative input encoding", {.input_audio = {{-7, 24000}}}, "input_audio.encoding", "PCM16"},
     {"input rate", {.input_audio = {{1, 44100}}}, "input_audio.sample_rate", "16000, 24000 or 48000"},
@@ -55,7 +55,7 @@ const Mistake kMistakes[] = {
 TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
   for (const Mistake& mistake : kMistakes) {
     SCOPED_TRACE(mistake.what);
-    const auto applied = ApplyUpdate(SessionConfig{}, mistake.update);
+    const auto applied = ApplyUpdate(SessionConfig{}, mistake.update, true);
     const auto* refusal = std::get_if<Refusal>(&applied);
     ASSERT_NE(refusal, nullptr);
     EXPECT_EQ(refusal->status.code(), StatusCode::kInvalidArgument);
@@ -65,7 +65,7 @@ TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
 }
 
 SessionConfig Applied(const SessionConfig& current, const ConfigUpdate& update) {
-  const auto applied = ApplyUpdate(current, update);
+  const auto applied = ApplyUpdate(current, update, true);
   EXPECT_TRUE(std::holds_alternative<SessionConfig>(applied));
   return std::get<SessionConfig>(applied);
 }
@@ -118,6 +118,19 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(config.sampling.seed, UINT64_MAX);
   EXPECT_EQ(config.max_response_seconds, 60);
   EXPECT_TRUE(Applied(config, {.output_modalities = {2}}).speak) << "speech always comes with its text";
+}
+
+TEST(SessionConfigTest, DrawsIfAskedToAndTheModelCan) {
+  EXPECT_TRUE(Applied({}, {.output_modalities = {3}}).draw);
+  EXPECT_FALSE(Applied({}, {.output_modalities = {3}}).speak);
+  SessionConfig drawing;
+  drawing.draw = true;
+  EXPECT_TRUE(Applied(drawing, {}).draw);
+  EXPECT_FALSE(Applied(drawing, {.output_modalities = {1, 2}}).draw);
+  const auto refused = ApplyUpdate(SessionConfig{}, {.output_modalities = {1, 3}}, false);
+  ASSERT_TRUE(std::holds_alternative<Refusal>(refused));
+  EXPECT_EQ(std::get<Refusal>(refused).status.code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(std::get<Refusal>(refused).field, "session_update.config.output_modalities");
 }
 
 }  // namespace

@@ -290,7 +290,7 @@ TEST_F(TurnTest, ALostTurnStaysLostForTheRestOfItsPacket) {
 TEST_F(TurnTest, TextTypedAfterTheModelEndedTheTurnBeginsTheNext) {
   Speak(500);
   Client(client_event::TextAppend{"and one more thing"});
-  Engine(1, TurnEnded{TurnEndCause::kModel, "what was heard", 7, 0, 0, clock_.Now()});
+  Engine(1, TurnEnded{TurnEndCause::kModel, "what was heard", 7, 0, 0, 0, clock_.Now()});
   EXPECT_EQ(state(), State::kResponding);
   EngineIsDone(1);
   EXPECT_EQ(state(), State::kTyping) << "the engine has the text already";

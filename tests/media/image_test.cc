@@ -3,30 +3,15 @@
 #include <gtest/gtest.h>
 #include <png.h>
 #include <turbojpeg.h>
-#include <webp/encode.h>
-#include <zlib.h>
 
 #include <cmath>
-#include <cstring>
 #include <random>
 
 #include "media/image_formats.h"
+#include "tests/media/pictures.h"
 
 namespace antiphon {
 namespace {
-
-// A smooth picture that is different in every corner.
-Image Sample(int width = 40, int height = 24) {
-  Image image{.width = width, .height = height, .rgb = {}};
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      image.rgb.push_back(static_cast<uint8_t>(30 + 200 * x / width));
-      image.rgb.push_back(static_cast<uint8_t>(20 + 180 * y / height));
-      image.rgb.push_back(static_cast<uint8_t>(x < width / 2 ? 60 : 180));
-    }
-  }
-  return image;
-}
 
 double MeanDifference(const Image& a, const Image& b) {
   EXPECT_EQ(a.width, b.width);
@@ -35,79 +20,6 @@ double MeanDifference(const Image& a, const Image& b) {
   double sum = 0;
   for (size_t i = 0; i < a.rgb.size(); ++i) sum += std::abs(a.rgb[i] - b.rgb[i]);
   return sum / static_cast<double>(a.rgb.size());
-}
-
-std::string JpegOf(const Image& image, int pixel_format = TJPF_RGB, int subsampling = TJSAMP_420,
-                   const std::vector<uint8_t>* pixels = nullptr) {
-  tjhandle handle = tjInitCompress();
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;  // NOLINT(google-runtime-int)
-  EXPECT_EQ(tjCompress2(handle, pixels != nullptr ? pixels->data() : image.rgb.data(), image.width, 0,
-                        image.height, pixel_format, &bytes, &size, subsampling, 95, 0),
-            0)
-      << tjGetErrorStr2(handle);
-  std::string result(reinterpret_cast<char*>(bytes), size);
-  tjFree(bytes);
-  tjDestroy(handle);
-  return result;
-}
-
-std::vector<uint8_t> WithAlpha(const Image& image, uint8_t alpha) {
-  std::vector<uint8_t> rgba;
-  for (size_t i = 0; i < image.rgb.size(); i += 3) {
-    rgba.insert(rgba.end(), image.rgb.begin() + static_cast<std::ptrdiff_t>(i),
-                image.rgb.begin() + static_cast<std::ptrdiff_t>(i) + 3);
-    rgba.push_back(alpha);
-  }
-  return rgba;
-}
-
-std::string WebpOf(const Image& image, uint8_t alpha = 255) {
-  const std::vector<uint8_t> rgba = WithAlpha(image, alpha);
-  uint8_t* bytes = nullptr;
-  const size_t size = WebPEncodeLosslessRGBA(rgba.data(), image.width, image.height, 4 * image.width, &bytes);
-  std::string result(reinterpret_cast<char*>(bytes), size);
-  WebPFree(bytes);
-  return result;
-}
-
-// With the simplified interface of libpng, in one of its formats.
-std::string PngOf(int width, int height, png_uint_32 format, const void* pixels) {
-  png_image png;
-  std::memset(&png, 0, sizeof png);
-  png.version = PNG_IMAGE_VERSION;
-  png.width = static_cast<png_uint_32>(width);
-  png.height = static_cast<png_uint_32>(height);
-  png.format = format;
-  png_alloc_size_t size = 1 << 20;
-  std::string bytes(size, '\0');
-  EXPECT_NE(png_image_write_to_memory(&png, bytes.data(), &size, 0, pixels, 0, nullptr), 0) << png.message;
-  bytes.resize(size);
-  return bytes;
-}
-
-std::string BigEndian(uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
-          static_cast<char>(value)};
-}
-
-std::string Chunk(const std::string& kind, const std::string& content) {
-  const std::string body = kind + content;
-  const auto sum = crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
-  return BigEndian(static_cast<uint32_t>(content.size())) + body + BigEndian(static_cast<uint32_t>(sum));
-}
-
-constexpr size_t kHeadOfPng = 8 + 25;  // signature and IHDR
-
-std::string InsertIntoPng(const std::string& png, const std::string& chunk) {
-  return png.substr(0, kHeadOfPng) + chunk + png.substr(kHeadOfPng);
-}
-
-// A picture whose header claims another size.
-std::string PngClaiming(uint32_t width, uint32_t height) {
-  const std::string png = EncodePng(Sample()).value();
-  return png.substr(0, 8) + Chunk("IHDR", BigEndian(width) + BigEndian(height) + png.substr(24, 5)) +
-         png.substr(kHeadOfPng);
 }
 
 // A TIFF block that states nothing but the orientation, little-endian.
@@ -168,9 +80,7 @@ TEST(ImageTest, JpegInItsColourSpaces) {
   back = DecodeImage(JpegOf(image, TJPF_RGB, TJSAMP_GRAY), "image/jpeg");
   ASSERT_TRUE(back.ok()) << back.status().ToString();
   EXPECT_EQ(back->rgb[0], back->rgb[1]);
-  // CMYK as Adobe writes it: all inverted; with full black ink's inverse the colours are the picture's own.
-  const std::vector<uint8_t> inks = WithAlpha(image, 255);
-  back = DecodeImage(JpegOf(image, TJPF_CMYK, TJSAMP_444, &inks), "image/jpeg");
+  back = DecodeImage(CmykJpegOf(image), "image/jpeg");
   ASSERT_TRUE(back.ok()) << back.status().ToString();
   EXPECT_LT(MeanDifference(*back, image), 6.0);
 }
@@ -235,10 +145,7 @@ TEST(ImageTest, AnimationsAreRefused) {
   const std::string png =
       InsertIntoPng(EncodePng(Sample()).value(), Chunk("acTL", BigEndian(2) + BigEndian(0)));
   EXPECT_EQ(DecodeImage(png, "image/png").status().message(), "the PNG file is an animation");
-  // RIFF, WEBP, and an extended header with the animation flag for a canvas of 40 x 24.
-  const std::string webp =
-      std::string("RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0", 20) + std::string("\x02\0\0\0\x27\0\0\x17\0\0", 10);
-  EXPECT_EQ(DecodeImage(webp, "image/webp").status().message(), "the WebP file is an animation");
+  EXPECT_EQ(DecodeImage(AnimatedWebp(), "image/webp").status().message(), "the WebP file is an animation");
 }
 
 TEST(ImageTest, TruncatedFilesAreBroken) {

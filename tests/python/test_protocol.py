@@ -23,6 +23,7 @@ import grpc
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PACKET_MS = 20
 TIMEOUT_S = 60
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def generate_stubs(folder):
@@ -89,6 +90,8 @@ class Call:
 
     def read_answer(self):
         text, audio = "", b""
+        rows = {}  # of the pictures that are not finished, painted so far
+        finished = 0
         while True:
             event = self.read()
             kind = event.WhichOneof("event")
@@ -97,15 +100,32 @@ class Call:
             elif kind == "audio_delta":
                 assert event.audio_delta.first_sample * 2 == len(audio), "speech is numbered without a gap"
                 audio += event.audio_delta.audio
+            elif kind == "image_started":
+                picture = event.image_started
+                assert picture.image_index == finished + len(rows) and picture.width == picture.height, picture
+                rows[picture.image_index] = 0
+            elif kind == "image_delta":
+                preview = event.image_delta
+                assert preview.rows > rows[preview.image_index], "every preview shows more"
+                assert preview.preview.startswith(PNG)
+                rows[preview.image_index] = preview.rows
+            elif kind == "image_done":
+                assert event.image_done.png.startswith(PNG)
+                del rows[event.image_done.image_index]
+                finished += 1
             elif kind == "response_done":
+                assert finished == event.response_done.usage.output_images
                 return text, audio, event.response_done
 
 
-def check_model(model_pb, model_grpc, channel):
+def check_model(pb, model_pb, model_grpc, channel):
     models = model_grpc.ModelServiceStub(channel).ListModels(model_pb.ListModelsRequest(), timeout=TIMEOUT_S).models
     assert len(models) == 1 and models[0].name and models[0].parameters > 0, models
     assert models[0].sample_rate * models[0].frame_ms % 1000 == 0
+    sees = pb.MODALITY_IMAGE in models[0].input_modalities
+    assert sees == (models[0].image_side > 0) == (models[0].image_grid > 0), models
     print(f"model: {models[0].name} {models[0].version}, {models[0].parameters / 1e6:.1f} M parameters")
+    return sees
 
 
 def check_typed_turn(pb, stub, question):
@@ -138,6 +158,27 @@ def check_mistake(pb, stub):
     call.end()
     assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
     print(f"mistake: {error.message}")
+
+
+def check_picture(pb, stub, sees):
+    call = Call(pb, stub)
+    created = call.read_until("session_created")
+    assert (pb.MODALITY_IMAGE in created.config.output_modalities) == sees, created
+    call.put(image_append=pb.ImageAppend(data=bytes(3 * 8 * 4), media_type="image/x-rgb", width=8, height=4))
+    if sees:
+        call.put(commit=pb.Commit())
+        call.read_until("turn_ended")
+        text, _, done = call.read_answer()
+        assert done.usage.input_images == 1, done
+        print(f"picture: -> {text!r}")
+    else:
+        error = call.read_until("error")
+        assert error.code == grpc.StatusCode.UNIMPLEMENTED.value[0] and error.field == "image_append", error
+        print(f"picture: {error.message}")
+    call.put(image_append=pb.ImageAppend(data=PNG, media_type="image/png"))
+    assert call.read_until("error").field.startswith("image_append")
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
 
 
 def speak(text):
@@ -202,9 +243,10 @@ def main():
         with Server(arguments.antiphond, arguments.model) as server:
             with grpc.insecure_channel(server.address) as channel:
                 stub = pb_grpc.ConversationServiceStub(channel)
-                check_model(model_pb, model_grpc, channel)
+                sees = check_model(pb, model_pb, model_grpc, channel)
                 check_typed_turn(pb, stub, arguments.question)
                 check_mistake(pb, stub)
+                check_picture(pb, stub, sees)
                 check_spoken_turn(pb, stub, arguments.question)
     print("passed")
 

@@ -22,11 +22,15 @@ struct FakeEngine::State {
   int frames = 0;
 
   int texts = 0;  // AppendText calls in `text`
+  int images = 0;
+  std::string sizes;  // of the images
   bool responding = false;
   bool cancelled = false;
   std::vector<std::string> pieces;
   size_t pieces_said = 0;
   int frames_said = 0;
+  bool wants_picture = false;
+  int rows_told = -1;  // of the picture; -1: not even its beginning
   float level = 0.0f;
 
   void Say(SequenceEvent event) {
@@ -40,21 +44,31 @@ struct FakeEngine::State {
   }
 
   void EndTurn(TurnEndCause cause) {
-    if (responding || (text.empty() && frames == 0)) return;
-    const std::string transcript = text.empty() ? "some words" : text;
-    pieces = text.empty() ? std::vector<std::string>{"i ", "heard ", "you"}
-                          : std::vector<std::string>{"you ", "said ", text};
+    if (responding || (text.empty() && frames == 0 && images == 0)) return;
+    const bool pictures_only = text.empty() && frames == 0;
+    const std::string transcript = pictures_only ? "" : text.empty() ? "some words" : text;
+    if (pictures_only) {
+      pieces = {"i ", "saw ", sizes};
+    } else {
+      pieces = text.empty() ? std::vector<std::string>{"i ", "heard ", "you"}
+                            : std::vector<std::string>{"you ", "said ", text};
+      if (images > 0) pieces.push_back(" and " + sizes);
+    }
+    wants_picture = options.max_response_images > 0 && text.find("draw") != std::string::npos;
+    rows_told = -1;
     level = static_cast<float>(std::atoi(transcript.c_str() + transcript.rfind(' ') + 1)) / 100.0f;
     responding = true;
     cancelled = false;
     pieces_said = 0;
     frames_said = 0;
-    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, Clock::now()});
+    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now()});
   }
 
   void Forget() {
     text.clear();
     texts = 0;
+    images = 0;
+    sizes.clear();
     frames = 0;
   }
 
@@ -63,6 +77,9 @@ struct FakeEngine::State {
     if (cancelled) return Done(ResponseEnd::kCancelled);
     if (pieces_said < pieces.size()) {
       Say(ResponseText{pieces[pieces_said++], Clock::now()});
+    } else if (wants_picture && rows_told < fake.rows_drawn && (!options.speak || rows_told < frames_said)) {
+      const size_t codes = static_cast<size_t>(++rows_told * kImageGrid);
+      Say(ResponseImage{0, std::vector<int>(codes, kCode), Clock::now()});
     } else if (options.speak && (fake.endless || frames_said < fake.answer_frames)) {
       ++frames_said;
       Say(ResponseAudio{std::vector<float>(static_cast<size_t>(frame_samples), level), Clock::now()});
@@ -74,7 +91,8 @@ struct FakeEngine::State {
   void Done(ResponseEnd end) {
     responding = false;
     Forget();
-    Say(ResponseDone{end, {}, static_cast<int>(pieces_said), frames_said, 40});
+    const int drawn = rows_told == kImageGrid ? 1 : 0;
+    Say(ResponseDone{end, {}, static_cast<int>(pieces_said), frames_said, drawn, 40});
     ++turn;
   }
 };
@@ -120,6 +138,15 @@ class FakeEngine::FakeSequence final : public Sequence {
     });
     return OkStatus();
   }
+  Status AppendImage(const Image& image) override {
+    const std::string size = std::to_string(image.width) + "x" + std::to_string(image.height);
+    engine_->Post([state = state_, size] {
+      if (state->responding) return;
+      if (state->images++ > 0) state->sizes += " ";
+      state->sizes += size;
+    });
+    return OkStatus();
+  }
   void EndTurn(TurnEndCause cause) override {
     engine_->Post([state = state_, cause] { state->EndTurn(cause); });
   }
@@ -147,6 +174,8 @@ FakeEngine::FakeEngine(const FakeEngineOptions& options) : options_(options) {
   model_.codebook_sizes = {1024, 512, 512, 512};
   model_.vocabulary_size = 600;
   model_.max_positions = 4096;
+  model_.image_side = options.image_side;
+  model_.image_grid = options.image_side > 0 ? kImageGrid : 0;
   thread_ = std::thread(&FakeEngine::Run, this);
 }
 
@@ -172,6 +201,22 @@ Result<std::unique_ptr<Sequence>> FakeEngine::Open(const SequenceOptions& option
   }
   Post([this, state] { states_.push_back(state); });
   return std::unique_ptr<Sequence>(std::make_unique<FakeSequence>(this, std::move(state)));
+}
+
+Result<Image> FakeEngine::PaintImage(std::span<const int> codes) const {
+  const auto side = static_cast<size_t>(options_.image_side);
+  const size_t cell = side / kImageGrid;
+  Image image{.width = options_.image_side,
+              .height = options_.image_side,
+              .rgb = std::vector<uint8_t>(3 * side * side, 255)};
+  for (size_t i = 0; i < image.rgb.size(); ++i) {
+    const size_t pixel = i / 3;
+    const size_t code = pixel / side / cell * kImageGrid + pixel % side / cell;
+    if (code >= codes.size()) continue;
+    const auto noise = static_cast<uint32_t>(i) * 2654435761u + static_cast<uint32_t>(codes[code]);
+    image.rgb[i] = static_cast<uint8_t>(noise >> 24 ^ noise >> 11);
+  }
+  return image;
 }
 
 EngineStatistics FakeEngine::statistics() const {

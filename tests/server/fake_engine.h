@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -23,17 +24,26 @@ struct FakeEngineOptions {
   int frames_of_turn = 12;               // heard frames after which the model takes its turn
   std::chrono::microseconds hearing{0};  // what a heard frame costs
   int max_pending_frames = 256;          // heard frames that may wait; more are refused
+  int image_side = 0;                    // 0: a model without pictures
+  int rows_drawn = 8;                    // of the 8 rows of a picture; fewer leave it unfinished
 };
 
 // A typed turn "blue 7" is answered "you said blue 7", word by word, and with frames of the constant level
 // 0.07 (the number that ends the text, in hundredths). In a spoken turn the third frame brings the words
-// "some words" to light, and frames_of_turn of them end it; it is answered "i heard you".
+// "some words" to light, and frames_of_turn of them end it; it is answered "i heard you". Pictures are
+// answered with their sizes: "i saw 40x24", or " and 40x24" behind the rest. A typed turn with the word
+// "draw" in it gets a picture, whose rows come between the frames of speech, if pictures are wanted.
 class FakeEngine final : public Engine {
  public:
+  static constexpr int kImageGrid = 8;
+  static constexpr int kCode = 5;  // that all its pictures are made of
+
   explicit FakeEngine(const FakeEngineOptions& options = {});
   ~FakeEngine() override;
 
   Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options, SequenceListener listener) override;
+  // Every pixel of a code is noise of its own; blank is white.
+  Result<Image> PaintImage(std::span<const int> codes) const override;
   const ModelDescription& model() const override { return model_; }
   EngineStatistics statistics() const override;
 

@@ -75,6 +75,12 @@ const Garbage kGarbage[] = {
     {"no text", [](auto* e) { e->mutable_text_append(); }, kInvalid, "text_append.text"},
     {"long text", [](auto* e) { e->mutable_text_append()->set_text(std::string(4001, 'x')); }, kInvalid,
      "text_append.text"},
+    {"a picture for a model that knows none",
+     [](auto* e) { e->mutable_image_append()->set_media_type("image/png"); }, StatusCode::kUnimplemented,
+     "image_append"},
+    {"a picture from a model that draws none",
+     [](auto* e) { Config(e)->add_output_modalities(v1::MODALITY_IMAGE); }, StatusCode::kUnimplemented,
+     "session_update.config.output_modalities"},
     {"commit of nothing", [](auto* e) { e->mutable_commit(); }, kMoment, ""},
     {"cancel of nothing", [](auto* e) { e->mutable_cancel(); }, kMoment, ""},
 };
@@ -130,6 +136,7 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   v1::ClientEvent event;
   v1::SessionConfig* config = Config(&event);
   config->add_output_modalities(v1::MODALITY_TEXT);
+  config->add_output_modalities(v1::MODALITY_IMAGE);
   config->mutable_input_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
   config->mutable_input_audio()->set_sample_rate(48000);
   config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_PCM16);
@@ -146,7 +153,7 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   const std::string sent = config->ShortDebugString();
 
   const ClientEvent plain = FromMessage(event, {});
-  const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config);
+  const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config, true);
   ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
   const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
   EXPECT_EQ(back.session_updated().config().ShortDebugString(), sent);

@@ -43,6 +43,14 @@ class TestCall {
     event.mutable_audio_append()->set_audio(std::move(audio));
     return Send(event);
   }
+  bool SendImage(std::string data, const std::string& media_type, uint32_t width = 0, uint32_t height = 0) {
+    v1::ClientEvent event;
+    event.mutable_image_append()->set_data(std::move(data));
+    event.mutable_image_append()->set_media_type(media_type);
+    event.mutable_image_append()->set_width(width);
+    event.mutable_image_append()->set_height(height);
+    return Send(event);
+  }
   bool Commit() {
     v1::ClientEvent event;
     event.mutable_commit();
@@ -77,6 +85,9 @@ class TestCall {
   struct Answer {
     std::string text;
     std::string audio;
+    std::vector<v1::ImageStarted> pictures;
+    std::vector<v1::ImageDelta> previews;
+    std::vector<v1::ImageDone> finished;
     v1::ResponseDone done;
   };
   Answer ReadAnswer() {
@@ -84,6 +95,9 @@ class TestCall {
     while (auto event = Read()) {
       if (event->has_text_delta()) answer.text += event->text_delta().text();
       if (event->has_audio_delta()) answer.audio += event->audio_delta().audio();
+      if (event->has_image_started()) answer.pictures.push_back(event->image_started());
+      if (event->has_image_delta()) answer.previews.push_back(event->image_delta());
+      if (event->has_image_done()) answer.finished.push_back(event->image_done());
       if (event->has_response_done()) {
         answer.done = event->response_done();
         return answer;

@@ -1,0 +1,140 @@
+// A short run of every fuzz target in each build, with damage that is the same every time: found by chance
+// once, found always. The long runs are libFuzzer's (README.md).
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "antiphon/v1/conversation.pb.h"
+#include "media/image.h"
+#include "media/opus.h"
+#include "media/pcm.h"
+#include "media/wav.h"
+#include "tests/conversation/voice.h"
+#include "tests/fuzz/targets.h"
+#include "tests/media/pictures.h"
+
+namespace antiphon::fuzz {
+namespace {
+
+// Flips, removes, repeats and overwrites pieces; sometimes with another seed's.
+std::string Damaged(const std::string& seed, const std::string& other, std::mt19937* random) {
+  std::string bytes = seed;
+  const auto below = [&](size_t limit) { return limit == 0 ? 0 : static_cast<size_t>((*random)()) % limit; };
+  for (size_t times = 1 + below(6); times > 0; --times) {
+    const size_t at = below(bytes.size());
+    const size_t length = below(1 + below(64));
+    switch (below(6)) {
+      case 0:
+        if (!bytes.empty()) bytes[at] = static_cast<char>(bytes[at] ^ 1 << below(8));
+        break;
+      case 1:
+        if (!bytes.empty()) bytes[at] = static_cast<char>((*random)());
+        break;
+      case 2:
+        bytes.erase(at, length);
+        break;
+      case 3:
+        bytes.insert(at, bytes.substr(at, length));
+        break;
+      case 4:
+        bytes.replace(at, length, other.substr(below(other.size()), length));
+        break;
+      default:
+        bytes.resize(at);
+    }
+  }
+  return bytes;
+}
+
+void Fuzz(const std::function<void(std::string_view)>& target, const std::vector<std::string>& seeds,
+          int rounds) {
+  std::mt19937 random(1);
+  for (const std::string& seed : seeds) target(seed);
+  for (int round = 0; round < rounds; ++round) {
+    target(Damaged(seeds[random() % seeds.size()], seeds[random() % seeds.size()], &random));
+  }
+}
+
+TEST(MutationTest, Pictures) {
+  const std::string_view kinds("\0\1\2", 3);
+  const Image image = Sample();
+  const std::vector<uint8_t> grey(40 * 24, 90);
+  Fuzz(DecodePicture,
+       {kinds[0] + EncodePng(image).value(), kinds[0] + PngOf(40, 24, PNG_FORMAT_GRAY, grey.data()),
+        kinds[1] + JpegOf(image), kinds[1] + CmykJpegOf(image), kinds[2] + WebpOf(image, 100),
+        kinds[2] + AnimatedWebp()},
+       1500);
+}
+
+TEST(MutationTest, Recordings) {
+  Fuzz(ReadRecording,
+       {EncodeWav(Voice(100, 16'000), 16'000).value(), EncodeWav(Voice(20, 48'000), 48'000).value()}, 1500);
+}
+
+TEST(MutationTest, OpusPackets) {
+  auto encoder = OpusPacketEncoder::Create({.sample_rate = 48'000});
+  ASSERT_TRUE(encoder.ok());
+  const std::vector<float> voice = Voice(200, 48'000);
+  std::string stream;
+  for (size_t begin = 0; begin + 960 <= voice.size(); begin += 960) {
+    const std::string packet = encoder->Encode(std::span(voice).subspan(begin, 960)).value();
+    stream += static_cast<char>(packet.size()) + packet;
+  }
+  Fuzz(DecodeOpusPackets, {stream}, 1500);
+}
+
+std::string Record(int operation, const std::string& bytes) {
+  return std::string{static_cast<char>(operation), static_cast<char>(bytes.size() & 0xff),
+                     static_cast<char>(bytes.size() >> 8)} +
+         bytes;
+}
+
+std::string ClientRecord(const std::function<void(v1::ClientEvent*)>& fill) {
+  v1::ClientEvent event;
+  fill(&event);
+  return Record(0, event.SerializeAsString());
+}
+
+// Operations by number: client_event_target.cc.
+TEST(MutationTest, ClientEvents) {
+  const std::string commit = ClientRecord([](auto* e) { e->mutable_commit(); });
+  const std::string cancel = ClientRecord([](auto* e) { e->mutable_cancel(); });
+  const std::string clear = ClientRecord([](auto* e) { e->mutable_clear(); });
+  const std::string text = ClientRecord([](auto* e) { e->mutable_text_append()->set_text("hello"); });
+  const std::string picture = ClientRecord([](auto* e) {
+    e->set_event_id("picture");
+    e->mutable_image_append()->set_data(EncodePng(Sample(8, 8)).value());
+    e->mutable_image_append()->set_media_type("image/png");
+  });
+  const std::string settings = ClientRecord([](auto* e) {
+    auto* config = e->mutable_session_update()->mutable_config();
+    config->add_output_modalities(v1::MODALITY_IMAGE);
+    config->mutable_input_audio()->set_sample_rate(16'000);
+    config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
+    config->mutable_sampling()->set_top_p(0.5f);
+  });
+  std::string speech;
+  const std::vector<float> voice = Voice(600, 24'000);
+  for (size_t begin = 0; begin + 2400 <= voice.size(); begin += 2400) {
+    const std::string pcm = EncodePcm16(std::span(voice).subspan(begin, 2400));
+    speech += ClientRecord([&](auto* e) { e->mutable_audio_append()->set_audio(pcm); }) + Record(1, "\x0a") +
+              Record(2, "");
+  }
+  const std::string drawing = Record(7, "") + Record(7, "") + Record(8, "") + Record(7, "") +
+                              Record(6, "\x10") + Record(7, "") + Record(7, "");
+  const std::string end(1, '\0');
+  Fuzz(
+      HandleClientEvents,
+      {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(9, end) + text +
+           clear,
+       settings + picture + picture + commit + cancel + Record(4, "\x01") + drawing + Record(9, end) + speech,
+       speech + picture + Record(4, end) + Record(6, "\x10") + cancel + speech + Record(9, end) + commit,
+       speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},
+      400);
+}
+
+}  // namespace
+}  // namespace antiphon::fuzz

@@ -1,0 +1,26 @@
+// What is fuzzed: every decoder of bytes that come from outside. Each target takes any bytes at all, and ends
+// the process when a promise of the code it calls is broken; what the sanitizers find ends it as well.
+#pragma once
+
+#include <cstdlib>
+#include <string_view>
+
+namespace antiphon::fuzz {
+
+// PNG, JPEG or WebP, as the first byte says.
+void DecodePicture(std::string_view bytes);
+// A recording in any format that libsndfile reads.
+void ReadRecording(std::string_view bytes);
+// Opus packets of one stream: a byte of length before each.
+void DecodeOpusPackets(std::string_view bytes);
+// A session: records of an operation, two bytes of length (low first) and so many bytes. Operations are the
+// client's (the bytes are a ClientEvent of the wire), the engine's and the clock's; client_event_target.cc
+// lists them.
+void HandleClientEvents(std::string_view bytes);
+
+// Not assert: it must hold in every build.
+inline void Promise(bool kept) {
+  if (!kept) std::abort();
+}
+
+}  // namespace antiphon::fuzz
