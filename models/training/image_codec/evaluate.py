@@ -1,5 +1,7 @@
-"""How good the image codec is: `python3 -m image_codec.evaluate --data DIR --codec image_codec.pt` prints figures of held-out
-pictures, and writes a sheet of them with --sheet FILE.png.
+"""How good the image codec is, as it is exported.
+
+    python3 -m image_codec.evaluate --data DIR --codec image_codec.pt      prints figures of held-out pictures, and
+                                                                           writes a sheet of them with --sheet FILE.png
 
     psnr    mean over pictures of the peak signal-to-noise ratio, dB
     ssim    structural similarity (Wang et al. 2004): 11 x 11 Gaussian windows, mean over places and colours; 1 is equal
@@ -19,8 +21,8 @@ from PIL import Image
 import scenes
 from image_codec import naming
 from image_codec.data import Pictures
+from image_codec.export import load_codec
 from image_codec.judge import Judge, accuracy
-from image_codec.model import ImageCodec
 from image_codec.train_autoencoder import signal_to_noise
 
 SHEET_ROWS, SHEET_COLUMNS = 6, 10
@@ -67,8 +69,7 @@ def main():
     parser.add_argument("--sheet", default="")
     parser.add_argument("--out", default="", help="JSON file")
     options = parser.parse_args()
-    codec, judge = ImageCodec().eval(), Judge().eval()
-    codec.load_state_dict(torch.load(options.codec, map_location="cpu"))
+    codec, judge = load_codec(options.codec), Judge().eval()
     if options.judge:
         judge.load_state_dict(torch.load(options.judge, map_location="cpu"))
     report = {"named": named(codec)}

@@ -27,7 +27,8 @@ from safetensors_file import read_safetensors
 from audio_codec import recogniser
 import scenes
 from image_codec import naming
-from image_codec.model import GRID, ImageCodec
+from image_codec.export import load_codec
+from image_codec.model import GRID
 from language import dataset, decode, grammar, listen, picture_shards, scoring, tokenizer as tokenizers
 from language.skills import repeating
 
@@ -80,7 +81,7 @@ class Evaluation:
         self.model, self.tokenizer = load(options.model)
         listens = options.codec and options.decoder
         self.listener = listen.Listener(options.codec, options.decoder) if listens else None
-        self.painter = _image_codec(options.image_codec) if options.image_codec else None
+        self.painter = load_codec(options.image_codec) if options.image_codec else None
         self.namer = naming.Namer()
         self.dictionary = recogniser.known_words() if self.listener else set()
         self.answers = {}
@@ -106,12 +107,6 @@ def typed_row(evaluation, label, name):
 def spoken_row(evaluation, label, name):
     scored = evaluation.spoken(name)
     return {label: dict(scoring.summary(scored), skills=scoring.by_skill(scored))}
-
-
-def _image_codec(checkpoint):
-    codec = ImageCodec().eval()
-    codec.load_state_dict(torch.load(checkpoint, map_location="cpu"))
-    return codec
 
 
 def drawn_row(evaluation, label, name, results):

@@ -45,7 +45,8 @@ def write_model(folder, model, codec_configs, endpoint_threshold=None):
     for section, path in codec_configs.items():
         if path:
             with open(path) as source:
-                config[section] = json.load(source)
+                found = json.load(source)
+            config[section] = found.get(section, found)  # image_codec.export writes its other section beside it
         elif section in previous:
             config[section] = previous[section]
     config["sampling"] = previous.get("sampling", config["sampling"])

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 import scenes
-from image_codec.model import GRID, ImageCodec
+from image_codec.export import load_codec
+from image_codec.model import GRID
 from language import grammar, lessons
 from language.skills import nouns
 from language.skills.common import rng_of
@@ -27,11 +28,10 @@ EVALUATION, DEVELOPMENT = 400, 100  # questions a set
 
 
 class PictureEncoder:
-    """Scenes to codes."""
+    """Scenes to codes, by the codec as it is exported."""
 
     def __init__(self, checkpoint, batch=16):
-        self.codec, self.batch = ImageCodec().eval(), batch
-        self.codec.load_state_dict(torch.load(checkpoint, map_location="cpu"))
+        self.codec, self.batch = load_codec(checkpoint), batch
 
     def encode(self, drawn):
         """drawn: list of scenes.Scene -> int16 [N, GRID * GRID]. Rounded to 8 bits first, as pictures arrive."""
