@@ -70,7 +70,7 @@ struct ResponseAudio {
 
 // A picture of the answer, as far as it is written: told when the picture begins (no codes), after each row
 // of ModelDescription::image_grid codes, and so, with all rows, when it is complete. Engine::PaintImage makes
-// pixels of it.
+// pixels of it. A picture that is not complete when ResponseDone comes stays so.
 struct ResponseImage {
   int index = 0;           // of the response's pictures, from 0
   std::vector<int> codes;  // written so far, row by row from the top
@@ -133,11 +133,13 @@ class Sequence {
   virtual Status AppendFrame(std::span<const float> samples, TimePoint received) = 0;
 
   // Text of the user's turn. INVALID_ARGUMENT when it is not UTF-8, is empty or has more than 1024 pieces.
+  // RESOURCE_EXHAUSTED, with nothing taken, when too much text and too many pictures wait already.
   virtual Status AppendText(const std::string& text) = 0;
 
   // A picture of the user's turn, of any size: it is fitted into the model's square with its edge's colour
   // around it, and encoded during the call (some 10 ms). UNIMPLEMENTED for a model that knows no pictures,
-  // INVALID_ARGUMENT for one whose `rgb` does not fit its sides, or that has more than 65536 pixels on one.
+  // INVALID_ARGUMENT for one whose `rgb` does not fit its sides, or that has more than 65536 pixels on one,
+  // RESOURCE_EXHAUSTED as for AppendText, INTERNAL when the codec fails.
   virtual Status AppendImage(const Image& image) = 0;
 
   // Ends the turn and asks for the response. An empty turn, or one already ended, makes it a no-op; `cause`
@@ -182,7 +184,8 @@ class Engine {
 
   // The picture of these codes; what is missing at the end stays blank, so that a picture can be shown while
   // it is written. Takes some 15 ms on the calling thread. INVALID_ARGUMENT for more codes than a picture has
-  // or a code out of its range, UNIMPLEMENTED for a model that knows no pictures.
+  // or a code out of its range, UNIMPLEMENTED for a model that knows no pictures, INTERNAL when the codec
+  // fails.
   virtual Result<Image> PaintImage(std::span<const int> codes) const = 0;
 
   virtual const ModelDescription& model() const = 0;

@@ -13,6 +13,7 @@
 #include "common/logging.h"
 #include "engine/engine_impl.h"
 #include "model/audio_codec.h"
+#include "model/image_codec.h"
 #include "model/language_model.h"
 #include "model/model_config.h"
 #include "model/safetensors.h"
@@ -38,7 +39,16 @@ Result<EngineModules> LoadModules(const std::string& folder) {
 
   Result<TextTokenizer> tokenizer = TextTokenizer::Load(folder + "/tokenizer.model", config->symbols);
   if (!tokenizer.ok()) return tokenizer.status();
-  return EngineModules{std::move(model).value(), std::move(codec).value(), std::move(tokenizer).value()};
+  EngineModules modules{std::move(model).value(), std::move(codec).value(), std::move(tokenizer).value(),
+                        nullptr};
+  if (!config->image.known()) return modules;
+
+  const Result<Safetensors> image_weights = Safetensors::Open(folder + "/image_codec.safetensors");
+  if (!image_weights.ok()) return image_weights.status();
+  Result<std::unique_ptr<ImageCodec>> image_codec = ImageCodec::Load(*image_weights, *config, device);
+  if (!image_codec.ok()) return image_codec.status();
+  modules.image_codec = std::move(image_codec).value();
+  return modules;
 }
 
 }  // namespace

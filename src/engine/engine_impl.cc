@@ -12,10 +12,12 @@
 
 #include "engine/admission.h"
 #include "engine/engine_loop.h"
+#include "engine/exception_status.h"
 #include "engine/sequence_options.h"
 #include "engine/sequence_port.h"
 #include "engine/sequence_request.h"
 #include "engine/warm_up.h"
+#include "media/image.h"
 
 namespace antiphon {
 namespace {
@@ -39,6 +41,8 @@ ModelDescription Describe(const LanguageModel& model) {
   description.codebook_sizes.assign(config.codebook_sizes.begin(), config.codebook_sizes.end());
   description.vocabulary_size = static_cast<int>(config.symbols.vocab_size);
   description.max_positions = static_cast<int>(config.max_positions);
+  description.image_side = static_cast<int>(config.image.side);
+  description.image_grid = static_cast<int>(config.image.grid);
   return description;
 }
 
@@ -51,6 +55,8 @@ std::vector<int64_t> SomePieces(const TextTokenizer& tokenizer) {
   return pieces;
 }
 
+Status NoPictures() { return {StatusCode::kUnimplemented, "the model knows no pictures"}; }
+
 Status CheckFit(const EngineModules& modules) {
   const ModelConfig& config = modules.model->config();
   if (modules.codec->sample_rate() != config.sample_rate ||
@@ -58,8 +64,14 @@ Status CheckFit(const EngineModules& modules) {
       modules.codec->codebook_sizes() != config.codebook_sizes) {
     return InvalidArgument("the audio codec has other frames or codebooks than the language model");
   }
-  if (modules.tokenizer.vocab_size() != config.symbols.vocab_size) {
+  if (modules.tokenizer.vocab_size() != config.symbols.text_pieces) {
     return InvalidArgument("the tokenizer has another vocabulary than the language model");
+  }
+  const ImageCodec* images = modules.image_codec.get();
+  if ((images != nullptr) != config.image.known() ||
+      (images != nullptr && (images->side() != config.image.side || images->grid() != config.image.grid ||
+                             images->codebook_size() != config.image.codebook_size))) {
+    return InvalidArgument("the image codec makes other pictures than the language model knows");
   }
   return OkStatus();
 }
@@ -97,6 +109,7 @@ class EngineImpl final : public Engine {
   }
 
   Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options, SequenceListener listener) override;
+  Result<Image> PaintImage(std::span<const int> codes) const override;
   const ModelDescription& model() const override { return description_; }
   EngineStatistics statistics() const override;
 
@@ -105,6 +118,8 @@ class EngineImpl final : public Engine {
   void Closed();
   TimePoint now() const { return clock_.Now(); }
   const TextTokenizer& tokenizer() const { return modules_.tokenizer; }
+  // `<image>`, the codes of the picture, `</image>`.
+  Result<std::vector<int64_t>> ReadImage(const Image& image) const;
 
  private:
   const EngineModules modules_;
@@ -132,6 +147,7 @@ class SequenceImpl final : public Sequence {
   void Configure(const SequenceOptions& options) override { Signal(ConfigureRequest{options}); }
   Status AppendFrame(std::span<const float> samples, TimePoint received) override;
   Status AppendText(const std::string& text) override;
+  Status AppendImage(const Image& image) override;
   void EndTurn(TurnEndCause cause) override { Signal(TurnEndRequest{cause, engine_->now()}); }
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
@@ -169,6 +185,34 @@ Status SequenceImpl::AppendText(const std::string& text) {
   return Post(TypedText{text, *std::move(pieces), engine_->now()});
 }
 
+Status SequenceImpl::AppendImage(const Image& image) {
+  Result<std::vector<int64_t>> pieces = engine_->ReadImage(image);
+  if (!pieces.ok()) return pieces.status();
+  return Post(ShownImage{*std::move(pieces), engine_->now()});
+}
+
+Result<std::vector<int64_t>> EngineImpl::ReadImage(const Image& image) const {
+  if (modules_.image_codec == nullptr) return NoPictures();
+  try {
+    const Result<Image> square = FitImage(image, description_.image_side);
+    if (!square.ok()) return square.status();
+    const Result<std::vector<int>> codes = modules_.image_codec->Encode(*square);
+    if (!codes.ok()) return codes.status();
+    return loop_.grammar().ImageSymbols(*codes);
+  } catch (...) {
+    return CurrentExceptionStatus();
+  }
+}
+
+Result<Image> EngineImpl::PaintImage(std::span<const int> codes) const {
+  if (modules_.image_codec == nullptr) return NoPictures();
+  try {
+    return modules_.image_codec->Decode(codes);
+  } catch (...) {
+    return CurrentExceptionStatus();
+  }
+}
+
 Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& options,
                                                    SequenceListener listener) {
   if (const Status valid = Validate(options); !valid.ok()) return valid;
@@ -183,7 +227,8 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
     }
     ++open_;
   }
-  const PortLimits limits{.frames = options_.max_pending_frames, .pieces = 4 * kMostPieces};
+  const int64_t pieces = std::max(4 * kMostPieces, modules_.model->config().image.symbols());
+  const PortLimits limits{.frames = options_.max_pending_frames, .pieces = pieces};
   auto port = std::make_shared<SequencePort>(limits, std::move(listener));
   loop_.Add(port, options);
   return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(this, std::move(port)));

@@ -7,6 +7,7 @@
 #include "antiphon/status.h"
 #include "common/clock.h"
 #include "model/audio_codec.h"
+#include "model/image_codec.h"
 #include "model/language_model.h"
 #include "model/text_tokenizer.h"
 
@@ -17,6 +18,7 @@ struct EngineModules {
   std::unique_ptr<LanguageModel> model;
   std::unique_ptr<AudioCodec> codec;
   TextTokenizer tokenizer;
+  std::unique_ptr<ImageCodec> image_codec;  // null for a model that knows no pictures
 };
 
 // Starts an engine on `modules`, warm and ready. INVALID_ARGUMENT for options out of range or modules that do

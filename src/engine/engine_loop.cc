@@ -1,33 +1,16 @@
 #include "engine/engine_loop.h"
 
-#include <c10/util/Exception.h>
-
 #include <algorithm>
-#include <exception>
 #include <iterator>
-#include <new>
-#include <string>
 #include <utility>
 
 #include "common/logging.h"
+#include "engine/exception_status.h"
 
 namespace antiphon {
 namespace {
 
 constexpr double kAverageFade = 0.95;  // of step_ms_average
-
-// REQUIRES: called from a catch block.
-Status CurrentExceptionStatus() {
-  try {
-    throw;
-  } catch (const c10::Error& error) {
-    return Internal(std::string("the model failed: ") + error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return ResourceExhausted("out of memory");
-  } catch (const std::exception& error) {
-    return Internal(std::string("the model failed: ") + error.what());
-  }
-}
 
 PlannerLimits LimitsOf(const EngineOptions& options) {
   PlannerLimits limits;

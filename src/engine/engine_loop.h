@@ -36,6 +36,7 @@ class EngineLoop {
 
   // ---- Any thread.
 
+  const StreamGrammar& grammar() const { return grammar_; }
   // A new sequence, served until its port is closed.
   void Add(std::shared_ptr<SequencePort> port, const SequenceOptions& options);
   // Something was posted to a port, or a port was closed.

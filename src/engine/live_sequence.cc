@@ -30,7 +30,13 @@ bool WillSpeak(const StreamGrammar& grammar, StreamState stream) {
   return next.back().speaks;
 }
 
-bool EndsTurn(const SequenceRequest& request) { return std::holds_alternative<TurnEndRequest>(request); }
+int64_t PieceCount(const SequenceRequest& request) { return static_cast<int64_t>(PiecesOf(request).size()); }
+
+// REQUIRES: a text or a picture.
+TimePoint ReceivedAt(const SequenceRequest& request) {
+  const auto* text = std::get_if<TypedText>(&request);
+  return text != nullptr ? text->received : std::get<ShownImage>(request).received;
+}
 
 }  // namespace
 
@@ -69,12 +75,11 @@ WorkItem LiveSequence::NextInput() const {
     work.rows = work.least_rows = HearingRows(context_.grammar, stream());
     work.hears = true;
   } else {
-    const auto& text = std::get<TypedText>(waiting_.front());
     const int64_t opening = OpeningRows(context_.grammar, stream());
-    work.ready = std::max(last_run_, text.received);
-    work.rows = opening + static_cast<int64_t>(text.pieces.size()) - typed_;
+    work.ready = std::max(last_run_, ReceivedAt(waiting_.front()));
+    work.rows = opening + PieceCount(waiting_.front()) - typed_;
     work.least_rows = opening + 1;
-    // Frames of the same turn may wait behind the text.
+    // Frames of the same turn may wait behind it.
     const auto heard = std::ranges::find_if(
         waiting_, [](const SequenceRequest& request) { return std::holds_alternative<HeardFrame>(request); });
     if (heard != waiting_.end()) {
@@ -177,18 +182,13 @@ bool LiveSequence::SettleFront() {
 
 bool LiveSequence::HasRoomFor(const SequenceRequest& input) const {
   const int64_t room = context_.config.max_positions - state_.length();
-  const auto* text = std::get_if<TypedText>(&input);
-  if (text == nullptr) return HearingRows(context_.grammar, stream()) <= room;
-  const int64_t pieces = static_cast<int64_t>(text->pieces.size()) - typed_;
-  return OpeningRows(context_.grammar, stream()) + pieces <= room;
+  if (std::holds_alternative<HeardFrame>(input)) return HearingRows(context_.grammar, stream()) <= room;
+  return OpeningRows(context_.grammar, stream()) + PieceCount(input) - typed_ <= room;
 }
 
 void LiveSequence::DropFront() {
-  if (const auto* text = std::get_if<TypedText>(&waiting_.front())) {
-    GiveBack(0, static_cast<int64_t>(text->pieces.size()));
-  } else {
-    GiveBack(1, 0);
-  }
+  const bool frame = std::holds_alternative<HeardFrame>(waiting_.front());
+  GiveBack(frame ? 1 : 0, PieceCount(waiting_.front()));
   typed_ = 0;
   waiting_.pop_front();
 }
@@ -207,10 +207,8 @@ void LiveSequence::ClearTurn() {
   std::deque<SequenceRequest> kept;
   while (!waiting_.empty() && !EndsTurn(waiting_.back())) {
     SequenceRequest& last = waiting_.back();
-    if (const auto* text = std::get_if<TypedText>(&last)) {
-      GiveBack(0, static_cast<int64_t>(text->pieces.size()));
-    } else if (std::holds_alternative<HeardFrame>(last)) {
-      GiveBack(1, 0);
+    if (IsInput(last)) {
+      GiveBack(std::holds_alternative<HeardFrame>(last) ? 1 : 0, PieceCount(last));
     } else {
       kept.push_front(std::move(last));
     }
@@ -246,7 +244,7 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
     }
     return item;
   }
-  const std::span<const int64_t> pieces = std::get<TypedText>(waiting_.front()).pieces;
+  const std::span<const int64_t> pieces = PiecesOf(waiting_.front());
   const int64_t count = rows - OpeningRows(context_.grammar, stream());
   item.pieces = pieces.subspan(static_cast<size_t>(typed_), static_cast<size_t>(count));
   return item;
@@ -299,6 +297,7 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
   heard_frames_ = 0;
   text_pieces_ = 0;
   texts_ = 0;
+  images_ = 0;
   refusal_told_ = false;
 }
 
@@ -322,79 +321,23 @@ void LiveSequence::Hear(int64_t piece) {
 }
 
 void LiveSequence::FinishTyping(int64_t pieces) {
-  const auto& text = std::get<TypedText>(waiting_.front());
-  text_pieces_ += static_cast<int>(pieces);
+  const auto* text = std::get_if<TypedText>(&waiting_.front());
+  if (text != nullptr) text_pieces_ += static_cast<int>(pieces);
   typed_ += pieces;
-  if (typed_ < static_cast<int64_t>(text.pieces.size())) return;
+  if (typed_ < PieceCount(waiting_.front())) return;
+  if (text != nullptr) {
+    FinishText(*text);
+  } else {
+    ++images_;
+  }
+  DropFront();
+}
+
+void LiveSequence::FinishText(const TypedText& text) {
   if (!transcript_.empty()) transcript_ += ' ';
   transcript_ += text.text;
   typed_last_ = true;
   ++texts_;
-  DropFront();
-}
-
-// ---- The response
-
-void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled) {
-  DropWaitingFrames(cause == TurnEndCause::kModel);
-  turn_lost_ = false;
-  turn_options_ = options_;
-  const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
-                              .max_frames = options_.max_response_frames};
-  context_.grammar.BeginResponse(options_.speak, limits, &state_.stream);
-  state_.ResetAudio();
-  state_.answer.clear();
-  answer_decoder_ = {};
-  spoken_frames_ = 0;
-  last_run_ = context_.clock.Now();
-  first_audio_deadline_ = ended + context_.first_audio_target;
-  port_->Deliver(turn_, TurnEnded{.cause = cause,
-                                  .transcript = transcript_,
-                                  .heard_frames = heard_frames_,
-                                  .text_pieces = text_pieces_,
-                                  .texts = texts_,
-                                  .at = last_run_});
-  if (cancelled) EndResponse(ResponseEnd::kCancelled, OkStatus());
-}
-
-// Frames that wait when the turn ends were heard too late for it. When the model ended it, an EndTurn that
-// waits behind them was meant for this turn as well: it has become a no-op.
-void LiveSequence::DropWaitingFrames(bool turn_end_too) {
-  std::deque<SequenceRequest> kept;
-  for (SequenceRequest& request : waiting_) {
-    if (std::holds_alternative<HeardFrame>(request)) {
-      GiveBack(1, 0);
-      continue;
-    }
-    if (EndsTurn(request) && std::exchange(turn_end_too, false)) continue;
-    if (IsInput(request)) turn_end_too = false;
-    kept.push_back(std::move(request));
-  }
-  waiting_ = std::move(kept);
-}
-
-void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech) {
-  const TimePoint now = last_run_;
-  if (outcome.piece >= 0) {
-    std::string delta = answer_decoder_.Append(context_.tokenizer, outcome.piece);
-    if (!delta.empty()) port_->Deliver(turn_, ResponseText{std::move(delta), now});
-  }
-  if (outcome.has_frame) {
-    if (spoken_frames_++ == 0) playback_began_ = now;
-    port_->Deliver(turn_, ResponseAudio{std::move(speech), now});
-  }
-  if (outcome.done) {
-    EndResponse(stream().incomplete ? ResponseEnd::kIncomplete : ResponseEnd::kCompleted, OkStatus());
-  }
-}
-
-void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
-  if (stream().in_response()) context_.grammar.CancelResponse(&state_.stream);
-  port_->Deliver(turn_, ResponseDone{.end = end,
-                                     .error = error,
-                                     .text_pieces = static_cast<int>(state_.answer.size()),
-                                     .spoken_frames = spoken_frames_,
-                                     .context_positions = static_cast<int>(state_.length())});
 }
 
 }  // namespace antiphon

@@ -40,7 +40,7 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) {
 
 // The life of a turn is the grammar's (StreamState); this class adds the requests:
 //
-//   between turns --frame or text run--> listening --`<assistant>` written, or EndTurn--> answering
+//   between turns --frame, text or picture run--> listening --`<assistant>` written, or EndTurn--> answering
 //   answering --over, cancelled, out of context, failed: ResponseDone--> between turns
 //   listening --ClearTurn--> between turns, as if the turn had never begun
 //
@@ -102,10 +102,12 @@ class LiveSequence {
   void OpenTurn(const StreamState& before, int64_t length);
   void FinishFrame(const HearingOutcome& outcome);
   void FinishTyping(int64_t pieces);
+  void FinishText(const TypedText& text);
   void Hear(int64_t piece);
   void BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled);
   void DropWaitingFrames(bool turn_end_too);
   void FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech);
+  void FinishImageSymbol(const AnswerOutcome& outcome);
   void EndResponse(ResponseEnd end, const Status& error);
 
   const int64_t id_;
@@ -114,7 +116,7 @@ class LiveSequence {
   SequenceState state_;
   SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;
-  int64_t typed_ = 0;        // pieces of the front text that were run
+  int64_t typed_ = 0;        // pieces of the front text or picture that were run
   int64_t room_ = 0;         // frames given back of which the owner has not been told
   TimePoint last_run_{};     // end of the last step it was in
   TimePoint heard_until_{};  // when the last frame that it heard was spoken
@@ -129,7 +131,8 @@ class LiveSequence {
   bool typed_last_ = false;  // the transcript ends in typed text
   int heard_frames_ = 0;
   int text_pieces_ = 0;
-  int texts_ = 0;  // AppendText calls that are in it
+  int texts_ = 0;   // AppendText calls that are in it
+  int images_ = 0;  // AppendImage calls that are in it
   bool refusal_told_ = false;
   bool turn_lost_ = false;  // some of it was refused: a turn with a hole in it is not answered
 
@@ -138,6 +141,8 @@ class LiveSequence {
   TimePoint first_audio_deadline_{};
   TimePoint playback_began_{};  // when frame 0 was handed out
   int spoken_frames_ = 0;
+  std::vector<int> image_codes_;  // of the picture drawn last, as far as it is written
+  int drawn_images_ = 0;          // that are complete
 };
 
 }  // namespace antiphon

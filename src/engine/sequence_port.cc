@@ -16,9 +16,9 @@ Status SequencePort::Post(SequenceRequest request) {
       return ResourceExhausted(std::to_string(frames_) + " heard frames wait already, the most there may be");
     }
     ++frames_;
-  } else if (const auto* typed = std::get_if<TypedText>(&request)) {
-    const auto pieces = static_cast<int64_t>(typed->pieces.size());
-    if (pieces_ + pieces > limits_.pieces) {
+  } else {
+    const auto pieces = static_cast<int64_t>(PiecesOf(request).size());  // none of a signal
+    if (pieces > 0 && pieces_ + pieces > limits_.pieces) {
       return ResourceExhausted(std::to_string(pieces_) + " typed pieces wait already, at most " +
                                std::to_string(limits_.pieces) + " may");
     }

@@ -15,7 +15,7 @@ namespace antiphon {
 // What may wait in a port and in the engine behind it.
 struct PortLimits {
   int64_t frames = 256;   // heard
-  int64_t pieces = 4096;  // typed
+  int64_t pieces = 4096;  // typed, and of pictures
 };
 
 // Owner's side: Post and Close, from one thread at a time. Engine's side: the rest, from the engine's thread.
@@ -27,8 +27,8 @@ class SequencePort {
   SequencePort(const SequencePort&) = delete;
   SequencePort& operator=(const SequencePort&) = delete;
 
-  // RESOURCE_EXHAUSTED, with nothing taken, when a frame or text finds its limit reached. Signals are always
-  // taken; repeated ones do not pile up (see Append).
+  // RESOURCE_EXHAUSTED, with nothing taken, when a frame, text or picture finds its limit reached. Signals
+  // are always taken; repeated ones do not pile up (see Append).
   Status Post(SequenceRequest request);
   // After this no listener call begins or is running.
   void Close();

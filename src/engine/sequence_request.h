@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,6 +24,12 @@ struct TypedText {
   TimePoint received;
 };
 
+// A picture is typed, as far as positions go: it has a symbol at each of its own.
+struct ShownImage {
+  std::vector<int64_t> pieces;  // `<image>`, its codes, `</image>`
+  TimePoint received;
+};
+
 struct TurnEndRequest {
   TurnEndCause cause = TurnEndCause::kCommit;
   TimePoint received;
@@ -37,12 +44,24 @@ struct ConfigureRequest {
   SequenceOptions options;
 };
 
-using SequenceRequest =
-    std::variant<HeardFrame, TypedText, TurnEndRequest, ClearRequest, CancelRequest, ConfigureRequest>;
+using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, TurnEndRequest, ClearRequest,
+                                     CancelRequest, ConfigureRequest>;
 
 // Takes up room in the model's context; the others are signals.
 inline bool IsInput(const SequenceRequest& request) {
-  return std::holds_alternative<HeardFrame>(request) || std::holds_alternative<TypedText>(request);
+  return std::holds_alternative<HeardFrame>(request) || std::holds_alternative<TypedText>(request) ||
+         std::holds_alternative<ShownImage>(request);
+}
+
+inline bool EndsTurn(const SequenceRequest& request) {
+  return std::holds_alternative<TurnEndRequest>(request);
+}
+
+// The symbols of a text or a picture, one a position; none of any other request.
+inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
+  if (const auto* text = std::get_if<TypedText>(&request)) return text->pieces;
+  if (const auto* image = std::get_if<ShownImage>(&request)) return image->pieces;
+  return {};
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,

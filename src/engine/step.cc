@@ -130,9 +130,9 @@ std::vector<int64_t> StepRunner::ChooseSymbols(std::span<const StepItem> items,
   std::vector<int64_t> choosing;  // the others have no choice
   for (size_t i = 0; i < items.size(); ++i) {
     const SymbolRule rule = Last(items[i]).rule;
-    if (rule == SymbolRule::kHearing || rule == SymbolRule::kAnswering) {
-      choosing.push_back(static_cast<int64_t>(i));
-    }
+    if (rule == SymbolRule::kNothing) continue;
+    symbols[i] = grammar_.forced(rule);
+    if (symbols[i] < 0) choosing.push_back(static_cast<int64_t>(i));
   }
   if (choosing.empty()) return symbols;
   const torch::Tensor logits = OnCpu(model_.SymbolLogits(SelectRows(states, choosing)));

@@ -17,8 +17,8 @@
 
 namespace antiphon {
 
-// The part of one sequence in a step: hear one frame (`samples` is set), type (`pieces` is set) or answer
-// (neither). The step only reads `state` and leaves its results beside it; Commit takes them over.
+// The part of one sequence in a step: hear one frame (`samples` is set), type or show (`pieces` is set) or
+// answer (neither). The step only reads `state` and leaves its results beside it; Commit takes them over.
 struct StepItem {
   const SequenceState* state = nullptr;  // its pages are reserved for all rows of the item
   std::span<const float> samples;

@@ -29,6 +29,7 @@ void RunRound(EngineLoop& loop, int sequences, const std::vector<int64_t>& piece
   options.semantic_turns = false;
   options.max_response_frames = kFramesEach;
   options.max_response_pieces = kFramesEach;
+  options.max_response_images = 0;
   std::vector<std::shared_ptr<SequencePort>> ports;
   for (int i = 0; i < sequences; ++i) {
     ports.push_back(OpenPort(error));

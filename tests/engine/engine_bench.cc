@@ -1,6 +1,7 @@
 #include "tests/engine/engine_bench.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <utility>
@@ -21,6 +22,8 @@ std::string Name(ResponseEnd end) {
   return kNames[static_cast<int>(end)];
 }
 
+std::string Images(int count) { return count == 0 ? "" : fmt::format("+{} images", count); }
+
 ModelConfig ConfigOf(int64_t max_positions) {
   ModelConfig config = TinyConfig();
   config.max_positions = max_positions;
@@ -30,8 +33,8 @@ ModelConfig ConfigOf(int64_t max_positions) {
 struct Describer {
   std::string operator()(const TranscriptDelta& delta) const { return fmt::format("heard '{}'", delta.text); }
   std::string operator()(const TurnEnded& ended) const {
-    return fmt::format("ended {} '{}' {}+{}", Name(ended.cause), ended.transcript, ended.heard_frames,
-                       ended.text_pieces);
+    return fmt::format("ended {} '{}' {}+{}{}", Name(ended.cause), ended.transcript, ended.heard_frames,
+                       ended.text_pieces, Images(ended.images));
   }
   std::string operator()(const ResponseText& text) const { return fmt::format("text '{}'", text.text); }
   std::string operator()(const ResponseAudio& audio) const {
@@ -39,9 +42,12 @@ struct Describer {
     for (size_t i = 0; i < 6; ++i) samples += fmt::format(" {:.3f}", audio.samples.at(i));
     return fmt::format("audio{} of {}", samples, audio.samples.size());
   }
+  std::string operator()(const ResponseImage& image) const {
+    return fmt::format("image {} [{}]", image.index, fmt::join(image.codes, " "));
+  }
   std::string operator()(const ResponseDone& done) const {
-    return fmt::format("done {} {} {}+{} at {}", Name(done.end), StatusCodeName(done.error.code()),
-                       done.text_pieces, done.spoken_frames, done.context_positions);
+    return fmt::format("done {} {} {}+{}{} at {}", Name(done.end), StatusCodeName(done.error.code()),
+                       done.text_pieces, done.spoken_frames, Images(done.images), done.context_positions);
   }
   std::string operator()(const InputRefused& refused) const {
     return fmt::format("refused {}", StatusCodeName(refused.error.code()));
@@ -90,6 +96,10 @@ Status Owner::TryHear(int64_t code) {
 
 void Owner::Type(const std::string& text) {
   Post(TypedText{text, tokenizer_.Encode(text).value(), clock_.Now()});
+}
+
+void Owner::Show(const std::vector<int>& codes) {
+  Post(ShownImage{loop_.grammar().ImageSymbols(codes), clock_.Now()});
 }
 
 void Owner::Post(SequenceRequest request) {

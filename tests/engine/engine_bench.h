@@ -36,6 +36,8 @@ class Owner {
   void Hear(const std::vector<int64_t>& codes);
   Status TryHear(int64_t code);
   void Type(const std::string& text);
+  // A picture of these codes.
+  void Show(const std::vector<int>& codes);
   void EndTurn() { Post(TurnEndRequest{TurnEndCause::kCommit, clock_.Now()}); }
   void ClearTurn() { Post(ClearRequest{}); }
   void Cancel() { Post(CancelRequest{}); }

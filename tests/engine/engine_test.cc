@@ -35,7 +35,16 @@ EngineModules Fakes(std::function<void(const RaggedBatch&)> on_forward = {}) {
   auto model = std::make_unique<FakeModel>(config);
   model->answer_frames = 30;
   model->on_forward = std::move(on_forward);
-  return {std::move(model), std::make_unique<FakeCodec>(config), TinyTokenizer(config)};
+  return {std::move(model), std::make_unique<FakeCodec>(config), TinyTokenizer(config),
+          std::make_unique<FakeImageCodec>(config.image)};
+}
+
+// Of a model that knows no pictures.
+EngineModules FakesWithoutImages() {
+  ModelConfig config = TinyConfig();
+  config.image = {};
+  return {std::make_unique<FakeModel>(config), std::make_unique<FakeCodec>(config), TinyTokenizer(config),
+          nullptr};
 }
 
 std::unique_ptr<Engine> Start(EngineModules modules, EngineOptions options = EngineBench::SmallOptions()) {
@@ -95,7 +104,9 @@ TEST(EngineTest, DescribesTheModel) {
   const auto engine = Start(Fakes());
   EXPECT_EQ(engine->model().name, "tiny");
   EXPECT_EQ(engine->model().frame_samples, 1280);
-  EXPECT_EQ(engine->model().vocabulary_size, 64);
+  EXPECT_EQ(engine->model().vocabulary_size, 84);
+  EXPECT_EQ(engine->model().image_side, 24);
+  EXPECT_EQ(engine->model().image_grid, 3);
   EXPECT_EQ(engine->model().codebook_sizes, (std::vector<int>{40, 24, 28, 20}));
 }
 
@@ -116,6 +127,23 @@ TEST(EngineTest, RefusesBadOptionsAndAModelThatCannotRun) {
   EXPECT_THAT(status.message(), HasSubstr("no such kernel"));
 }
 
+TEST(EngineTest, RefusesAnImageCodecThatIsNotTheModels) {
+  const auto code = [](EngineModules modules) {
+    return StartEngine(std::move(modules), EngineBench::SmallOptions(), SystemClock::Get()).status().code();
+  };
+  EngineModules missing = Fakes();
+  missing.image_codec = nullptr;
+  EXPECT_EQ(code(std::move(missing)), StatusCode::kInvalidArgument);
+  EngineModules unasked = FakesWithoutImages();
+  unasked.image_codec = std::make_unique<FakeImageCodec>(TinyConfig().image);
+  EXPECT_EQ(code(std::move(unasked)), StatusCode::kInvalidArgument);
+  EngineModules other = Fakes();
+  ImageShape shape = TinyConfig().image;
+  shape.codebook_size = 11;
+  other.image_codec = std::make_unique<FakeImageCodec>(shape);
+  EXPECT_EQ(code(std::move(other)), StatusCode::kInvalidArgument);
+}
+
 TEST(EngineTest, AMissingFolderIsNotFound) {
   EXPECT_EQ(Engine::Create("/nonexistent", {}).status().code(), StatusCode::kNotFound);
 }
@@ -132,6 +160,101 @@ TEST(EngineTest, InputIsChecked) {
   options.sampling.top_p = 0;
   EXPECT_EQ(engine->Open(options, diary.listener()).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(engine->Open({}, nullptr).status().code(), StatusCode::kInvalidArgument);
+}
+
+// Squares of red 0 to 8 on white.
+Image Wide() {
+  Image image{.width = 48, .height = 24, .rgb = std::vector<uint8_t>(3 * 48 * 24, 255)};
+  for (int row = 1; row < 23; ++row) {
+    for (int column = 12; column < 36; ++column) {
+      const auto value = static_cast<uint8_t>(row / 8 * 3 + (column - 12) / 8);
+      std::fill_n(image.rgb.begin() + 3 * (row * 48 + column), 3, value);
+    }
+  }
+  return image;
+}
+
+TEST(EngineTest, APictureIsFittedEncodedAndRead) {
+  std::mutex mutex;
+  std::vector<int64_t> symbols;
+  const auto engine = Start(Fakes([&](const RaggedBatch& batch) {
+    const std::lock_guard lock(mutex);
+    symbols.insert(symbols.end(), batch.symbols.begin(), batch.symbols.end());
+  }));
+  {
+    const std::lock_guard lock(mutex);
+    symbols.clear();  // of the warm-up
+  }
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  const Image square = engine->PaintImage(std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8}).value();
+  ASSERT_EQ(sequence->AppendImage(square), OkStatus());
+  ASSERT_EQ(sequence->AppendImage(Wide()), OkStatus());
+  sequence->EndTurn(TurnEndCause::kCommit);
+  ASSERT_TRUE(diary.WaitFor("1 done completed"));
+  EXPECT_EQ(diary.told().front(), "1 ended commit '' 0+0+2 images");
+  const std::lock_guard lock(mutex);
+  // White is 255, which the codec makes a code 3 of; the second picture has it above, below and beside.
+  const std::vector<int64_t> expected = {2,  4,  65, 70, 71, 72, 73, 74, 75, 76, 77, 78,
+                                         66, 65, 73, 73, 73, 73, 70, 72, 73, 76, 78, 66};
+  ASSERT_GE(symbols.size(), expected.size());
+  symbols.resize(expected.size());
+  EXPECT_EQ(symbols, expected);
+}
+
+TEST(EngineTest, PicturesAreChecked) {
+  const auto engine = Start(Fakes());
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  const Image bad[] = {{},
+                       {.width = 24, .height = 24, .rgb = {1, 2, 3}},
+                       {.width = -3, .height = 2, .rgb = {}},
+                       {.width = 65537, .height = 1, .rgb = std::vector<uint8_t>(3 * 65537)}};
+  for (const Image& image : bad) {
+    EXPECT_EQ(sequence->AppendImage(image).code(), StatusCode::kInvalidArgument) << image.width;
+  }
+  SequenceOptions options;
+  options.max_response_images = 5;
+  EXPECT_EQ(engine->Open(options, diary.listener()).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(EngineTest, APictureIsPaintedFromAnyThread) {
+  const auto engine = Start(Fakes());
+  std::vector<std::thread> threads;
+  for (int code = 0; code < 3; ++code) {
+    threads.emplace_back([&, code] {
+      const Image image = engine->PaintImage(std::vector<int>{code}).value();
+      EXPECT_EQ(image.width, 24);
+      EXPECT_EQ(image.height, 24);
+      EXPECT_EQ(image.rgb.front(), code);
+      EXPECT_EQ(image.rgb.back(), 255) << "what is missing is blank";
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(EngineTest, AModelWithoutPicturesSaysSo) {
+  const auto engine = Start(FakesWithoutImages());
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  EXPECT_EQ(engine->model().image_side, 0);
+  EXPECT_EQ(engine->model().image_grid, 0);
+  EXPECT_EQ(sequence->AppendImage(Wide()).code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(engine->PaintImage({}).status().code(), StatusCode::kUnimplemented);
+  Ask(*sequence, 1);
+  EXPECT_TRUE(diary.WaitFor("1 done completed"));
+}
+
+TEST(EngineTest, AnImageCodecThatThrowsIsAnError) {
+  EngineModules modules = Fakes();
+  auto codec = std::make_unique<FakeImageCodec>(TinyConfig().image);
+  codec->broken = true;
+  modules.image_codec = std::move(codec);
+  const auto engine = Start(std::move(modules));
+  Diary diary;
+  const auto sequence = engine->Open({}, diary.listener()).value();
+  EXPECT_EQ(sequence->AppendImage(Wide()).code(), StatusCode::kInternal);
+  EXPECT_EQ(engine->PaintImage({}).status().code(), StatusCode::kInternal);
 }
 
 TEST(EngineTest, OpensNoMoreThanItsLimit) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <map>
+#include <stdexcept>
 
 namespace antiphon {
 namespace {
@@ -37,7 +38,17 @@ int64_t NumberOf(const std::map<int64_t, int64_t>& numbers, int64_t row) {
 }  // namespace
 
 int64_t FakeModel::HeardPiece(int64_t code) const {
-  return kFirstPiece + code % (config_.symbols.vocab_size - kFirstPiece);
+  return kFirstPiece + code % (config_.symbols.text_pieces - kFirstPiece);
+}
+
+// Of a picture the end is not the model's to write: the grammar does.
+int64_t FakeModel::WantedInAnswer(int64_t place, int64_t seed) const {
+  if (place < answer_pieces) {
+    return kFirstPiece + (seed + place) % (config_.symbols.text_pieces - kFirstPiece);
+  }
+  const int64_t at = (place - answer_pieces) % config_.image.symbols();
+  if ((place - answer_pieces) / config_.image.symbols() >= answer_images) return config_.symbols.end;
+  return at == 0 ? config_.image.begin : config_.image.first_code + (seed + at) % config_.image.codebook_size;
 }
 
 KvPool FakeModel::MakePool(int64_t pages, int64_t page_positions) const {
@@ -93,14 +104,12 @@ torch::Tensor FakeModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
 
 torch::Tensor FakeModel::SymbolLogits(const torch::Tensor& states) const {
   torch::Tensor logits = at::zeros({states.size(0), config_.symbols.vocab_size});
-  const int64_t pieces = config_.symbols.vocab_size - kFirstPiece;
   for (int64_t row = 0; row < states.size(0); ++row) {
     const float* state = states.data_ptr<float>() + row * kFeatures;
     const int64_t place = std::lround(state[kPlace]);
     int64_t wanted = config_.symbols.pad;
     if (std::lround(state[kMode]) == kAnswering) {
-      wanted = place < answer_pieces ? kFirstPiece + (std::lround(state[kSeed]) + place) % pieces
-                                     : config_.symbols.end;
+      wanted = WantedInAnswer(place, std::lround(state[kSeed]));
     } else if (place == 1) {
       wanted = config_.symbols.assistant;
     } else if (place > 1) {
@@ -168,6 +177,32 @@ torch::Tensor FakeCodec::Decode(std::span<AudioDecoderState* const> states,
     ++state.frames;
   }
   return samples;
+}
+
+Result<std::vector<int>> FakeImageCodec::Encode(const Image& picture) const {
+  if (broken) throw std::runtime_error("no such kernel");
+  std::vector<int> codes;
+  const int64_t cell = shape_.side / shape_.grid;
+  for (int64_t code = 0; code < shape_.codes(); ++code) {
+    const int64_t pixel = code / shape_.grid * cell * shape_.side + code % shape_.grid * cell;
+    codes.push_back(picture.rgb.at(static_cast<size_t>(3 * pixel)) % static_cast<int>(shape_.codebook_size));
+  }
+  return codes;
+}
+
+Result<Image> FakeImageCodec::Decode(std::span<const int> codes) const {
+  if (broken) throw std::runtime_error("no such kernel");
+  const int side = static_cast<int>(shape_.side);
+  Image picture{.width = side, .height = side, .rgb = {}};
+  const int64_t cell = shape_.side / shape_.grid;
+  for (int64_t row = 0; row < side; ++row) {
+    for (int64_t column = 0; column < side; ++column) {
+      const auto code = static_cast<size_t>(row / cell * shape_.grid + column / cell);
+      const int value = code < codes.size() ? codes[code] : 255;
+      picture.rgb.insert(picture.rgb.end(), 3, static_cast<uint8_t>(value));
+    }
+  }
+  return picture;
 }
 
 }  // namespace antiphon

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/audio_codec.h"
+#include "model/image_codec.h"
 #include "model/language_model.h"
 
 namespace antiphon {
@@ -19,9 +20,9 @@ namespace antiphon {
 //   a heard frame of code 0   is silence: writes `<pad>`
 //   a heard frame of code 1   ends the turn: writes `<assistant>`
 //   a heard frame of code c   is a word: writes the text piece HeardPiece(c)
-//   an answer                 has `answer_pieces` pieces and `answer_frames` frames, which depend on
-//   everything the
-//                             sequence has read, in order
+//   an answer                 has `answer_pieces` pieces, then `answer_images` pictures if it may, and
+//                             `answer_frames` frames, which depend on everything the sequence has read, in
+//                             order
 class FakeModel final : public LanguageModel {
  public:
   explicit FakeModel(ModelConfig config) : config_(std::move(config)) {}
@@ -31,6 +32,7 @@ class FakeModel final : public LanguageModel {
 
   int64_t answer_pieces = 3;
   int64_t answer_frames = 4;
+  int64_t answer_images = 0;
   // Called with every batch before it runs: may throw, block, or move a clock.
   std::function<void(const RaggedBatch&)> on_forward;
 
@@ -42,6 +44,8 @@ class FakeModel final : public LanguageModel {
   uint64_t parameters() const override { return 0; }
 
  private:
+  int64_t WantedInAnswer(int64_t place, int64_t seed) const;
+
   const ModelConfig config_;
 };
 
@@ -76,6 +80,25 @@ class FakeCodec final : public AudioCodec {
   const int64_t sample_rate_;
   const int64_t frame_samples_;
   const std::vector<int64_t> codebook_sizes_;
+};
+
+// The code of a cell is the red of its first pixel, up to the codebook's size; a decoded cell has its code as
+// all its bytes, a missing one 255. Both throw std::runtime_error when `broken`.
+class FakeImageCodec final : public ImageCodec {
+ public:
+  explicit FakeImageCodec(const ImageShape& shape) : shape_(shape) {}
+
+  bool broken = false;
+
+  Result<std::vector<int>> Encode(const Image& picture) const override;
+  Result<Image> Decode(std::span<const int> codes) const override;
+  int64_t side() const override { return shape_.side; }
+  int64_t grid() const override { return shape_.grid; }
+  int64_t codebook_size() const override { return shape_.codebook_size; }
+  uint64_t parameters() const override { return 0; }
+
+ private:
+  const ImageShape shape_;
 };
 
 }  // namespace antiphon

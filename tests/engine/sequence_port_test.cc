@@ -42,6 +42,18 @@ TEST(SequencePortTest, LimitsHoldUntilGivenBack) {
   EXPECT_TRUE(port.Post(Text(8)).ok());
 }
 
+TEST(SequencePortTest, APictureWaitsWithTheText) {
+  SequencePort port = PortWithLimits(2, 10);
+  const ShownImage image{std::vector<int64_t>(6, 7), {}};
+  EXPECT_TRUE(port.Post(image).ok());
+  EXPECT_EQ(port.Post(Text(5)).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(port.Post(image).code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(port.Post(Text(4)).ok());
+  EXPECT_TRUE(port.Post(TurnEndRequest{}).ok());
+  port.GiveBack(0, 6);
+  EXPECT_TRUE(port.Post(image).ok());
+}
+
 TEST(SequencePortTest, SignalsAreAlwaysTakenAndNeverPileUp) {
   SequencePort port = PortWithLimits(1, 1);
   for (int i = 0; i < 1000; ++i) {
@@ -142,12 +154,18 @@ TEST(SequenceOptionsTest, RangesAreNamed) {
   EXPECT_TRUE(Validate(options).ok());
   options.sampling.temperature = 3;
   EXPECT_THAT(Validate(options).message(), testing::HasSubstr("sampling.temperature is 3, must be 0 to 2"));
+  options.max_response_images = 5;
+  EXPECT_THAT(Validate(options).message(), testing::HasSubstr("max_response_images is 5, must be 0 to 4"));
   options.sampling.temperature = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(Validate(options).code(), StatusCode::kInvalidArgument);
   options.sampling.top_k = 20000;
   options.max_response_frames = 0;
   EXPECT_TRUE(Validate(Clamped(options)).ok());
   EXPECT_EQ(Clamped(options).sampling.top_k, 10000);
+  options.max_response_images = 5;
+  EXPECT_EQ(Clamped(options).max_response_images, 4);
+  options.max_response_images = -1;
+  EXPECT_EQ(Clamped(options).max_response_images, 0);
 
   EngineOptions engine;
   EXPECT_TRUE(Validate(engine).ok());
