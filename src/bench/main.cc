@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
   add("turns", "Simulated users ask questions over the network: latency, gaps, right answers",
       antiphon::bench::AddTurnsCommand);
   add("codec", "The audio codec: speed on one core, delay", antiphon::bench::AddCodecCommand);
+  add("image-codec", "The image codec: time to show a picture and to paint one",
+      antiphon::bench::AddImageCodecCommand);
   add("engine", "One step of the model against the floor that memory sets",
       antiphon::bench::AddEngineCommand);
 
