@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Asks a running model spoken questions and shows its spoken answers: sets up and builds what is missing, starts
-# antiphond, speaks to it in real time over gRPC, checks the answers, stops it. The answers are left as WAV files.
+# Asks a running model spoken questions and shows its spoken answers, asks about a picture and for one: sets up and
+# builds what is missing, starts antiphond, speaks to it in real time over gRPC, checks the answers, stops it. The
+# answers are left as WAV and PNG files.
 # Takes about a minute once built. MODEL=folder picks another model, OUT=folder another place for the answers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,11 +9,13 @@ cd "$(dirname "$0")/.."
 model=${MODEL:-models/wren}
 out=${OUT:-build/demo}
 bin=build/release/bin
-# Voice of espeak-ng, question, answer.
+# Voice of espeak-ng, question, answer; what is shown with it (background and thing), what is to be drawn (likewise).
 questions=(
-  "en-us+f2|what is the capital of france|paris is the capital of france"
-  "en-us+f3|what day comes after monday|tuesday comes after monday"
-  "en-us|count from three to seven|three four five six seven"
+  "en-us+f2|what is the capital of france|paris is the capital of france||"
+  "en-us+f3|what day comes after monday|tuesday comes after monday||"
+  "en-us|count from three to seven|three four five six seven||"
+  "en-us+f2|what is this|this is a strawberry|blue strawberry|"
+  "en-us+f3|draw a butterfly|here is a butterfly||white butterfly"
 )
 
 step="starting"
@@ -43,7 +46,7 @@ cmake --build --preset release --target antiphond antiphon -- -j "$(nproc)"
 
 say "3/4 antiphond with $model"
 mkdir -p "$out"
-rm -f "$out"/*.wav "$out"/*.json "$out"/antiphond.*
+rm -f "$out"/*.wav "$out"/*.png "$out"/*.json "$out"/antiphond.*
 # Port 0: the system picks a free one and antiphond says which.
 "$bin/antiphond" --model "$model" --listen 127.0.0.1:0 >"$out/antiphond.out" 2>"$out/antiphond.log" &
 server=$!
@@ -60,16 +63,30 @@ echo "listening on $address"
 say "4/4 spoken questions, in real time"
 wrong=0
 for ((n = 1; n <= ${#questions[@]}; ++n)); do
-  IFS='|' read -r voice question expected <<<"${questions[n - 1]}"
+  IFS='|' read -r voice question expected shown drawn <<<"${questions[n - 1]}"
   espeak-ng -v "$voice" -s 150 -w "$out/question$n.wav" "$question"
-  "$bin/antiphon" ask --server "$address" --audio "$out/question$n.wav" --out-audio "$out/answer$n.wav" --json \
-    >"$out/turn$n.json" || { cat "$out/turn$n.json" >&2; fail "the question was not answered"; }
+  pictures=()
+  if [[ -n $shown ]]; then
+    # shellcheck disable=SC2086  # background and thing are two words
+    /usr/bin/python3 scripts/draw_picture.py "$out/question$n.png" $shown
+    pictures+=(--image "$out/question$n.png")
+  fi
+  [[ -z $drawn ]] || pictures+=(--out-image "$out/answer$n.png")
+  "$bin/antiphon" ask --server "$address" ${pictures[@]+"${pictures[@]}"} --audio "$out/question$n.wav" \
+    --out-audio "$out/answer$n.wav" --json >"$out/turn$n.json" \
+    || { cat "$out/turn$n.json" >&2; fail "the question was not answered"; }
   /usr/bin/python3 scripts/show_turn.py "$out/turn$n.json" "$out/answer$n.wav" "$question" "$expected" || wrong=$((wrong + 1))
+  if [[ -n $drawn ]]; then
+    seen=$(/usr/bin/python3 scripts/draw_picture.py --name "$out/answer$n.png" "${drawn%% *}") || seen="nothing"
+    echo "picture  $out/answer$n.png looks most like: $seen"
+    [[ $seen == "${drawn#* }" ]] || wrong=$((wrong + 1))
+    echo
+  fi
 done
 
 kill -TERM "$server"
 wait "$server" || fail "antiphond did not stop cleanly"
 server=
 ((wrong == 0)) || fail "$wrong of ${#questions[@]} answers are wrong"
-printf '\nDEMO PASSED: %d spoken questions, %d right answers, all audible; listen to %s\n' "${#questions[@]}" "${#questions[@]}" \
-  "$out/answer1.wav"
+printf '\nDEMO PASSED: %d spoken questions, %d right answers, all audible; listen to %s, look at %s\n' "${#questions[@]}" \
+  "${#questions[@]}" "$out/answer1.wav" "$out/answer5.png"
