@@ -36,7 +36,7 @@ double MillisecondsSince(std::chrono::steady_clock::time_point start) {
 // The PNG file, or a picture in which every pixel differs from its neighbours.
 Result<Image> Picture(const Arguments& arguments, int side) {
   if (arguments.image.empty()) {
-    Image picture{.width = side, .height = side};
+    Image picture{.width = side, .height = side, .rgb = {}};
     for (int i = 0; i < 3 * side * side; ++i) picture.rgb.push_back(static_cast<uint8_t>(i * 37 % 251));
     return picture;
   }
