@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Asks a running model spoken questions and shows its spoken answers, asks about a picture and for one: sets up and
-# builds what is missing, starts antiphond, speaks to it in real time over gRPC, checks the answers, stops it. The
-# answers are left as WAV and PNG files.
+# Asks a running model spoken questions and shows its spoken answers; one that knows pictures is asked about one and for
+# one. Sets up and builds what is missing, starts antiphond, speaks to it in real time over gRPC, checks the answers,
+# stops it. The answers are left as WAV and PNG files.
 # Takes about a minute once built. MODEL=folder picks another model, OUT=folder another place for the answers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,9 @@ questions=(
   "en-us+f2|what is the capital of france|paris is the capital of france||"
   "en-us+f3|what day comes after monday|tuesday comes after monday||"
   "en-us|count from three to seven|three four five six seven||"
+)
+# For a model that knows pictures.
+about_pictures=(
   "en-us+f2|what is this|this is a strawberry|blue strawberry|"
   "en-us+f3|draw a butterfly|here is a butterfly||white butterfly"
 )
@@ -39,6 +42,7 @@ trap finish EXIT
 say "1/4 packages"
 scripts/setup.sh
 [[ -f $model/config.json ]] || fail "there is no model in $model"
+if grep -q '"image"' "$model/config.json"; then questions+=("${about_pictures[@]}"); fi
 
 say "2/4 build (minutes when nothing is built yet)"
 cmake --preset release --log-level=WARNING
@@ -88,5 +92,5 @@ kill -TERM "$server"
 wait "$server" || fail "antiphond did not stop cleanly"
 server=
 ((wrong == 0)) || fail "$wrong of ${#questions[@]} answers are wrong"
-printf '\nDEMO PASSED: %d spoken questions, %d right answers, all audible; listen to %s, look at %s\n' "${#questions[@]}" \
-  "${#questions[@]}" "$out/answer1.wav" "$out/answer5.png"
+printf '\nDEMO PASSED: %d spoken questions, %d right answers, all audible; listen to %s\n' "${#questions[@]}" "${#questions[@]}" \
+  "$out/answer1.wav"

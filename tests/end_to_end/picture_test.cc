@@ -23,6 +23,10 @@ class PictureTest : public testing::Test {
     auto client = client::Client::Connect(*address, {});
     ASSERT_TRUE(client.ok()) << client.status().ToString();
     client_ = std::move(*client);
+    const auto models = client_->ListModels();
+    ASSERT_TRUE(models.ok()) << models.status().ToString();
+    if (!models->at(0).draws)
+      GTEST_SKIP() << models->at(0).name << ' ' << models->at(0).version << " knows no pictures";
   }
 
   std::unique_ptr<client::Conversation> Open(const client::ConversationOptions& options = {}) {
