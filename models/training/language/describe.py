@@ -78,6 +78,7 @@ def _skills():
 def _pictures():
     things = ", ".join(nouns.NAMES)
     yield "Seeing", (
+        "*This and the next two sections are what the recipes teach from version 1 on; Wren v0, which ships, knows no pictures.*\n\n"
         "The user shows a picture (a scene of one to four things on a coloured background: `scenes.py`) and asks about it, then perhaps "
         "asks again, or shows another: `this is a dog`, `i see three dogs`, `there are two dogs`, `the background is green`, `i see a car on "
         "the left`, `yes i see a dog`, `no i do not see a dog`. Without a picture: `" + seeing.NO_PICTURE + "`.\n\n"
