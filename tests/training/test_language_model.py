@@ -319,6 +319,14 @@ class Rest(unittest.TestCase):
             self.assertLess(apart(near), 0.5 * apart(torch.arange(symbols.IMAGE_CODES - 1, -1, -1)))
             self.assertAlmostEqual(float(codes.square().mean().sqrt()), 0.9, places=3)
 
+    def test_codes_mean_what_they_were_a_part_of(self):
+        shown = {"shown": [[0, 1, 2], [0, 1, 2]], "shown_things": [[5, 6, lessons.NO_THING]] * 2}
+        found = add_pictures.meaning([[shown, {"drawn": [0, 3], "drawn_things": [5, 5]}]])
+        self.assertEqual(found.shape, (symbols.IMAGE_CODES, lessons.THINGS + 1))
+        self.assertEqual(found[:4].argmax(1).tolist(), [5, 6, lessons.NO_THING, 5])
+        self.assertGreater(float(found[0, 5]), float(found[3, 5]))  # seen more often, so surer
+        torch.testing.assert_close(found[7], torch.zeros(lessons.THINGS + 1))  # never seen: as any code
+
     def test_new_ears_read_as_the_old_ones_did(self):
         model = small_model(5)
         generator = torch.Generator().manual_seed(2)
