@@ -17,8 +17,8 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import phonemes
 import voices
-from language import dataset, grammar, lessons, picture_shards
-from language.skills import nouns
+from language import dataset, grammar, lessons, mixture, picture_shards, symbols
+from language.skills import nouns, seeing
 from language.skills.common import rng_of
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
@@ -137,6 +137,23 @@ class Shards(unittest.TestCase):
                     for scene, things in zip(wanted.shown, turn.get("shown_things", ()), strict=True):
                         names = {nouns.NAMES.index(thing.name) for thing in scene.things}
                         self.assertEqual(set(things), names | {lessons.NO_THING})
+
+    def test_pictures_without_words_are_asked_what_their_codes_are_a_part_of(self):
+        with tempfile.TemporaryDirectory() as folder:
+            encoder = unittest.mock.Mock(encode=lambda drawn: np.array([range(n, n + 64) for n in range(len(drawn))], np.int16))
+            picture_shards.write_scenes(os.path.join(folder, "scenes_0000.npz"), 3, 0, encoder, 5)
+            source = mixture.SceneSource(folder, (20, 12), 1)
+            drawn = [source.draw() for _ in range(5)]
+            self.assertEqual(sorted(int(s.symbols[3]) - symbols.FIRST_IMAGE_CODE for s in drawn), [0, 1, 2, 3, 4])
+            for sequence in drawn:
+                self.assertEqual(len(sequence.target), 0)
+                self.assertEqual(len(sequence.seen), 64)
+                first = int(sequence.symbols[sequence.seen_at[0]]) - symbols.FIRST_IMAGE_CODE
+                scenes_drawn = rng_of("scenes", 3, 0)
+                scene = [seeing.random_scene(scenes_drawn) for _ in range(first + 1)][-1]
+                self.assertEqual(sequence.seen.tolist(), picture_shards.things_of(scene))
+            with self.assertRaisesRegex(ValueError, "no scenes"):
+                mixture.SceneSource(os.path.join(folder, "nothing"), (20, 12), 1)
 
     def test_texts_to_read_aloud_are_of_the_training_kind_and_new(self):
         with tempfile.TemporaryDirectory() as folder:

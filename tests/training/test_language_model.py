@@ -1,5 +1,6 @@
 """The language model's training code: the layout of sequences, the hand-written passes, the exported weights."""
 
+import dataclasses
 import os
 import random
 import sys
@@ -189,6 +190,17 @@ class Passes(unittest.TestCase):
             both = run([first, second])
             alone = torch.cat([run([first]), run([second])])
         self.assertLess(float((both - alone).abs().max()), 1e-4)
+
+    def test_the_lower_half_alone_computes_the_same(self):
+        config = dataclasses.replace(small_model().config, layers=6)
+        vectors = [torch.randn(size, 6) for size in SIZES]
+        model = wren.Wren(config, vectors, vectors)
+        batch = sequences.pack([conversation(random.Random(6))], SIZES[0])
+        with torch.no_grad():
+            embedded = model.embed(batch)
+            middle = model.backbone_with_middle(embedded, batch.packing)[1]
+            torch.testing.assert_close(model.middle(embedded, batch.packing), middle)
+            self.assertGreater(float((middle - embedded).abs().max()), 0.1)
 
     def test_reference_decoder_computes_the_same(self):
         model, rng = small_model(), random.Random(4)

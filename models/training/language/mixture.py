@@ -79,6 +79,27 @@ class PictureSource:
         return builder.build()
 
 
+class SceneSource:
+    """Pictures without words (picture_shards.write_scenes): nothing but what their codes are a part of is asked."""
+
+    def __init__(self, folder, codebook_sizes, seed):
+        self.sizes, self.rng = codebook_sizes, random.Random(f"scenes {seed}")
+        found = [np.load(path) for path in sorted(glob.glob(os.path.join(folder, "scenes_*.npz")))]
+        if not found:
+            raise ValueError(f"no scenes in {folder}: picture_shards --scenes makes them")
+        self.codes, self.things = (np.concatenate([shard[name] for shard in found]) for name in ("codes", "things"))
+        self.unseen = []
+
+    def draw(self):
+        if not self.unseen:
+            self.unseen = list(range(len(self.codes)))
+            self.rng.shuffle(self.unseen)
+        builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
+        index = self.unseen.pop()
+        builder.show(self.codes[index].tolist(), self.things[index].tolist())
+        return builder.build()
+
+
 def picture_answers(tokenizer, codebook_sizes, path):
     """A set of picture_shards.py as sequences in which only the answers are targets."""
     out = []

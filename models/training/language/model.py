@@ -164,6 +164,12 @@ class Wren(nn.Module):
             middle = x if index + 1 == min(lessons.PRONUNCIATION_LAYER, len(self.layers)) else middle
         return kernels.RmsNorm.apply(x, self.norm, self.config.norm_eps), middle
 
+    def middle(self, x, packing):
+        """What leaves the block lessons.PRONUNCIATION_LAYER, without the blocks above it."""
+        for layer in self.layers[: lessons.PRONUNCIATION_LAYER]:
+            x = layer(x, packing, self.rotary, self.config.norm_eps)
+        return x
+
     def depth(self, h, codes):
         """Teacher-forced: h [N, width], codes [N, K] -> [N, K, depth width], normalised, ready for the heads."""
         rows, count = codes.shape

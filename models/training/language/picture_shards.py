@@ -5,6 +5,7 @@
     pictures_0003.npz   load(path) -> list of conversations, each a list of turns: dicts with question, answer, skill, and
         where there are pictures `shown`, a list of lists of codes, and `drawn`, one list; `shown_things` and
         `drawn_things` likewise (things_of)
+    scenes_0003.npz      pictures without words: codes, things int16 [N, 64] (with --scenes)
     eval/naming.npz      the sets of grammar.PICTURE_SETS likewise, with `typed`; eval/naming_dev.npz for development
 """
 
@@ -20,7 +21,7 @@ import scenes
 from image_codec.export import load_codec
 from image_codec.model import GRID
 from language import grammar, lessons
-from language.skills import nouns
+from language.skills import nouns, seeing
 from language.skills.common import rng_of
 
 PER_SHARD = 4000  # conversations
@@ -95,6 +96,14 @@ def _write(path, dialogues, encoder):
     os.replace(path + ".part", path)
 
 
+def write_scenes(path, seed, shard, encoder, count=PER_SHARD):
+    rng = rng_of("scenes", seed, shard)
+    drawn = [seeing.random_scene(rng) for _ in range(count)]
+    with open(path + ".part", "wb") as out:
+        np.savez(out, codes=encoder.encode(drawn), things=np.array([things_of(scene) for scene in drawn], np.int16))
+    os.replace(path + ".part", path)
+
+
 def load(path):
     with np.load(path) as data:
         return json.loads(str(data["conversations"]))
@@ -105,6 +114,7 @@ def main():
     parser.add_argument("--image-codec", required=True)
     parser.add_argument("--folder", required=True)
     parser.add_argument("--shards", type=int, default=8)
+    parser.add_argument("--scenes", type=int, default=0, help="shards of pictures without words")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
@@ -114,11 +124,12 @@ def main():
     encoder = PictureEncoder(options.image_codec)
     if part == 0:
         write_evaluation(options.folder, encoder)
-    for shard in range(part, options.shards, parts):
-        path = os.path.join(options.folder, f"pictures_{shard:04d}.npz")
-        if not os.path.exists(path):
-            write(path, options.seed, shard, encoder)
-            print(path, flush=True)
+    for name, count, make in (("pictures", options.shards, write), ("scenes", options.scenes, write_scenes)):
+        for shard in range(part, count, parts):
+            path = os.path.join(options.folder, f"{name}_{shard:04d}.npz")
+            if not os.path.exists(path):
+                make(path, options.seed, shard, encoder)
+                print(path, flush=True)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def parse():
     add("--codec", help="frozen checkpoint of the audio codec: those of what is spoken")
     add("--pictures", help="folder of picture_shards.py: typed conversations about pictures")
     add("--picture-share", type=float, default=0.3, help="of the rows, those conversations")
+    add("--scene-share", type=float, default=0.0, help="of the rows, pictures without words; cheap, asked half-way up")
     add("--init", help="checkpoint whose weights to start from")
     add("--resume", help="checkpoint to go on from, weights and optimiser")
     add("--rate", type=float, default=1.2e-3)
@@ -121,7 +122,12 @@ class Losses:
         frames = max(1, sum(len(b.depth) for b in batches))
         counts = {name: max(1, sum(len(getattr(b, name + "_rows")) for b in batches)) for name in ("word", "seen", "drawn")}
         for batch in batches:
-            h, middle = self.model.backbone_with_middle(self.model.embed(batch, HEARD_NOISE), batch.packing)
+            embedded = self.model.embed(batch, HEARD_NOISE)
+            if len(batch.target) == 0:  # nothing is written: what is asked half-way up is all
+                middle = self.model.middle(embedded, batch.packing)
+                self._lessons_of_pictures("seen", middle.index_select(0, batch.seen_rows), batch.seen, counts["seen"]).backward()
+                continue
+            h, middle = self.model.backbone_with_middle(embedded, batch.packing)
             chosen = h.index_select(0, batch.target_rows)
             loss, each, hits = kernels.HeadLoss.apply(chosen, self.model.head, batch.target, batch.weight)
             for kind, name in enumerate(sequences.KIND_NAMES):
@@ -197,6 +203,9 @@ class Feeder:
         if options.pictures:
             pictures = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed)
             shares.append((pictures, options.picture_share))
+            if options.scene_share:
+                scenes = mixture.SceneSource(options.pictures, CODEBOOK_SIZES, seed)
+                shares.append((scenes, options.scene_share))
         if options.stage == "spoken":
             about = (options.heard_share, options.speak_share)
             self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *about)
