@@ -42,6 +42,7 @@ class TurnsTest : public ::testing::Test {
     return {.wav = Wav(),
             .text = "heard 300 milliseconds",
             .answers = {answer},
+            .speech_end = {},
             .voice = "tone",
             .row = row,
             .before = {}};

@@ -102,7 +102,9 @@ class ImageCodecGolden : public ::testing::TestWithParam<Codec> {
     const Result<ModelConfig> config = LoadModelConfig(folder);
     ASSERT_TRUE(config.ok()) << config.status().ToString();
     // A folder may hold the codec before its language model knows pictures.
-    if (config->image.known()) EXPECT_EQ(json::parse(config->image_codec_json), section["image_codec"]);
+    if (config->image.known()) {
+      EXPECT_EQ(json::parse(config->image_codec_json), section["image_codec"]);
+    }
     auto codec = Load(ConfigFor(section), folder + "/image_codec.safetensors");
     ASSERT_TRUE(codec.ok()) << codec.status().ToString();
     codec_ = std::move(codec).value();
