@@ -10,37 +10,25 @@
 #include "antiphon/ask.h"
 #include "antiphon/client.h"
 #include "media/image.h"
-#include "tests/end_to_end/daemon.h"
+#include "tests/end_to_end/model_fixture.h"
 
 namespace antiphon {
 namespace {
 
-class PictureTest : public testing::Test {
+class PictureTest : public ModelTest {
  protected:
   void SetUp() override {
-    const auto address = daemon_.WaitUntilListening();
-    ASSERT_TRUE(address) << daemon_.StandardError();
-    auto client = client::Client::Connect(*address, {});
-    ASSERT_TRUE(client.ok()) << client.status().ToString();
-    client_ = std::move(*client);
+    ModelTest::SetUp();
+    if (HasFatalFailure()) return;
     const auto models = client_->ListModels();
     ASSERT_TRUE(models.ok()) << models.status().ToString();
-    if (!models->at(0).draws)
-      GTEST_SKIP() << models->at(0).name << ' ' << models->at(0).version << " knows no pictures";
+    const client::ModelInfo& model = models->at(0);
+    if (!model.draws) GTEST_SKIP() << model.name << ' ' << model.version << " knows no pictures";
   }
 
-  std::unique_ptr<client::Conversation> Open(const client::ConversationOptions& options = {}) {
-    auto conversation = client_->Open(options);
-    EXPECT_TRUE(conversation.ok()) << conversation.status().ToString();
-    return conversation.ok() ? std::move(*conversation) : nullptr;
-  }
-
-  client::Answer Ask(client::Conversation& conversation, const std::string& text,
-                     std::vector<client::ImageFile> images = {}) {
-    client::Answer answer;
-    const Status status =
-        client::Ask(conversation, client::TypedQuestion{text, std::move(images)}, {}, &answer);
-    EXPECT_TRUE(status.ok()) << status.ToString();
+  client::Answer AskInText(client::Conversation& conversation, const std::string& text,
+                           std::vector<client::ImageFile> images = {}) {
+    client::Answer answer = Ask(conversation, client::TypedQuestion{text, std::move(images)});
     EXPECT_EQ(answer.end, ResponseEnd::kCompleted);
     return answer;
   }
@@ -53,15 +41,12 @@ class PictureTest : public testing::Test {
     EXPECT_TRUE(image.ok()) << image.status().ToString();
     return image.ok() ? *image : Image{};
   }
-
-  Daemon daemon_{{"--model", "models/wren", "--listen", "127.0.0.1:0"}};
-  std::unique_ptr<client::Client> client_;
 };
 
 TEST_F(PictureTest, ItDrawsWhileItTalksAndSeesWhatItHasDrawn) {
   auto conversation = Open();
   ASSERT_TRUE(conversation);
-  const client::Answer drawn = Ask(*conversation, "draw a butterfly");
+  const client::Answer drawn = AskInText(*conversation, "draw a butterfly");
   EXPECT_EQ(drawn.text, "here is a butterfly");
   EXPECT_FALSE(drawn.audio.empty());
   EXPECT_EQ(drawn.usage.output_images, 1);
@@ -75,7 +60,7 @@ TEST_F(PictureTest, ItDrawsWhileItTalksAndSeesWhatItHasDrawn) {
   auto other = Open();  // which has not drawn it
   ASSERT_TRUE(other);
   const client::Answer named =
-      Ask(*other, "what is this", {{drawn.images.empty() ? "" : drawn.images[0].png, "image/png"}});
+      AskInText(*other, "what is this", {{drawn.images.empty() ? "" : drawn.images[0].png, "image/png"}});
   EXPECT_EQ(named.text, "this is a butterfly");
   EXPECT_EQ(named.usage.input_images, 1);
   EXPECT_TRUE(named.images.empty());
@@ -88,10 +73,10 @@ TEST_F(PictureTest, TheNextTurnChangesThePicture) {
     return image.rgb.size() < 3 ? std::vector<int>{}
                                 : std::vector<int>(image.rgb.begin(), image.rgb.begin() + 3);
   };
-  const std::vector<int> white = corner(Drawn(Ask(*conversation, "draw a butterfly")));
+  const std::vector<int> white = corner(Drawn(AskInText(*conversation, "draw a butterfly")));
   ASSERT_EQ(white.size(), 3u);
   for (const int channel : white) EXPECT_GT(channel, 220);
-  const client::Answer changed = Ask(*conversation, "make the background green");
+  const client::Answer changed = AskInText(*conversation, "make the background green");
   EXPECT_EQ(changed.text, "now the background is green");
   const std::vector<int> green = corner(Drawn(changed));
   ASSERT_EQ(green.size(), 3u);
@@ -104,7 +89,7 @@ TEST_F(PictureTest, WhoWantsNoPicturesGetsNone) {
   options.settings.draw = false;
   auto conversation = Open(options);
   ASSERT_TRUE(conversation);
-  EXPECT_TRUE(Ask(*conversation, "draw a butterfly").images.empty());
+  EXPECT_TRUE(AskInText(*conversation, "draw a butterfly").images.empty());
 }
 
 }  // namespace

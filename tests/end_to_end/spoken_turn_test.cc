@@ -9,7 +9,7 @@
 #include "antiphon/ask.h"
 #include "antiphon/client.h"
 #include "media/wav.h"
-#include "tests/end_to_end/daemon.h"
+#include "tests/end_to_end/model_fixture.h"
 #include "tests/end_to_end/recogniser.h"
 
 namespace antiphon {
@@ -38,30 +38,11 @@ Audio Speak(const std::string& voice, const std::string& text) {
   return audio.ok() ? *audio : Audio{};
 }
 
-class SpokenTurnTest : public testing::Test {
+class SpokenTurnTest : public ModelTest {
  protected:
-  void SetUp() override {
-    const auto address = daemon_.WaitUntilListening();
-    ASSERT_TRUE(address) << daemon_.StandardError();
-    auto client = client::Client::Connect(*address, {});
-    ASSERT_TRUE(client.ok()) << client.status().ToString();
-    client_ = std::move(*client);
-  }
-
-  client::Answer Ask(client::Conversation& conversation, const client::Question& question) {
-    client::Answer answer;
-    const Status status = client::Ask(conversation, question, {}, &answer);
-    EXPECT_TRUE(status.ok()) << status.ToString();
-    return answer;
-  }
   client::Answer AskAloud(client::Conversation& conversation, const Turn& turn) {
     const Audio question = Speak("en-us", turn.question);
     return Ask(conversation, client::SpokenQuestion{question.samples, question.sample_rate, {}});
-  }
-  std::unique_ptr<client::Conversation> Open(const client::ConversationOptions& options = {}) {
-    auto conversation = client_->Open(options);
-    EXPECT_TRUE(conversation.ok()) << conversation.status().ToString();
-    return conversation.ok() ? std::move(*conversation) : nullptr;
   }
 
   // What the recogniser may have heard: the right answers among wrong ones made of the same words.
@@ -91,9 +72,6 @@ class SpokenTurnTest : public testing::Test {
     for (const Turn& turn : kTurns) answers.push_back(turn.answer);
     return answers;
   }
-
-  Daemon daemon_{{"--model", "models/wren", "--listen", "127.0.0.1:0"}};
-  std::unique_ptr<client::Client> client_;
 };
 
 TEST_F(SpokenTurnTest, SpokenQuestionsGetSpokenAnswersThatAnyoneCanHear) {
