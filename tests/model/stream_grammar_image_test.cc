@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "model/stream_grammar.h"
+#include "tests/model/stream_grammar_fixture.h"
 
 namespace antiphon {
 namespace {
@@ -40,24 +41,10 @@ std::vector<int64_t> Symbols(const std::vector<StreamPosition>& plan) {
   return symbols;
 }
 
-class StreamGrammarImageTest : public ::testing::Test {
+class StreamGrammarImageTest : public StreamGrammarFixture {
  protected:
-  std::vector<StreamPosition> Hear() {
-    std::vector<StreamPosition> plan;
-    grammar_.Hear(kHeard, &state_, &plan);
-    return plan;
-  }
-  std::vector<StreamPosition> Type(const std::vector<int64_t>& pieces) {
-    std::vector<StreamPosition> plan;
-    grammar_.Type(pieces, &state_, &plan);
-    return plan;
-  }
-  StreamPosition Answer() {
-    std::vector<StreamPosition> plan;
-    grammar_.Answer(&state_, &plan);
-    EXPECT_EQ(plan.size(), 1u);
-    return plan.back();
-  }
+  StreamGrammarImageTest() : StreamGrammarFixture(Config(), kHeard) {}
+
   // Runs one response position, which must read `reads`, and writes `symbol`.
   AnswerOutcome Step(int64_t reads, int64_t symbol, const std::vector<int64_t>& codes = {}) {
     const StreamPosition position = Answer();
@@ -65,10 +52,6 @@ class StreamGrammarImageTest : public ::testing::Test {
     const std::span<const uint8_t> allowed = grammar_.allowed(position.rule);
     EXPECT_EQ(allowed[static_cast<size_t>(symbol)], 1) << symbol;
     return grammar_.WriteAnswer(symbol, position.speaks ? codes : std::vector<int64_t>{}, &state_);
-  }
-  void BeginResponse(bool speak, ResponseLimits limits = {}) {
-    Type({10});
-    grammar_.BeginResponse(speak, limits, &state_);
   }
   // From `<image>` written to `</image>` written.
   void Draw() {
@@ -79,9 +62,6 @@ class StreamGrammarImageTest : public ::testing::Test {
     }
     Step(last, kImageEnd, kFrame);
   }
-
-  const StreamGrammar grammar_{Config()};
-  StreamState state_;
 };
 
 TEST_F(StreamGrammarImageTest, AShownPictureIsReadLikeTypedPieces) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/model/stream_grammar_fixture.h"
+
 namespace antiphon {
 namespace {
 
@@ -30,25 +32,10 @@ ModelConfig Config() {
   return config;
 }
 
-class StreamGrammarTest : public ::testing::Test {
+class StreamGrammarTest : public StreamGrammarFixture {
  protected:
-  // The positions planned for one heard frame.
-  std::vector<StreamPosition> Hear() {
-    std::vector<StreamPosition> plan;
-    grammar_.Hear(kHeard, &state_, &plan);
-    return plan;
-  }
-  std::vector<StreamPosition> Type(const std::vector<int64_t>& pieces) {
-    std::vector<StreamPosition> plan;
-    grammar_.Type(pieces, &state_, &plan);
-    return plan;
-  }
-  StreamPosition Answer() {
-    std::vector<StreamPosition> plan;
-    grammar_.Answer(&state_, &plan);
-    EXPECT_EQ(plan.size(), 1u);
-    return plan.back();
-  }
+  StreamGrammarTest() : StreamGrammarFixture(Config(), kHeard) {}
+
   AnswerOutcome Write(int64_t symbol, const std::vector<int64_t>& codes = {}) {
     return grammar_.WriteAnswer(symbol, codes, &state_);
   }
@@ -56,13 +43,6 @@ class StreamGrammarTest : public ::testing::Test {
   AnswerOutcome Step(int64_t symbol, const std::vector<int64_t>& codes) {
     return Write(symbol, Answer().speaks ? codes : std::vector<int64_t>{});
   }
-  void BeginResponse(bool speak, ResponseLimits limits = {}) {
-    Type({10});
-    grammar_.BeginResponse(speak, limits, &state_);
-  }
-
-  const StreamGrammar grammar_{Config()};
-  StreamState state_;
 };
 
 TEST_F(StreamGrammarTest, ASpokenTurnReadsWhatItWroteOneFrameLater) {
