@@ -34,7 +34,10 @@ struct SequenceOptions {
   int max_response_frames = 375;    // of speech; 1 to 750
   int max_response_pieces = 256;    // of text; 1 to 1024
   int max_response_images = 1;      // pictures the model may draw in a response; 0 to 4
-  SamplingOptions sampling;
+  SamplingOptions sampling{};
+  // Nobody is talking to it: all its work is done in the time that other sequences leave, though never put
+  // off for ever. As it is at Open; Configure does not change it.
+  bool best_effort = false;
 };
 
 // ---- What a sequence reports, in order. `at` is when the engine knew it.
@@ -178,7 +181,8 @@ class Engine {
   static Result<std::unique_ptr<Engine>> Create(const std::string& model_folder,
                                                 const EngineOptions& options);
 
-  // RESOURCE_EXHAUSTED when max_sequences are open or their deadlines could not be kept.
+  // RESOURCE_EXHAUSTED when max_sequences are open, or when the deadlines of those that are not best effort,
+  // and of one more, could not be kept.
   virtual Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options,
                                                  SequenceListener listener) = 0;
 

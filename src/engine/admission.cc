@@ -22,16 +22,17 @@ Nanoseconds Round(const StepCost& cost, int64_t sequences, Nanoseconds max_step)
 
 }  // namespace
 
-Status Admit(int open, int max_open, const StepCost& cost, Nanoseconds frame_period, Nanoseconds max_step) {
+Status Admit(int open, int live, int max_open, const StepCost& cost, Nanoseconds frame_period,
+             Nanoseconds max_step) {
   if (open >= max_open) {
     return ResourceExhausted("all " + std::to_string(max_open) +
                              " sequences are in use; try again when a conversation has ended");
   }
-  if (open == 0) return OkStatus();
-  const Nanoseconds round = Round(cost, open + 1, max_step);
+  if (live == 0) return OkStatus();
+  const Nanoseconds round = Round(cost, live + 1, max_step);
   if (round <= frame_period) return OkStatus();
   return ResourceExhausted(
-      "the machine is busy: with " + std::to_string(open + 1) + " sequences a frame of " +
+      "the machine is busy: with " + std::to_string(live + 1) + " sequences a frame of " +
       std::to_string(static_cast<int>(Milliseconds(frame_period))) + " ms would take " +
       std::to_string(static_cast<int>(Milliseconds(round))) + " ms; try again in a few seconds");
 }

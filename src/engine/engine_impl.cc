@@ -115,7 +115,7 @@ class EngineImpl final : public Engine {
 
   // For its sequences.
   void Wake() { loop_.Wake(); }
-  void Closed();
+  void Closed(bool best_effort);
   TimePoint now() const { return clock_.Now(); }
   const TextTokenizer& tokenizer() const { return modules_.tokenizer; }
   // `<image>`, the codes of the picture, `</image>`.
@@ -130,18 +130,20 @@ class EngineImpl final : public Engine {
   std::thread thread_;
 
   mutable std::mutex mutex_;
-  int open_ = 0;  // guarded by mutex_
+  // Guarded by mutex_.
+  int open_ = 0;
+  int live_ = 0;  // of them, not best effort
 };
 
 // The owner's side of a sequence.
 class SequenceImpl final : public Sequence {
  public:
-  SequenceImpl(EngineImpl* engine, std::shared_ptr<SequencePort> port)
-      : engine_(engine), port_(std::move(port)) {}
+  SequenceImpl(EngineImpl* engine, std::shared_ptr<SequencePort> port, bool best_effort)
+      : engine_(engine), port_(std::move(port)), best_effort_(best_effort) {}
 
   ~SequenceImpl() override {
     port_->Close();
-    engine_->Closed();
+    engine_->Closed(best_effort_);
   }
 
   void Configure(const SequenceOptions& options) override { Signal(ConfigureRequest{options}); }
@@ -162,6 +164,7 @@ class SequenceImpl final : public Sequence {
 
   EngineImpl* const engine_;
   const std::shared_ptr<SequencePort> port_;
+  const bool best_effort_;
 };
 
 Status SequenceImpl::AppendFrame(std::span<const float> samples, TimePoint received) {
@@ -221,23 +224,26 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
     const std::lock_guard lock(mutex_);
     const Nanoseconds frame = FramePeriod(modules_.model->config());
     if (const Status admitted =
-            Admit(open_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
+            Admit(open_, live_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
         !admitted.ok()) {
       return admitted;
     }
     ++open_;
+    live_ += options.best_effort ? 0 : 1;
   }
   const int64_t pieces = std::max(4 * kMostPieces, modules_.model->config().image.symbols());
   const PortLimits limits{.frames = options_.max_pending_frames, .pieces = pieces};
   auto port = std::make_shared<SequencePort>(limits, std::move(listener));
   loop_.Add(port, options);
-  return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(this, std::move(port)));
+  return std::unique_ptr<Sequence>(
+      std::make_unique<SequenceImpl>(this, std::move(port), options.best_effort));
 }
 
-void EngineImpl::Closed() {
+void EngineImpl::Closed(bool best_effort) {
   {
     const std::lock_guard lock(mutex_);
     --open_;
+    live_ -= best_effort ? 0 : 1;
   }
   Wake();  // to free its pages
 }

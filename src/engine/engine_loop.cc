@@ -25,7 +25,7 @@ int Pages(const EngineOptions& options, const ModelConfig& config) {
 }
 
 bool MissedDeadline(const WorkItem& work, const StepItem& item, TimePoint now) {
-  if (work.kind == WorkKind::kBestEffort || now <= work.deadline) return false;
+  if (!HasDeadline(work.kind) || now <= work.deadline) return false;
   // Of a response only frames can be late: the way to the first one has one deadline, not one a step.
   return item.answers() ? item.answered->has_frame : work.hears;
 }

@@ -45,16 +45,28 @@ LiveSequence::LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const
     : id_(id),
       port_(std::move(port)),
       context_(context),
+      best_effort_(options.best_effort),
       state_(&context.pages, context.codec),
       options_(Clamped(options)) {}
 
 // ---- What could run
 
 std::optional<WorkItem> LiveSequence::NextWork() const {
-  if (stream().in_response()) return NextAnswer();
-  if (waiting_.empty()) return std::nullopt;
-  assert(IsInput(waiting_.front()));  // Settle carried out everything else
-  return NextInput();
+  std::optional<WorkItem> work;
+  if (stream().in_response()) {
+    work = NextAnswer();
+  } else if (!waiting_.empty()) {
+    assert(IsInput(waiting_.front()));  // Settle carried out everything else
+    work = NextInput();
+  }
+  return work && best_effort_ ? AsBulk(*work) : work;
+}
+
+// It ages from when it was last served, not from when its request came: all of a recording comes at once.
+WorkItem LiveSequence::AsBulk(WorkItem work) const {
+  work.kind = WorkKind::kBulk;
+  work.ready = std::max(last_run_, work.ready);
+  return work;
 }
 
 WorkItem LiveSequence::NextAnswer() const {

@@ -82,6 +82,7 @@ class LiveSequence {
 
   WorkItem NextAnswer() const;
   WorkItem NextInput() const;
+  WorkItem AsBulk(WorkItem work) const;
   // When it was received, or, of a recording that comes faster than it plays, when it would have been spoken:
   // whoever sends a minute at once must not pass for a minute late.
   TimePoint SpokenAt(const HeardFrame& frame) const;
@@ -113,6 +114,7 @@ class LiveSequence {
   const int64_t id_;
   const std::shared_ptr<SequencePort> port_;
   const SequenceContext& context_;
+  const bool best_effort_;
   SequenceState state_;
   SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;

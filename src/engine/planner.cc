@@ -21,6 +21,12 @@ RankedItem RankItem(const WorkItem& item, size_t index, const PlannerLimits& lim
     const bool far_ahead = item.deadline - now > limits.far_ahead;
     return {far_ahead ? Rank::kMayWait : Rank::kDue, item.deadline, index};
   }
+  if (item.kind == WorkKind::kBulk) {
+    // Never before what a conversation has due, however many steps that takes: but not for ever.
+    const TimePoint at_last = item.ready + limits.longest_wait;
+    if (at_last <= now) return {Rank::kDue, at_last, index};
+    return {Rank::kMayWait, item.ready + limits.patience, index};
+  }
   const TimePoint due = item.ready + limits.patience;
   return {due <= now ? Rank::kDue : Rank::kMayWait, due, index};
 }
@@ -66,7 +72,7 @@ class Filling {
     }
     load_ = joined;
     // A deadline that cannot be met any more does not limit the others: that would only spread the delay.
-    if (item.kind != WorkKind::kBestEffort && now_ + length <= item.deadline) {
+    if (HasDeadline(item.kind) && now_ + length <= item.deadline) {
       first_deadline_ = std::min(first_deadline_, item.deadline);
     }
     return true;

@@ -6,7 +6,8 @@
 //
 //   first audio   a turn has ended and its first frame is not out: the silence the user is waiting in
 //   due           a frame just heard, a voice about to run out of sound, best-effort work that has waited too
-//   long may wait      a voice far ahead of its playback, text and bulk work
+//                 long, bulk work that has waited far too long
+//   may wait      a voice far ahead of its playback, text and bulk work
 //
 // A lower rank may lengthen the step of a higher one only by `stretch`, except work that another step's wait
 // would make late. Every item's deadline is at most a fixed time after it became ready, so nothing starves.
@@ -21,14 +22,22 @@
 
 namespace antiphon {
 
-enum class WorkKind : uint8_t { kFirstAudio, kTimed, kBestEffort };
+enum class WorkKind : uint8_t {
+  kFirstAudio,
+  kTimed,
+  kBestEffort,  // a conversation's work that nobody hears
+  kBulk,        // of a sequence that nobody is talking to: runs in the time that others leave
+};
+
+// Others have an age only.
+inline bool HasDeadline(WorkKind kind) { return kind == WorkKind::kFirstAudio || kind == WorkKind::kTimed; }
 
 // Work of one sequence that could run now.
 struct WorkItem {
   int64_t sequence = 0;  // the caller's name for it; breaks ties
   WorkKind kind = WorkKind::kBestEffort;
   TimePoint ready{};       // since when it waits
-  TimePoint deadline{};    // unused for kBestEffort
+  TimePoint deadline{};    // if HasDeadline(kind)
   int64_t rows = 1;        // positions ready; any first part of them may be taken
   int64_t least_rows = 1;  // ... but no fewer than this: positions that only make sense together
   bool hears = false;      // a frame must be encoded for it
@@ -39,7 +48,9 @@ struct PlannerLimits {
   int64_t max_rows = 128;
   Nanoseconds max_step =
       std::chrono::milliseconds(40);  // of predicted time: what new urgent work may have to wait
-  Nanoseconds patience = std::chrono::milliseconds(200);   // best-effort work is due after this
+  Nanoseconds patience = std::chrono::milliseconds(200);  // best-effort work is due after this
+  // Bulk work may after `patience` fill a step up to the first deadline in it, and is due only after this.
+  Nanoseconds longest_wait = std::chrono::seconds(2);
   Nanoseconds far_ahead = std::chrono::milliseconds(800);  // timed work with more slack than this may wait
   double stretch = 1.25;
 };

@@ -265,6 +265,51 @@ TEST(EngineLoopTest, ARecordingSentAtOnceDoesNotDelayThoseWhoSpeak) {
   EXPECT_GT(steps, 12);
 }
 
+// A step takes 8 ms and 4 ms a row: two sequences that speak side by side still have time in 80 ms.
+void CostTime(EngineBench& bench) {
+  bench.model.on_forward = [&bench](const RaggedBatch& batch) {
+    bench.clock.Advance(milliseconds(8) + milliseconds(4) * batch.rows());
+  };
+}
+
+TEST(EngineLoopTest, AConversationKeepsItsDeadlinesNextToBestEffort) {
+  EngineBench bench;
+  bench.model.answer_frames = 40;
+  CostTime(bench);
+  std::vector<std::unique_ptr<Owner>> bulk;
+  for (int i = 0; i < 4; ++i) {
+    bulk.push_back(bench.Open({.best_effort = true}));
+    bulk.back()->Hear(std::vector<int64_t>(60, 0));
+    bulk.back()->EndTurn();
+  }
+  const auto live = bench.Open();
+  for (int i = 0; i < 20; ++i) {
+    live->Hear({i < 19 ? 0 : 1});
+    const TimePoint next = bench.clock.Now() + milliseconds(80);
+    while (bench.clock.Now() < next) {
+      if (!bench.loop.RunOnce()) bench.clock.Advance(milliseconds(1));
+    }
+  }
+  bench.RunAll();
+  EXPECT_EQ(live->Count("audio"), 40);
+  EXPECT_EQ(bench.loop.statistics().deadline_misses, 0u);
+  for (const auto& owner : bulk) {
+    EXPECT_EQ(owner->Count("done completed"), 1);
+    EXPECT_EQ(owner->Count("audio"), 40);
+  }
+}
+
+TEST(EngineLoopTest, BestEffortStaysWhatItWasOpenedAs) {
+  EngineBench bench;
+  bench.model.on_forward = [&](const RaggedBatch&) { bench.clock.Advance(milliseconds(500)); };
+  const auto bulk = bench.Open({.best_effort = true});
+  bulk->Configure({});
+  bulk->Hear({0, 5, 1});
+  bench.RunAll();
+  EXPECT_EQ(bulk->Count("done completed"), 1);
+  EXPECT_EQ(bench.loop.statistics().deadline_misses, 0u) << "there are none to miss";
+}
+
 TEST(EngineLoopTest, TheCostOfStepsIsLearnt) {
   EngineBench bench;
   bench.model.on_forward = [&](const RaggedBatch& batch) {

@@ -44,6 +44,10 @@ WorkItem Text(int64_t sequence, int64_t rows, milliseconds waited) {
   return {.sequence = sequence, .kind = WorkKind::kBestEffort, .ready = kNow - waited, .rows = rows};
 }
 
+WorkItem Bulk(int64_t sequence, int64_t rows, milliseconds waited) {
+  return {.sequence = sequence, .kind = WorkKind::kBulk, .ready = kNow - waited, .rows = rows};
+}
+
 // Sequence names in the order of the plan.
 std::vector<int64_t> Sequences(const std::vector<WorkItem>& items, const std::vector<PlannedWork>& plan) {
   std::vector<int64_t> names;
@@ -180,6 +184,43 @@ TEST(PlannerTest, BestEffortAgesIntoItsTurn) {
   EXPECT_THAT(Plan({heard, Text(2, 1, milliseconds(200))}, cost), ElementsAre(2, 1));
 }
 
+// 4 ms for a step, 2 ms for each row of it and 6 ms for each frame heard.
+StepCost CostOfRows() {
+  StepCost cost;
+  for (const int units : {1, 2, 4, 1, 2, 4}) {
+    cost.Learn({units, units, units},
+               {units * milliseconds(6), milliseconds(4) + units * milliseconds(2), {}});
+  }
+  return cost;
+}
+
+TEST(PlannerTest, BulkWorkFillsTheTimeThatIsLeftAndNoMore) {
+  const StepCost cost = CostOfRows();
+  // The frame alone takes 12 ms; a row beside it 2 ms, within the quarter, and two more are not.
+  EXPECT_THAT(PlanStep(std::vector<WorkItem>{Heard(1, milliseconds(70)), Bulk(2, 9, milliseconds(0))}, cost,
+                       {}, kNow),
+              ElementsAre(PlannedWork{0, 1}, PlannedWork{1, 1}));
+  EXPECT_THAT(Plan({Bulk(2, 9, milliseconds(1900)), Heard(1, milliseconds(13))}, cost), ElementsAre(1))
+      << "not a moment of what is due, however long it has waited";
+  EXPECT_THAT(Plan({Bulk(2, 9, milliseconds(1900)), Heard(1, milliseconds(15))}, cost), ElementsAre(1, 2));
+  const auto alone = PlanStep(std::vector<WorkItem>{Bulk(2, 99, milliseconds(0))}, cost, {}, kNow);
+  EXPECT_THAT(alone, ElementsAre(PlannedWork{0, 18})) << "40 ms";
+}
+
+TEST(PlannerTest, BulkWorkThatHasWaitedMayTakeMoreThanAQuarterOfTheTimeThatIsLeft) {
+  WorkItem hearing = Bulk(2, 1, milliseconds(100));
+  hearing.hears = true;
+  const WorkItem heard = Heard(1, milliseconds(70));
+  EXPECT_THAT(Plan({heard, hearing}, CostOfRows()), ElementsAre(1));
+  hearing.ready = kNow - milliseconds(200);
+  EXPECT_THAT(Plan({heard, hearing}, CostOfRows()), ElementsAre(1, 2));
+}
+
+TEST(PlannerTest, BulkWorkGoesFirstAtLast) {
+  EXPECT_THAT(Plan({Heard(1, milliseconds(13)), Bulk(2, 9, milliseconds(2000))}, CostOfRows()),
+              ElementsAre(2, 1));
+}
+
 TEST(PlannerTest, PositionsThatBelongTogetherAreNotParted) {
   WorkItem opening = Heard(1, milliseconds(80));
   opening.rows = opening.least_rows = 2;
@@ -217,6 +258,43 @@ TEST(PlannerTest, NothingStarvesUnderOverload) {
     for (const auto& [sequence, at] : served)
       EXPECT_LT(now - at, milliseconds(400)) << "sequence " << sequence;
   }
+}
+
+// Conversations whose frames fill every step to the last row, for a simulated minute: bulk work still gets
+// its turn, and costs them next to nothing.
+TEST(PlannerTest, BulkWorkIsNotStarvedByStepsThatAreFull) {
+  const StepCost cost = Cost(microseconds(100));
+  PlannerLimits limits;
+  limits.max_rows = 4;
+  std::vector<TimePoint> served(5, kNow);
+  TimePoint now = kNow;
+  int bulk_steps = 0;
+  int steps = 0;
+  for (; now < kNow + std::chrono::seconds(60); ++steps) {
+    std::vector<WorkItem> items;
+    for (int64_t sequence = 0; sequence < 4; ++sequence) {
+      const TimePoint at = served[static_cast<size_t>(sequence)];
+      items.push_back({.sequence = sequence,
+                       .kind = WorkKind::kTimed,
+                       .ready = at,
+                       .deadline = at + milliseconds(80),
+                       .speaks = true});
+    }
+    items.push_back({.sequence = 4, .kind = WorkKind::kBulk, .ready = served[4]});
+    const auto plan = PlanStep(items, cost, limits, now);
+    StepLoad load;
+    for (const PlannedWork& work : plan)
+      load = load + StepLoad{work.rows, 0, items[work.item].speaks ? 1 : 0};
+    now += cost.Predict(load);
+    for (const PlannedWork& work : plan) {
+      EXPECT_TRUE(!HasDeadline(items[work.item].kind) || now <= items[work.item].deadline);
+      served[work.item] = now;
+      bulk_steps += work.item == 4 ? 1 : 0;
+    }
+    ASSERT_LT(now - served[4], milliseconds(2100));
+  }
+  EXPECT_GE(bulk_steps, 28);
+  EXPECT_LT(bulk_steps, steps / 100);
 }
 
 }  // namespace
