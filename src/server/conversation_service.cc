@@ -1,40 +1,23 @@
 #include "server/conversation_service.h"
 
-#include <exception>
+#include <memory>
 #include <string>
 
-#include "common/logging.h"
-#include "server/grpc_status.h"
+#include "server/admit_call.h"
+#include "server/converse_call.h"
 
 namespace antiphon {
-namespace {
-
-// A call that ends before it has begun.
-class RefusedCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  explicit RefusedCall(const Status& status) { Finish(ToGrpc(status)); }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
 
 ConversationService::ConversationService(SessionHost& host, const ServerOptions& options)
-    : host_(host), retry_after_ms_(std::to_string(options.retry_after.count())) {}
+    : host_(host),
+      max_unread_bytes_(options.max_unread_bytes),
+      retry_after_ms_(std::to_string(options.retry_after.count())) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ConversationService::Converse(
     grpc::CallbackServerContext* context) {
-  Result<ConverseCall*> call = Internal("the session could not be made");
-  try {
-    call = host_.Admit(context);
-  } catch (const std::exception& error) {
-    LogError("a session could not be made: {}", error.what());
-  }
-  if (call.ok()) return *call;
-  LogInfo("a session is refused: {}", call.status().ToString());
-  if (call.status().code() == StatusCode::kResourceExhausted) {
-    context->AddTrailingMetadata("retry-after-ms", retry_after_ms_);
-  }
-  return new RefusedCall(call.status());
+  return AdmitCall<ConverseCall>(
+      host_, SessionKind::kConversation, context, retry_after_ms_,
+      [&](SessionInbox* inbox) { return std::make_unique<ConverseCall>(context, inbox, max_unread_bytes_); });
 }
 
 }  // namespace antiphon

@@ -1,6 +1,9 @@
 // ConversationService: lets calls in or turns them away.
 #pragma once
 
+#include <cstddef>
+#include <string>
+
 #include "antiphon/v1/conversation.grpc.pb.h"
 #include "server/server_options.h"
 #include "server/session_host.h"
@@ -19,6 +22,7 @@ class ConversationService final
 
  private:
   SessionHost& host_;
+  const size_t max_unread_bytes_;
   const std::string retry_after_ms_;
 };
 

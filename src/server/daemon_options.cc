@@ -29,7 +29,7 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
            options->server.max_sessions = sessions;
            options->engine.max_sequences = sessions;
          },
-         "Conversations at once")
+         "Conversations and Generate calls at once")
       ->check(CLI::Range(1, 1024))
       ->default_str(std::to_string(server.max_sessions));
   AddSeconds(app, "--max-session-seconds", &server.max_session, "The longest conversation", 1);

@@ -9,6 +9,11 @@ AudioFormatUpdate From(const v1::AudioFormat& format) {
   return {static_cast<int>(format.encoding()), format.sample_rate()};
 }
 
+SamplingUpdate From(const v1::Sampling& sampling) {
+  return {sampling.temperature(), sampling.top_k(), sampling.top_p(), sampling.repetition_penalty(),
+          sampling.seed()};
+}
+
 ConfigUpdate From(const v1::SessionConfig& config) {
   ConfigUpdate update;
   update.output_modalities.assign(config.output_modalities().begin(), config.output_modalities().end());
@@ -19,13 +24,29 @@ ConfigUpdate From(const v1::SessionConfig& config) {
     update.turn_detection = {static_cast<int>(detection.mode()), detection.threshold(),
                              detection.max_silence_ms()};
   }
-  if (config.has_sampling()) {
-    const v1::Sampling& sampling = config.sampling();
-    update.sampling = {sampling.temperature(), sampling.top_k(), sampling.top_p(),
-                       sampling.repetition_penalty(), sampling.seed()};
-  }
+  if (config.has_sampling()) update.sampling = From(config.sampling());
   update.max_response_seconds = config.max_response_seconds();
   return update;
+}
+
+Part From(v1::Part& part) {
+  switch (part.content_case()) {
+    case v1::Part::kText:
+      return TextPart{std::move(*part.mutable_text())};
+    case v1::Part::kAudio: {
+      v1::AudioPart* audio = part.mutable_audio();
+      return AudioPart{std::move(*audio->mutable_data()), std::move(*audio->mutable_media_type()),
+                       audio->sample_rate()};
+    }
+    case v1::Part::kImage: {
+      v1::ImagePart* image = part.mutable_image();
+      return ImagePart{{std::move(*image->mutable_data()), std::move(*image->mutable_media_type()),
+                        image->width(), image->height()}};
+    }
+    case v1::Part::CONTENT_NOT_SET:
+      break;
+  }
+  return UnknownPart{};
 }
 
 }  // namespace
@@ -68,6 +89,17 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
       break;  // stays Unknown
   }
   return event;
+}
+
+GenerationRequest FromMessage(v1::GenerateRequest message) {
+  GenerationRequest request;
+  for (v1::Part& part : *message.mutable_parts()) request.parts.push_back(From(part));
+  ConfigUpdate& config = request.config;
+  config.output_modalities.assign(message.output_modalities().begin(), message.output_modalities().end());
+  if (message.has_output_audio()) config.output_audio = From(message.output_audio());
+  if (message.has_sampling()) config.sampling = From(message.sampling());
+  config.max_response_seconds = message.max_response_seconds();
+  return request;
 }
 
 }  // namespace antiphon

@@ -11,6 +11,7 @@
 
 #include "common/logging.h"
 #include "server/conversation_service.h"
+#include "server/generation_service.h"
 #include "server/model_service.h"
 #include "server/session_host.h"
 
@@ -52,6 +53,7 @@ class GrpcServer final : public Server {
       : options_(options),
         host_(engine, options),
         conversation_service_(host_, options),
+        generation_service_(host_, engine.model(), options),
         model_service_(engine.model()) {}
   ~GrpcServer() override { StopWithin(std::chrono::milliseconds(0)); }
 
@@ -67,6 +69,7 @@ class GrpcServer final : public Server {
   const ServerOptions options_;
   SessionHost host_;
   ConversationService conversation_service_;
+  GenerationService generation_service_;
   ModelService model_service_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
@@ -86,13 +89,15 @@ Status GrpcServer::Listen() {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.RegisterService(&conversation_service_);
+  builder.RegisterService(&generation_service_);
   builder.RegisterService(&model_service_);
   server_ = builder.BuildAndStart();
   if (!server_ || port == 0) return Unavailable("cannot listen on " + options_.listen);
   address_ = options_.listen.substr(0, options_.listen.rfind(':')) + ":" + std::to_string(port);
   // gRPC knows the whole server as "" and marks that itself.
   for (const char* service :
-       {v1::ConversationService::service_full_name(), v1::ModelService::service_full_name()}) {
+       {v1::ConversationService::service_full_name(), v1::GenerationService::service_full_name(),
+        v1::ModelService::service_full_name()}) {
     server_->GetHealthCheckService()->SetServingStatus(service, true);
   }
   return OkStatus();

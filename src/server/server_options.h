@@ -10,7 +10,8 @@ namespace antiphon {
 struct ServerOptions {
   // HOST:PORT; port 0 lets the system choose.
   std::string listen = "127.0.0.1:50051";
-  // Conversations at once; one more is refused with RESOURCE_EXHAUSTED. The engine may refuse earlier.
+  // Conversations and Generate calls at once; one more is refused with RESOURCE_EXHAUSTED. The engine may
+  // refuse earlier.
   int max_sessions = 8;
   // A conversation is ended with DEADLINE_EXCEEDED after this long, and after this long without an event from
   // its client while no response is under way.
@@ -35,7 +36,7 @@ struct ServerOptions {
   // How long the end of a call waits for a client that reads nothing; one that reads slowly gets twelve times
   // as long altogether.
   std::chrono::milliseconds linger{5'000};
-  // The longest turn of a user's speech.
+  // The longest turn of a user's speech, and the recordings of a Generate call together.
   std::chrono::milliseconds longest_turn{30'000};
 };
 

@@ -13,6 +13,7 @@ namespace antiphon {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::hours kNever{24 * 365};
 
 std::string NewSessionId() {
   std::random_device random;
@@ -26,24 +27,29 @@ std::string Seconds(std::chrono::milliseconds duration) {
 
 }  // namespace
 
-Session::Session(const ServerOptions& options, grpc::CallbackServerContext* context)
+Session::Session(const ServerOptions& options, SessionKind kind, const CallMaker& make_call)
     : id_(NewSessionId()),
       options_(options),
+      kind_(kind),
       opened_(SystemClock::Get().Now()),
       last_client_event_(opened_),
       inbox_({options.max_waiting_events, options.max_waiting_bytes, options.max_waiting_results}),
-      call_(std::make_unique<ConverseCall>(context, &inbox_, options.max_unread_bytes)) {}
+      call_(make_call(&inbox_)) {}
 
-Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptions& options,
-                                               grpc::CallbackServerContext* context) {
-  std::unique_ptr<Session> session(new Session(options, context));
+Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptions& options, SessionKind kind,
+                                               const CallMaker& make_call) {
+  const bool generates = kind == SessionKind::kGeneration;
+  std::unique_ptr<Session> session(new Session(options, kind, make_call));
   SessionInbox* inbox = &session->inbox_;
-  auto sequence = engine.Open(
-      {}, [inbox](uint64_t turn, SequenceEvent event) { inbox->PushEngine(turn, std::move(event)); });
+  auto sequence = engine.Open({.best_effort = generates}, [inbox](uint64_t turn, SequenceEvent event) {
+    inbox->PushEngine(turn, std::move(event));
+  });
   if (!sequence.ok()) return sequence.status();
   ConversationOptions conversation;
   conversation.session_id = session->id_;
   conversation.longest_turn = options.longest_turn;
+  // The length of a request is bounded already, and what its client calls speech is no noise.
+  if (generates) conversation.longest_turn = conversation.noise_timeout = kNever;
   conversation.max_session_seconds = static_cast<int>(options.max_session.count() / 1000);
   auto made = Conversation::Create(
       std::move(conversation), engine.model(), std::move(*sequence),
@@ -58,8 +64,8 @@ void Session::Run(const std::function<void()>& freed) {
   LogInfo("{} begins", id_);
   Status end;
   try {
-    call_->Start();
-    end = Converse();
+    end = call_->Start();
+    if (end.ok()) end = Converse();
   } catch (const std::exception& error) {
     LogError("{}: {}", id_, error.what());
     end = Internal("a fault of the server ended the session");
@@ -90,7 +96,7 @@ Status Session::Converse() {
     if (!conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
     if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
     if (conversation_->finished()) return OkStatus();
-    if (batch.draining && !conversation_->response_due()) return Unavailable("the server is stopping");
+    if (batch.draining && !response_due()) return Unavailable("the server is stopping");
   }
 }
 
@@ -110,15 +116,12 @@ void Session::Handle(EngineInput result) {
 }
 
 Status Session::CheckLimits(TimePoint now) const {
-  if (call_->overflowed()) {
-    return ResourceExhausted("the client does not read what it is sent: over " +
-                             std::to_string(options_.max_unread_bytes) + " bytes wait");
-  }
+  if (Status fault = call_->fault(); !fault.ok()) return fault;
   if (now - opened_ >= options_.max_session) {
     return DeadlineExceeded("the session has reached its greatest length, " + Seconds(options_.max_session));
   }
   // Who listens to an answer need not say anything.
-  if (!conversation_->response_due() && now - last_client_event_ >= options_.idle_timeout) {
+  if (!response_due() && now - last_client_event_ >= options_.idle_timeout) {
     return DeadlineExceeded("the client has sent nothing for " + Seconds(options_.idle_timeout));
   }
   return OkStatus();
@@ -127,7 +130,7 @@ Status Session::CheckLimits(TimePoint now) const {
 TimePoint Session::NextWake(TimePoint now) const {
   if (conversation_->wants_to_paint()) return now;
   TimePoint limit = opened_ + options_.max_session;
-  if (!conversation_->response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
+  if (!response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
   return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;
 }
 

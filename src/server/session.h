@@ -8,11 +8,16 @@
 #include "antiphon/engine.h"
 #include "common/clock.h"
 #include "conversation/conversation.h"
-#include "server/converse_call.h"
+#include "server/call.h"
 #include "server/server_options.h"
 #include "server/session_inbox.h"
 
 namespace antiphon {
+
+enum class SessionKind {
+  kConversation,
+  kGeneration,  // of one turn, all of which has been said; nobody waits for its sound
+};
 
 // Thread rule: Open on any thread; then Run, once, on the session's own thread; Drain and Stop on any thread
 // until Run has returned.
@@ -20,11 +25,8 @@ class Session {
  public:
   // Opens a sequence for the call. The engine's refusal, RESOURCE_EXHAUSTED for instance, is passed on.
   // `engine` outlives the session.
-  static Result<std::unique_ptr<Session>> Open(Engine& engine, const ServerOptions& options,
-                                               grpc::CallbackServerContext* context);
-
-  // What gRPC's handler returns to gRPC.
-  ConverseCall* call() { return call_.get(); }
+  static Result<std::unique_ptr<Session>> Open(Engine& engine, const ServerOptions& options, SessionKind kind,
+                                               const CallMaker& make_call);
 
   // Leads the conversation to its end, frees the sequence, calls `freed` and ends the call.
   void Run(const std::function<void()>& freed);
@@ -37,9 +39,11 @@ class Session {
   const std::string& id() const { return id_; }
 
  private:
-  Session(const ServerOptions& options, grpc::CallbackServerContext* context);
+  Session(const ServerOptions& options, SessionKind kind, const CallMaker& make_call);
 
   Status Converse();
+  // Whether the client has been promised a response that has not ended.
+  bool response_due() const { return kind_ == SessionKind::kGeneration || conversation_->response_due(); }
   // Everything the session must be ended for, but its client's wish.
   Status CheckLimits(TimePoint now) const;
   void Handle(ClientInput input);
@@ -48,10 +52,11 @@ class Session {
 
   const std::string id_;
   const ServerOptions options_;
+  const SessionKind kind_;
   const TimePoint opened_;
   TimePoint last_client_event_;
   SessionInbox inbox_;
-  std::unique_ptr<ConverseCall> call_;
+  std::unique_ptr<Call> call_;
   std::unique_ptr<Conversation> conversation_;  // freed before the call and the inbox it speaks to
 };
 

@@ -15,7 +15,7 @@ SessionHost::~SessionHost() {
   Reap();
 }
 
-Result<ConverseCall*> SessionHost::Admit(grpc::CallbackServerContext* context) {
+Status SessionHost::Admit(SessionKind kind, const CallMaker& make_call) {
   Reap();
   {
     const std::lock_guard lock(mutex_);
@@ -27,16 +27,15 @@ Result<ConverseCall*> SessionHost::Admit(grpc::CallbackServerContext* context) {
     }
     ++open_;  // the place is taken while the engine is asked, without the lock
   }
-  Result<std::unique_ptr<Session>> session = OpenSession(context);
+  Result<std::unique_ptr<Session>> session = OpenSession(kind, make_call);
   const std::lock_guard lock(mutex_);
   if (session.ok() && draining_) session = Unavailable("the server is stopping");
   if (session.ok()) {
-    ConverseCall* call = (*session)->call();
     try {
       Entry& entry = entries_.emplace_back();
       entry.session = std::move(*session);
       entry.thread = std::thread(&SessionHost::Run, this, &entry);
-      return call;
+      return OkStatus();
     } catch (const std::exception& error) {
       if (!entries_.empty() && !entries_.back().thread.joinable()) entries_.pop_back();
       session = ResourceExhausted(std::string("no thread for a session: ") + error.what());
@@ -46,9 +45,9 @@ Result<ConverseCall*> SessionHost::Admit(grpc::CallbackServerContext* context) {
   return session.status();
 }
 
-Result<std::unique_ptr<Session>> SessionHost::OpenSession(grpc::CallbackServerContext* context) {
+Result<std::unique_ptr<Session>> SessionHost::OpenSession(SessionKind kind, const CallMaker& make_call) {
   try {
-    return Session::Open(engine_, options_, context);
+    return Session::Open(engine_, options_, kind, make_call);
   } catch (const std::exception& error) {
     return ResourceExhausted(std::string("no room for a session: ") + error.what());
   }

@@ -22,9 +22,9 @@ class SessionHost {
   SessionHost(Engine& engine, const ServerOptions& options);
   ~SessionHost();
 
-  // Starts a session for a call and returns its reactor, which gRPC then drives. RESOURCE_EXHAUSTED when the
-  // server or its engine is full, UNAVAILABLE once Drain was called: the call is still the caller's to end.
-  Result<ConverseCall*> Admit(grpc::CallbackServerContext* context);
+  // Makes a call with `make_call` and starts a session for it. RESOURCE_EXHAUSTED when the server or its
+  // engine is full, UNAVAILABLE once Drain was called: then there is no call, or none any more.
+  Status Admit(SessionKind kind, const CallMaker& make_call);
 
   // Lets nobody in any more, and waits: for responses under way at most `patience`, then ends what is left.
   void Drain(std::chrono::milliseconds patience);
@@ -40,7 +40,7 @@ class SessionHost {
   };
 
   // Session::Open; what it throws is a refusal.
-  Result<std::unique_ptr<Session>> OpenSession(grpc::CallbackServerContext* context);
+  Result<std::unique_ptr<Session>> OpenSession(SessionKind kind, const CallMaker& make_call);
   void Run(Entry* entry);
   // Frees sessions that have ended.
   void Reap();

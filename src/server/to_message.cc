@@ -61,36 +61,13 @@ v1::ResponseDone::Status ToMessage(ResponseEnd end) {
   return v1::ResponseDone::STATUS_UNSPECIFIED;
 }
 
-// Writes one alternative of a ServerEvent into the message's oneof.
-struct Filler {
-  v1::ServerEvent* message;
+// Writes one alternative of a ServerEvent into the oneof of a message that has it.
+template <typename Message>
+struct ResponseFiller {
+  Message* message;
 
-  void operator()(server_event::SessionCreated& event) {
-    v1::SessionCreated* created = message->mutable_session_created();
-    created->set_session_id(std::move(event.session_id));
-    created->set_model(std::move(event.model));
-    created->set_model_version(std::move(event.model_version));
-    Fill(event.config, created->mutable_config());
-    created->set_max_session_seconds(static_cast<uint32_t>(event.max_session_seconds));
-  }
-  void operator()(server_event::SessionUpdated& event) {
-    Fill(event.config, message->mutable_session_updated()->mutable_config());
-  }
-  void operator()(server_event::SpeechStarted& event) {
-    message->mutable_speech_started()->set_audio_offset_samples(event.audio_offset_samples);
-  }
-  void operator()(server_event::SpeechStopped& event) {
-    message->mutable_speech_stopped()->set_audio_offset_samples(event.audio_offset_samples);
-  }
   void operator()(server_event::TranscriptDelta& event) {
     message->mutable_transcript_delta()->set_text(std::move(event.text));
-  }
-  void operator()(server_event::TurnEnded& event) {
-    message->mutable_turn_ended()->set_cause(ToMessage(event.cause));
-    message->mutable_turn_ended()->set_transcript(std::move(event.transcript));
-  }
-  void operator()(server_event::ResponseStarted& event) {
-    message->mutable_response_started()->set_response_id(std::move(event.response_id));
   }
   void operator()(server_event::TextDelta& event) {
     message->mutable_text_delta()->set_response_id(std::move(event.response_id));
@@ -146,6 +123,35 @@ struct Filler {
     ledger->set_underruns(static_cast<uint32_t>(event.ledger.underruns));
     ledger->set_first_image_us(event.ledger.first_image_us);
   }
+};
+
+struct EventFiller : ResponseFiller<v1::ServerEvent> {
+  using ResponseFiller::operator();
+
+  void operator()(server_event::SessionCreated& event) {
+    v1::SessionCreated* created = message->mutable_session_created();
+    created->set_session_id(std::move(event.session_id));
+    created->set_model(std::move(event.model));
+    created->set_model_version(std::move(event.model_version));
+    Fill(event.config, created->mutable_config());
+    created->set_max_session_seconds(static_cast<uint32_t>(event.max_session_seconds));
+  }
+  void operator()(server_event::SessionUpdated& event) {
+    Fill(event.config, message->mutable_session_updated()->mutable_config());
+  }
+  void operator()(server_event::SpeechStarted& event) {
+    message->mutable_speech_started()->set_audio_offset_samples(event.audio_offset_samples);
+  }
+  void operator()(server_event::SpeechStopped& event) {
+    message->mutable_speech_stopped()->set_audio_offset_samples(event.audio_offset_samples);
+  }
+  void operator()(server_event::TurnEnded& event) {
+    message->mutable_turn_ended()->set_cause(ToMessage(event.cause));
+    message->mutable_turn_ended()->set_transcript(std::move(event.transcript));
+  }
+  void operator()(server_event::ResponseStarted& event) {
+    message->mutable_response_started()->set_response_id(std::move(event.response_id));
+  }
   void operator()(server_event::Error& event) {
     v1::Error* error = message->mutable_error();
     error->set_code(static_cast<uint32_t>(ToGrpc(event.refusal.status.code())));
@@ -155,11 +161,32 @@ struct Filler {
   }
 };
 
+// Of what is no part of a response, only that it begins is told.
+struct GenerateFiller : ResponseFiller<v1::GenerateResponse> {
+  using ResponseFiller::operator();
+
+  void operator()(server_event::SessionCreated& event) {
+    v1::GenerateStarted* started = message->mutable_started();
+    started->set_id(std::move(event.session_id));
+    started->set_model(std::move(event.model));
+    started->set_model_version(std::move(event.model_version));
+  }
+  template <typename Other>
+  void operator()(Other&) {}
+};
+
 }  // namespace
 
 v1::ServerEvent ToMessage(ServerEvent event) {
   v1::ServerEvent message;
-  std::visit(Filler{&message}, event);
+  std::visit(EventFiller{{&message}}, event);
+  return message;
+}
+
+std::optional<v1::GenerateResponse> ToResponse(ServerEvent event) {
+  v1::GenerateResponse message;
+  std::visit(GenerateFiller{{&message}}, event);
+  if (message.event_case() == v1::GenerateResponse::EVENT_NOT_SET) return std::nullopt;
   return message;
 }
 

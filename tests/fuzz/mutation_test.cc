@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "antiphon/v1/conversation.pb.h"
+#include "antiphon/v1/generation.pb.h"
 #include "media/image.h"
 #include "media/opus.h"
 #include "media/pcm.h"
@@ -84,6 +85,24 @@ TEST(MutationTest, OpusPackets) {
     stream += static_cast<char>(packet.size()) + packet;
   }
   Fuzz(DecodeOpusPackets, {stream}, 1500);
+}
+
+TEST(MutationTest, GenerateRequests) {
+  v1::GenerateRequest request;
+  request.add_parts()->set_text("hello");
+  v1::AudioPart* wav = request.add_parts()->mutable_audio();
+  wav->set_data(EncodeWav(Voice(60, 8'000), 8'000).value());
+  wav->set_media_type("audio/wav");
+  v1::GenerateRequest other = request;
+  v1::AudioPart* pcm = request.add_parts()->mutable_audio();
+  pcm->set_data(EncodePcm16(Voice(60, 24'000)));
+  pcm->set_media_type("audio/pcm");
+  pcm->set_sample_rate(24'000);
+  v1::ImagePart* image = other.add_parts()->mutable_image();
+  image->set_data(EncodePng(Sample(8, 8)).value());
+  image->set_media_type("image/png");
+  other.mutable_sampling()->set_top_p(0.5f);
+  Fuzz(ReadGenerateRequest, {request.SerializeAsString(), other.SerializeAsString()}, 1500);
 }
 
 std::string Record(int operation, const std::string& bytes) {

@@ -5,7 +5,8 @@
 
 namespace antiphon {
 
-std::string CallOnce(grpc::GenericStub* stub, const std::string& method, const std::string& message) {
+std::string CallOnce(grpc::GenericStub* stub, const std::string& method, const std::string& message,
+                     grpc::Status* end) {
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
@@ -37,6 +38,7 @@ std::string CallOnce(grpc::GenericStub* stub, const std::string& method, const s
   queue.Shutdown();
   while (wait()) {
   }
+  if (end != nullptr) *end = status;
   return answer;
 }
 

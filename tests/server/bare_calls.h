@@ -9,8 +9,10 @@
 
 namespace antiphon {
 
-// Sends one message and half-closes; the bytes of the first answer, or "" when there is none.
-std::string CallOnce(grpc::GenericStub* stub, const std::string& method, const std::string& message);
+// Sends one message and half-closes; the bytes of the first answer, or "" when there is none. `end`, if not
+// null, receives how the call ended.
+std::string CallOnce(grpc::GenericStub* stub, const std::string& method, const std::string& message,
+                     grpc::Status* end = nullptr);
 
 enum class HealthStatus { kUnknown, kServing, kNotServing };
 

@@ -197,6 +197,7 @@ Result<std::unique_ptr<Sequence>> FakeEngine::Open(const SequenceOptions& option
     const std::lock_guard lock(mutex_);
     if (open_ == options_.max_sequences) return ResourceExhausted("the engine is full");
     ++open_;
+    best_effort_opened_ += options.best_effort ? 1 : 0;
     changed_.notify_all();
   }
   Post([this, state] { states_.push_back(state); });
@@ -224,6 +225,11 @@ EngineStatistics FakeEngine::statistics() const {
   EngineStatistics statistics;
   statistics.open_sequences = open_;
   return statistics;
+}
+
+int FakeEngine::best_effort_opened() const {
+  const std::lock_guard lock(mutex_);
+  return best_effort_opened_;
 }
 
 bool FakeEngine::WaitForSequences(int count) const {

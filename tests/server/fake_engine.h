@@ -47,6 +47,8 @@ class FakeEngine final : public Engine {
   const ModelDescription& model() const override { return model_; }
   EngineStatistics statistics() const override;
 
+  // Sequences that were opened as best effort, since the start.
+  int best_effort_opened() const;
   // Waits until that many sequences are open; false after 20 seconds.
   bool WaitForSequences(int count) const;
   // Waits until that many frames have been spoken since the start, by all sequences; false after 20 seconds.
@@ -68,6 +70,7 @@ class FakeEngine final : public Engine {
   // Guarded by mutex_.
   std::deque<std::function<void()>> commands_;
   int open_ = 0;
+  int best_effort_opened_ = 0;
   int frames_spoken_ = 0;
   bool stopping_ = false;
 

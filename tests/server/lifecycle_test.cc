@@ -97,7 +97,8 @@ TEST_F(LifecycleTest, AServerThatIsDestroyedEndsItsSessions) {
 
 TEST_F(LifecycleTest, ReportsHealth) {
   StartServer();
-  for (const char* service : {"", "antiphon.v1.ConversationService", "antiphon.v1.ModelService"}) {
+  for (const char* service :
+       {"", "antiphon.v1.ConversationService", "antiphon.v1.GenerationService", "antiphon.v1.ModelService"}) {
     EXPECT_EQ(CheckHealth(channel_, service), HealthStatus::kServing) << service;
   }
   EXPECT_EQ(CheckHealth(channel_, "no.such.Service"), HealthStatus::kUnknown);
@@ -109,8 +110,9 @@ TEST_F(LifecycleTest, ReflectsItsServices) {
   grpc::GenericStub stub(channel_);
   const std::string answer =
       CallOnce(&stub, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", {"\x3a\x00", 2});
-  for (const char* service : {"antiphon.v1.ConversationService", "antiphon.v1.ModelService",
-                              "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}) {
+  for (const char* service :
+       {"antiphon.v1.ConversationService", "antiphon.v1.GenerationService", "antiphon.v1.ModelService",
+        "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}) {
     EXPECT_NE(answer.find(service), std::string::npos) << service;
   }
 }

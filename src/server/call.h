@@ -1,0 +1,37 @@
+// The side of a session that faces its client.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "antiphon/status.h"
+#include "conversation/server_event.h"
+#include "server/session_inbox.h"
+
+namespace antiphon {
+
+// One gRPC call. What the client says goes into the session's inbox, with Abort when there is no more to be
+// said to it. Thread rule: all of it belongs to the session's thread, which also deletes the call, after
+// FinishAndWait.
+class Call : public EventSink {
+ public:
+  // Begins to put what the client says into the inbox. Call once, first. What is wrong with a client that has
+  // said it all already.
+  virtual Status Start() = 0;
+  // After an event was taken with resume_reading.
+  virtual void ResumeReading() = 0;
+
+  // OK, or what the call has to be ended with because of what it was told to send: RESOURCE_EXHAUSTED for a
+  // client that has not read it, for instance. Nothing more is sent from then on.
+  virtual Status fault() const = 0;
+
+  // Ends the call: writes what is queued, sends `status` and returns when gRPC is done with the call. A
+  // client that reads nothing for `linger`, or takes twelve times as long altogether, is cut off.
+  virtual void FinishAndWait(const Status& status, std::chrono::milliseconds linger) = 0;
+};
+
+// Makes the call of a session with this inbox, which outlives it.
+using CallMaker = std::function<std::unique_ptr<Call>(SessionInbox* inbox)>;
+
+}  // namespace antiphon
