@@ -249,6 +249,10 @@ struct ModelInfo {
   int image_grid = 0;  // codes on a side of one
 };
 
+struct GenerateRequest;  // antiphon/generate.h
+struct GenerateOptions;
+struct Generation;
+
 struct ClientOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds call_timeout{5'000};  // of ListModels
@@ -270,6 +274,13 @@ class Client {
   // open_timeout; INVALID_ARGUMENT for options that cannot be.
   virtual Result<std::unique_ptr<Conversation>> Open(const ConversationOptions& options,
                                                      std::chrono::milliseconds* retry_after = nullptr) = 0;
+
+  // Blocks until the response is complete: OK, whatever limit it reached. Otherwise `generation` (not null)
+  // holds what had come until then, and the status is the server's (generation.proto lists them),
+  // DEADLINE_EXCEEDED after options.timeout, CANCELLED after options.stop, DATA_LOSS for what cannot be
+  // understood, or INVALID_ARGUMENT for a request that cannot be sent.
+  virtual Status Generate(const GenerateRequest& request, const GenerateOptions& options,
+                          Generation* generation) = 0;
 };
 
 }  // namespace antiphon::client

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <map>
 #include <string>
 #include <utility>
 
+#include "client/answer_assembler.h"
 #include "client/loudspeaker.h"
 #include "client/speech_end.h"
 #include "media/resampler.h"
@@ -34,6 +34,7 @@ class Exchange {
       : conversation_(conversation),
         options_(options),
         answer_(answer),
+        assembler_(answer),
         loudspeaker_(conversation.output_audio().sample_rate) {
     *answer_ = Answer{};
     answer_->sample_rate = conversation.output_audio().sample_rate;
@@ -62,7 +63,6 @@ class Exchange {
   // Handles events until the answer is done or `until` has come.
   Status ReceiveUntil(TimePoint until);
   Status Handle(const Event& event);
-  Status HandleImageDone(const ImageDone& event, TimePoint received);
   Status HandleResponseDone(const ResponseDone& event, TimePoint received);
   // Both wait while too much is waiting to be sent.
   Status SendAudio(std::span<const float> samples);
@@ -79,13 +79,13 @@ class Exchange {
   Conversation& conversation_;
   const AskOptions& options_;
   Answer* const answer_;
+  AnswerAssembler assembler_;
   Loudspeaker loudspeaker_;
   Stage stage_ = Stage::kAsking;
   std::string response_id_;
   std::optional<TimePoint> sent_;    // the packet with the last speech sample, or the Commit
   std::optional<TimePoint> spoken_;  // that sample itself
   std::optional<TimePoint> turn_ended_, first_text_, first_image_, done_;
-  std::map<int, AnswerImage> images_;  // begun, by their index
 };
 
 Status Exchange::AskTyped(const TypedQuestion& question) {
@@ -218,21 +218,19 @@ Status Exchange::Handle(const Event& event) {
   } else if (const auto* text = std::get_if<TextDelta>(&event.body)) {
     if (text->response_id != response_id_) return OkStatus();
     if (!first_text_) first_text_ = event.received;
-    answer_->text += text->text;
+    assembler_.Add(*text);
   } else if (const auto* audio = std::get_if<AudioDelta>(&event.body)) {
     if (audio->response_id != response_id_) return OkStatus();
-    if (audio->first_sample != answer_->audio.size()) {
-      return DataLoss("audio_delta.first_sample is " + std::to_string(audio->first_sample) + " after " +
-                      std::to_string(answer_->audio.size()) + " samples");
-    }
+    if (Status status = assembler_.Add(*audio); !status.ok()) return status;
     loudspeaker_.Receive(event.received, audio->samples);
-    answer_->audio.insert(answer_->audio.end(), audio->samples.begin(), audio->samples.end());
   } else if (const auto* image = std::get_if<ImageStarted>(&event.body)) {
-    if (image->response_id == response_id_) images_[image->image_index] = {image->width, image->height, {}};
+    if (image->response_id == response_id_) assembler_.Add(*image);
   } else if (const auto* preview = std::get_if<ImageDelta>(&event.body)) {
     if (preview->response_id == response_id_ && !first_image_) first_image_ = event.received;
   } else if (const auto* picture = std::get_if<ImageDone>(&event.body)) {
-    if (picture->response_id == response_id_) return HandleImageDone(*picture, event.received);
+    if (picture->response_id != response_id_) return OkStatus();
+    if (!first_image_) first_image_ = event.received;
+    return assembler_.Add(*picture);
   } else if (const auto* done = std::get_if<ResponseDone>(&event.body)) {
     if (done->response_id == response_id_) return HandleResponseDone(*done, event.received);
   } else if (const auto* error = std::get_if<ServerError>(&event.body)) {
@@ -244,28 +242,12 @@ Status Exchange::Handle(const Event& event) {
   return OkStatus();
 }
 
-Status Exchange::HandleImageDone(const ImageDone& event, TimePoint received) {
-  const auto begun = images_.find(event.image_index);
-  if (begun == images_.end()) {
-    return DataLoss("image_done of picture " + std::to_string(event.image_index) + ", which was never begun");
-  }
-  if (!first_image_) first_image_ = received;
-  begun->second.png = event.png;
-  answer_->images.push_back(std::move(begun->second));
-  images_.erase(begun);
-  return OkStatus();
-}
-
 Status Exchange::HandleResponseDone(const ResponseDone& event, TimePoint received) {
   stage_ = Stage::kDone;
   done_ = received;
-  answer_->text = event.text;
-  answer_->end = event.end;
-  answer_->usage = event.usage;
-  answer_->ledger = event.ledger;
+  Status status = assembler_.Add(event);
   FillLatency();
-  if (event.end == ResponseEnd::kFailed) return Internal("the server failed to answer");
-  return OkStatus();
+  return status;
 }
 
 void Exchange::FillLatency() {

@@ -1,23 +1,19 @@
 #include "client/ask_command.h"
 
-#include <fmt/format.h>
-
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
 #include "antiphon/ask.h"
 #include "antiphon/client.h"
+#include "client/answer_files.h"
 #include "client/image_file.h"
 #include "client/report.h"
 #include "media/wav.h"
 
 namespace antiphon::client {
 namespace {
-
-constexpr double kPauseSeconds = 0.5;  // between the answers in --out-audio
 
 // What the command has done so far: printed at the end, whatever the end is.
 struct Progress {
@@ -27,9 +23,7 @@ struct Progress {
 
 ConversationOptions OptionsFor(const AskCommand& command) {
   ConversationOptions options;
-  const AudioEncoding encoding = command.opus ? AudioEncoding::kOpus : AudioEncoding::kPcm16;
-  const int rate = command.sample_rate != 0 ? command.sample_rate : (command.opus ? 24000 : 16000);
-  options.input_audio = options.output_audio = {encoding, rate};
+  options.input_audio = options.output_audio = FormatFor(command.opus, command.sample_rate);
   if (command.write) options.settings.speak = false;
   if (!command.out_image.empty()) options.settings.draw = true;
   if (command.seed || command.temperature) {
@@ -41,15 +35,15 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   return options;
 }
 
-Result<std::vector<Question>> ReadQuestions(const std::vector<AskCommand::Item>& items) {
+Result<std::vector<Question>> ReadQuestions(const std::vector<Item>& items) {
   std::vector<Question> questions;
   std::vector<ImageFile> images;  // of the next question
-  for (const AskCommand::Item& item : items) {
-    if (item.kind == AskCommand::Kind::kImage) {
+  for (const Item& item : items) {
+    if (item.kind == Item::Kind::kImage) {
       Result<ImageFile> image = ReadImageFile(item.value);
       if (!image.ok()) return image.status();
       images.push_back(std::move(*image));
-    } else if (item.kind == AskCommand::Kind::kAudio) {
+    } else if (item.kind == Item::Kind::kAudio) {
       Result<Audio> audio = ReadWav(item.value);
       if (!audio.ok()) return audio.status();
       questions.emplace_back(SpokenQuestion{std::move(audio->samples), audio->sample_rate, std::nullopt,
@@ -71,9 +65,8 @@ Status Converse(const AskCommand& command, Progress* progress) {
   std::chrono::milliseconds retry_after{0};
   Result<std::unique_ptr<Conversation>> conversation = (*client)->Open(OptionsFor(command), &retry_after);
   if (!conversation.ok()) {
-    const Status& status = conversation.status();
-    if (retry_after.count() == 0) return status;
-    return {status.code(), fmt::format("{} (try again in {} ms)", status.message(), retry_after.count())};
+    if (retry_after.count() == 0) return conversation.status();
+    return WithRetryHint(conversation.status(), retry_after);
   }
   progress->session = (*conversation)->session();
   AskOptions options;
@@ -94,38 +87,7 @@ Status Converse(const AskCommand& command, Progress* progress) {
   return OkStatus();
 }
 
-Status WriteAnswers(const std::string& path, const std::vector<Answer>& answers) {
-  std::vector<float> samples;
-  int sample_rate = 0;
-  for (const Answer& answer : answers) {
-    if (answer.audio.empty()) continue;
-    sample_rate = answer.sample_rate;
-    if (!samples.empty()) samples.resize(samples.size() + static_cast<size_t>(kPauseSeconds * sample_rate));
-    samples.insert(samples.end(), answer.audio.begin(), answer.audio.end());
-  }
-  if (samples.empty()) return FailedPrecondition("there is no speech to write to " + path);
-  return WriteWav(path, samples, sample_rate);
-}
-
-// "FILE.png", then "FILE-2.png" and so on.
-std::string ImagePath(const std::string& path, size_t number) {
-  if (number == 1) return path;
-  std::filesystem::path numbered(path);
-  const std::string name = numbered.stem().string() + "-" + std::to_string(number);
-  return numbered.replace_filename(name + numbered.extension().string()).string();
-}
-
-Status WriteImages(const std::string& path, const std::vector<Answer>& answers) {
-  size_t number = 0;
-  for (const Answer& answer : answers) {
-    for (const AnswerImage& image : answer.images) {
-      if (Status status = WriteFile(ImagePath(path, ++number), image.png); !status.ok()) return status;
-    }
-  }
-  return number > 0 ? OkStatus() : FailedPrecondition("there is no picture to write to " + path);
-}
-
-void PrintJson(const AskCommand& command, const Progress& progress, const Status& status) {
+void PrintTurns(const AskCommand& command, const Progress& progress, const Status& status) {
   nlohmann::json turns = nlohmann::json::array();
   for (const Answer& answer : progress.answers) turns.push_back(TurnJson(answer));
   nlohmann::json output = turns.empty() ? TurnJson(Answer{}) : turns.back();
@@ -135,8 +97,7 @@ void PrintJson(const AskCommand& command, const Progress& progress, const Status
   output["model_version"] = progress.session.model_version;
   output["turns"] = std::move(turns);
   output["error"] = ErrorJson(status);
-  // Replaces what is not UTF-8: the output must be JSON whatever the server sent.
-  std::puts(output.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  PrintJson(output);
 }
 
 }  // namespace
@@ -144,9 +105,9 @@ void PrintJson(const AskCommand& command, const Progress& progress, const Status
 int RunAsk(const AskCommand& command) {
   Progress progress;
   Status status = Converse(command, &progress);
-  if (status.ok() && !command.out_audio.empty()) status = WriteAnswers(command.out_audio, progress.answers);
+  if (status.ok() && !command.out_audio.empty()) status = WriteSpeech(command.out_audio, progress.answers);
   if (status.ok() && !command.out_image.empty()) status = WriteImages(command.out_image, progress.answers);
-  if (command.json) PrintJson(command, progress, status);
+  if (command.json) PrintTurns(command, progress, status);
   if (!status.ok()) std::fputs(("antiphon: " + status.ToString() + "\n").c_str(), stderr);
   return status.ok() ? 0 : 1;
 }

@@ -7,14 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "client/command_line.h"
+
 namespace antiphon::client {
 
 struct AskCommand {
-  enum class Kind { kText, kAudio, kImage };
-  struct Item {
-    Kind kind = Kind::kText;
-    std::string value;  // the text, or a file's path
-  };
   std::string server;
   std::vector<Item> items;  // in the order given; pictures belong to the question behind them
   std::string out_audio;    // empty: not written

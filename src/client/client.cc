@@ -6,6 +6,7 @@
 
 #include "antiphon/v1/model.grpc.pb.h"
 #include "client/conversation.h"
+#include "client/generate.h"
 #include "client/grpc_status.h"
 #include "client/wire.h"
 
@@ -15,7 +16,10 @@ namespace {
 class GrpcClient final : public Client {
  public:
   GrpcClient(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options)
-      : options_(options), channel_(std::move(channel)), models_(v1::ModelService::NewStub(channel_)) {}
+      : options_(options),
+        channel_(std::move(channel)),
+        models_(v1::ModelService::NewStub(channel_)),
+        generation_(v1::GenerationService::NewStub(channel_)) {}
 
   Result<std::vector<ModelInfo>> ListModels() override {
     grpc::ClientContext context;
@@ -33,10 +37,16 @@ class GrpcClient final : public Client {
     return StreamConversation::Open(channel_, options, retry_after);
   }
 
+  Status Generate(const GenerateRequest& request, const GenerateOptions& options,
+                  Generation* generation) override {
+    return client::Generate(*generation_, request, options, generation);
+  }
+
  private:
   const ClientOptions options_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ModelService::Stub> models_;
+  const std::unique_ptr<v1::GenerationService::Stub> generation_;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "client/conversation.h"
 
 #include <algorithm>
-#include <charconv>
 #include <type_traits>
 #include <utility>
 
@@ -16,16 +15,6 @@ constexpr size_t kEventCapacity = 4096;
 constexpr size_t kMaxTextBytes = 4000;
 constexpr size_t kMaxImageBytes = 3 * 1024 * 1024;
 constexpr int kMaxImageSide = 8192;
-
-std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context) {
-  const auto& metadata = context.GetServerTrailingMetadata();
-  const auto entry = metadata.find("retry-after-ms");
-  if (entry == metadata.end()) return std::nullopt;
-  int64_t ms = 0;
-  const auto [end, error] = std::from_chars(entry->second.begin(), entry->second.end(), ms);
-  if (error != std::errc() || end != entry->second.end() || ms < 0) return std::nullopt;
-  return std::chrono::milliseconds(ms);
-}
 
 }  // namespace
 

@@ -1,5 +1,8 @@
 #include "client/grpc_status.h"
 
+#include <charconv>
+#include <system_error>
+
 namespace antiphon::client {
 
 StatusCode FromCanonicalCode(uint32_t code) {
@@ -40,6 +43,16 @@ StatusCode FromCanonicalCode(uint32_t code) {
 Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return OkStatus();
   return {FromCanonicalCode(static_cast<uint32_t>(status.error_code())), status.error_message()};
+}
+
+std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context) {
+  const auto& metadata = context.GetServerTrailingMetadata();
+  const auto entry = metadata.find("retry-after-ms");
+  if (entry == metadata.end()) return std::nullopt;
+  int64_t ms = 0;
+  const auto [end, error] = std::from_chars(entry->second.begin(), entry->second.end(), ms);
+  if (error != std::errc() || end != entry->second.end() || ms < 0) return std::nullopt;
+  return std::chrono::milliseconds(ms);
 }
 
 }  // namespace antiphon::client

@@ -1,7 +1,11 @@
 // gRPC's status as ours.
 #pragma once
 
+#include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <optional>
 
 #include "antiphon/status.h"
 
@@ -13,5 +17,8 @@ Status FromGrpc(const grpc::Status& status);
 
 // A canonical code as a number, as in v1::Error.
 StatusCode FromCanonicalCode(uint32_t code);
+
+// When a server that was full said to try again. REQUIRES: the call is over.
+std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context);
 
 }  // namespace antiphon::client

@@ -1,10 +1,12 @@
 // The command line `antiphon`. Exit status: 0, 1 when the command failed, 2 when it was called wrongly.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "client/ask_command.h"
+#include "client/generate_command.h"
 #include "client/models_command.h"
 
 namespace {
@@ -12,33 +14,131 @@ namespace {
 constexpr char kDefaultServer[] = "127.0.0.1:50051";
 
 using antiphon::client::AskCommand;
+using antiphon::client::GenerateCommand;
+using antiphon::client::Item;
 
 // What --audio, --text and --image have in common: they may be repeated and mixed, and their order matters,
 // which CLI11 keeps in parse_order().
 class Items {
  public:
-  void Add(AskCommand::Kind kind, CLI::Option* option) {
+  void Add(Item::Kind kind, CLI::Option* option) {
     option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     sources_[option] = {kind, 0};
   }
 
-  std::vector<AskCommand::Item> InOrder(const CLI::App& app) {
-    std::vector<AskCommand::Item> items;
+  // REQUIRES: called once, after parsing.
+  std::vector<Item> InOrder(const CLI::App& app) {
+    std::vector<Item> items;
     for (const CLI::Option* option : app.parse_order()) {
       const auto source = sources_.find(option);
       if (source == sources_.end()) continue;
       items.push_back({source->second.kind, option->results()[source->second.taken++]});
     }
+    if (items.empty()) throw CLI::RequiredError("--audio, --text or --image");
     return items;
   }
 
  private:
   struct Source {
-    AskCommand::Kind kind;
+    Item::Kind kind;
     size_t taken;
   };
   std::map<const CLI::Option*, Source> sources_;
 };
+
+void AddServer(CLI::App* app, std::string* server) {
+  *server = kDefaultServer;
+  app->add_option("--server", *server, "Where the server listens")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+}
+
+// What `ask` and `generate` both have, with one meaning.
+template <typename Command>
+void AddCommon(CLI::App* app, Command* command) {
+  AddServer(app, &command->server);
+  app->add_option("--seed", command->seed, "The same seed gives the same answer");
+  app->add_option("--temperature", command->temperature, "0 (greedy, the default) to 2")
+      ->check(CLI::Range(0.0, 2.0));
+  app->add_option_function<double>(
+         "--timeout",
+         [command](double seconds) {
+           command->timeout = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+         },
+         "Longest wait for the end of an answer, in seconds")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->default_str("60");
+  app->add_flag("--json", command->json, "Print one JSON object");
+}
+
+CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
+  CLI::App* command = app->add_subcommand("ask", "Ask questions, spoken or typed, in one conversation");
+  items->Add(
+      Item::Kind::kAudio,
+      command
+          ->add_option("--audio", "A spoken question: an audio file of any rate, mono or stereo; repeatable")
+          ->type_name("FILE"));
+  items->Add(Item::Kind::kText,
+             command->add_option("--text", "A typed question; repeatable, mixes with --audio in order")
+                 ->type_name("TEXT"));
+  items->Add(Item::Kind::kImage,
+             command
+                 ->add_option(
+                     "--image",
+                     "A picture for the question behind it: a PNG, JPEG or WebP file; repeatable; a question "
+                     "of its own if none is behind it")
+                 ->type_name("FILE"));
+  AddCommon(command, ask);
+  command->add_option("--out-audio", ask->out_audio, "Write the spoken answers to this WAV file")
+      ->type_name("FILE");
+  command
+      ->add_option("--out-image", ask->out_image,
+                   "Write the pictures of the answers to this PNG file, and to FILE-2.png and so on")
+      ->type_name("FILE");
+  command->add_flag("--write", ask->write, "Ask for written answers, without speech");
+  command->add_flag("--fast", ask->fast, "Send audio as fast as it goes; no latency is measured then");
+  command->add_flag("--opus", ask->opus, "Opus instead of PCM16, both ways");
+  command
+      ->add_option("--sample-rate", ask->sample_rate,
+                   "Of the audio sent and received, in Hz (default 16000, Opus 24000)")
+      ->check(CLI::IsMember({16000, 24000, 48000}));
+  return command;
+}
+
+CLI::App* AddGenerate(CLI::App* app, Items* items, GenerateCommand* generate) {
+  CLI::App* command =
+      app->add_subcommand("generate", "One call: text, audio and pictures in any order in, one response out");
+  items->Add(Item::Kind::kText,
+             command->add_option("--text", "A part: text; repeatable, mixes with the others in order")
+                 ->type_name("TEXT"));
+  items->Add(Item::Kind::kAudio,
+             command->add_option("--audio", "A part: an audio file of any rate, mono or stereo; likewise")
+                 ->type_name("FILE"));
+  items->Add(Item::Kind::kImage,
+             command->add_option("--image", "A part: a PNG, JPEG or WebP file; likewise")->type_name("FILE"));
+  AddCommon(command, generate);
+  command
+      ->add_option("--modalities", generate->modalities,
+                   "What the response may be made of: text (always), audio, image, separated by commas; all "
+                   "that the model can unless told")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"text", "audio", "image"}));
+  command->add_option("--out-audio", generate->out_audio, "Write the speech to this WAV file")
+      ->type_name("FILE");
+  command
+      ->add_option("--out-image", generate->out_image,
+                   "Write the pictures to this PNG file, and to FILE-2.png and so on")
+      ->type_name("FILE");
+  command
+      ->add_option("--max-seconds", generate->max_response_seconds,
+                   "The longest response in seconds of speech (default 30)")
+      ->check(CLI::Range(1, 60));
+  command->add_flag("--opus", generate->opus, "Speech comes as Opus instead of PCM16");
+  command
+      ->add_option("--sample-rate", generate->sample_rate, "Of the speech, in Hz (default 16000, Opus 24000)")
+      ->check(CLI::IsMember({16000, 24000, 48000}));
+  return command;
+}
 
 }  // namespace
 
@@ -47,68 +147,28 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
 
   AskCommand ask;
-  ask.server = kDefaultServer;
-  CLI::App* ask_app = app.add_subcommand("ask", "Ask questions, spoken or typed, in one conversation");
-  Items items;
-  items.Add(
-      AskCommand::Kind::kAudio,
-      ask_app
-          ->add_option("--audio", "A spoken question: an audio file of any rate, mono or stereo; repeatable")
-          ->type_name("FILE"));
-  items.Add(AskCommand::Kind::kText,
-            ask_app->add_option("--text", "A typed question; repeatable, mixes with --audio in order")
-                ->type_name("TEXT"));
-  items.Add(AskCommand::Kind::kImage,
-            ask_app
-                ->add_option(
-                    "--image",
-                    "A picture for the question behind it: a PNG, JPEG or WebP file; repeatable; a question "
-                    "of its own if none is behind it")
-                ->type_name("FILE"));
-  ask_app->add_option("--server", ask.server, "Where the server listens")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  ask_app->add_option("--out-audio", ask.out_audio, "Write the spoken answers to this WAV file")
-      ->type_name("FILE");
-  ask_app
-      ->add_option("--out-image", ask.out_image,
-                   "Write the pictures of the answers to this PNG file, and to FILE-2.png and so on")
-      ->type_name("FILE");
-  ask_app->add_flag("--write", ask.write, "Ask for written answers, without speech");
-  ask_app->add_flag("--fast", ask.fast, "Send audio as fast as it goes; no latency is measured then");
-  ask_app->add_flag("--opus", ask.opus, "Opus instead of PCM16, both ways");
-  ask_app
-      ->add_option("--sample-rate", ask.sample_rate,
-                   "Of the audio sent and received, in Hz (default 16000, Opus 24000)")
-      ->check(CLI::IsMember({16000, 24000, 48000}));
-  ask_app->add_option("--seed", ask.seed, "The same seed gives the same answer");
-  ask_app->add_option("--temperature", ask.temperature, "0 (greedy, the default) to 2")
-      ->check(CLI::Range(0.0, 2.0));
-  double timeout_seconds = 60;
-  ask_app->add_option("--timeout", timeout_seconds, "Longest wait for the end of an answer, in seconds")
-      ->check(CLI::Range(0.1, 3600.0))
-      ->capture_default_str();
-  ask_app->add_flag("--json", ask.json, "Print one JSON object");
+  Items questions;
+  const CLI::App* ask_app = AddAsk(&app, &questions, &ask);
 
-  std::string models_server = kDefaultServer;
+  GenerateCommand generate;
+  Items parts;
+  const CLI::App* generate_app = AddGenerate(&app, &parts, &generate);
+
+  std::string models_server;
   bool models_json = false;
   CLI::App* models_app = app.add_subcommand("models", "List what the server has");
-  models_app->add_option("--server", models_server, "Where the server listens")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
+  AddServer(models_app, &models_server);
   models_app->add_flag("--json", models_json, "Print one JSON object");
 
   try {
     app.parse(argc, argv);
-    if (ask_app->parsed()) {
-      ask.items = items.InOrder(*ask_app);
-      if (ask.items.empty()) throw CLI::RequiredError("--audio, --text or --image");
-    }
+    if (ask_app->parsed()) ask.items = questions.InOrder(*ask_app);
+    if (generate_app->parsed()) generate.parts = parts.InOrder(*generate_app);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
 
   if (models_app->parsed()) return antiphon::client::RunModels(models_server, models_json);
-  ask.timeout = std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000));
+  if (generate_app->parsed()) return antiphon::client::RunGenerate(generate);
   return antiphon::client::RunAsk(ask);
 }

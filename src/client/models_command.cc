@@ -27,7 +27,7 @@ int RunModels(const std::string& server, bool json) {
     }
     const nlohmann::json output = {
         {"server", server}, {"models", std::move(list)}, {"error", ErrorJson(models.status())}};
-    std::puts(output.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    PrintJson(output);
   } else if (models.ok()) {
     std::fputs(ModelTable(*models).c_str(), stdout);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -75,6 +76,12 @@ double AudioSeconds(const Answer& answer) {
   return answer.sample_rate > 0 ? static_cast<double>(answer.audio.size()) / answer.sample_rate : 0;
 }
 
+// Empty for an answer that ended by itself.
+std::string EndText(const Answer& answer) {
+  if (!answer.end || *answer.end == ResponseEnd::kCompleted) return "";
+  return Labelled("ended", Name(*answer.end)) + "\n";
+}
+
 std::string LatencyText(const Answer& answer) {
   const ClientLatency& latency = answer.latency;
   if (answer.cut_in) return "none to measure: the model answered before the question was over";
@@ -140,25 +147,45 @@ json ErrorJson(const Status& status) {
   return {{"code", StatusCodeName(status.code())}, {"message", status.message()}};
 }
 
+void PrintJson(const json& output) {
+  std::puts(output.dump(2, ' ', false, json::error_handler_t::replace).c_str());
+}
+
+std::string Labelled(const std::string& label, const std::string& text) {
+  return fmt::format("{:<9}{}", label, text);
+}
+
+std::string AnswerText(const Answer& answer) {
+  std::string text;
+  if (!answer.audio.empty()) text += Labelled("speech", fmt::format("{:.1f} s\n", AudioSeconds(answer)));
+  for (const AnswerImage& image : answer.images) {
+    text += Labelled("picture", fmt::format("{} x {}\n", image.width, image.height));
+  }
+  return text + EndText(answer);
+}
+
+std::string UsageText(const Usage& usage) {
+  return Labelled("usage", fmt::format("read {} frames of speech, {} pieces of text, {} pictures; wrote {} "
+                                       "pieces of text, {} frames of speech, {} pictures\n",
+                                       usage.heard_frames, usage.input_text_pieces, usage.input_images,
+                                       usage.output_text_pieces, usage.spoken_frames, usage.output_images));
+}
+
 std::string TurnText(const Answer& answer, const std::string& model) {
-  std::string text = fmt::format("{:<9}{}\n{:<9}{}\n", "heard", answer.transcript, model, answer.text);
+  std::string text = Labelled("heard", answer.transcript) + "\n" + Labelled(model, answer.text) + "\n";
   if (!answer.audio.empty()) {
-    text += fmt::format(
-        "{:<9}{:.1f} s, {}\n", "speech", AudioSeconds(answer),
-        answer.latency.underruns == 0 ? "no gaps" : fmt::format("{} gaps", answer.latency.underruns));
+    const int gaps = answer.latency.underruns;
+    text += Labelled("speech", fmt::format("{:.1f} s, {}\n", AudioSeconds(answer),
+                                           gaps == 0 ? "no gaps" : fmt::format("{} gaps", gaps)));
   }
   for (const AnswerImage& image : answer.images) {
-    text += fmt::format("{:<9}{} x {}", "picture", image.width, image.height);
+    text += Labelled("picture", fmt::format("{} x {}", image.width, image.height));
     if (answer.latency.first_image_ms) {
       text += fmt::format(", first preview after {:.0f} ms", *answer.latency.first_image_ms);
     }
     text += "\n";
   }
-  text += fmt::format("{:<9}{}\n", "latency", LatencyText(answer));
-  if (answer.end && *answer.end != ResponseEnd::kCompleted) {
-    text += fmt::format("{:<9}{}\n", "ended", Name(*answer.end));
-  }
-  return text;
+  return text + Labelled("latency", LatencyText(answer)) + "\n" + EndText(answer);
 }
 
 std::string ModelTable(const std::vector<ModelInfo>& models) {

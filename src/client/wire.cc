@@ -93,6 +93,45 @@ Result<WireBody> FromWire(v1::Error&& wire) {
   return WireBody(ServerError{{code, std::move(*wire.mutable_message())}, std::move(*wire.mutable_field())});
 }
 
+// What a conversation's events and those of a Generate call have in common.
+template <typename Message>
+Result<WireBody> FromResponse(Message& wire, std::string* audio) {
+  switch (wire.event_case()) {
+    case Message::kTranscriptDelta:
+      return WireBody(TranscriptDelta{std::move(*wire.mutable_transcript_delta()->mutable_text())});
+    case Message::kTextDelta: {
+      v1::TextDelta& delta = *wire.mutable_text_delta();
+      return WireBody(TextDelta{std::move(*delta.mutable_response_id()), std::move(*delta.mutable_text())});
+    }
+    case Message::kAudioDelta: {
+      v1::AudioDelta& delta = *wire.mutable_audio_delta();
+      *audio = std::move(*delta.mutable_audio());
+      return WireBody(AudioDelta{std::move(*delta.mutable_response_id()), {}, delta.first_sample()});
+    }
+    case Message::kImageStarted: {
+      v1::ImageStarted& started = *wire.mutable_image_started();
+      return WireBody(ImageStarted{std::move(*started.mutable_response_id()),
+                                   static_cast<int>(started.image_index()), static_cast<int>(started.width()),
+                                   static_cast<int>(started.height()), static_cast<int>(started.grid())});
+    }
+    case Message::kImageDelta: {
+      v1::ImageDelta& delta = *wire.mutable_image_delta();
+      return WireBody(ImageDelta{std::move(*delta.mutable_response_id()),
+                                 static_cast<int>(delta.image_index()), static_cast<int>(delta.rows()),
+                                 std::move(*delta.mutable_preview())});
+    }
+    case Message::kImageDone: {
+      v1::ImageDone& done = *wire.mutable_image_done();
+      return WireBody(ImageDone{std::move(*done.mutable_response_id()), static_cast<int>(done.image_index()),
+                                std::move(*done.mutable_png())});
+    }
+    case Message::kResponseDone:
+      return FromWire(std::move(*wire.mutable_response_done()));
+    default:
+      return WireBody(std::monostate{});
+  }
+}
+
 }  // namespace
 
 Status CheckFormat(const AudioFormat& format, const char* field) {
@@ -180,46 +219,24 @@ Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio) {
       return WireBody(SpeechStarted{wire.speech_started().audio_offset_samples()});
     case v1::ServerEvent::kSpeechStopped:
       return WireBody(SpeechStopped{wire.speech_stopped().audio_offset_samples()});
-    case v1::ServerEvent::kTranscriptDelta:
-      return WireBody(TranscriptDelta{std::move(*wire.mutable_transcript_delta()->mutable_text())});
     case v1::ServerEvent::kTurnEnded:
       return FromWire(std::move(*wire.mutable_turn_ended()));
     case v1::ServerEvent::kResponseStarted:
       return WireBody(ResponseStarted{std::move(*wire.mutable_response_started()->mutable_response_id())});
-    case v1::ServerEvent::kTextDelta: {
-      v1::TextDelta& delta = *wire.mutable_text_delta();
-      return WireBody(TextDelta{std::move(*delta.mutable_response_id()), std::move(*delta.mutable_text())});
-    }
-    case v1::ServerEvent::kAudioDelta: {
-      v1::AudioDelta& delta = *wire.mutable_audio_delta();
-      *audio = std::move(*delta.mutable_audio());
-      return WireBody(AudioDelta{std::move(*delta.mutable_response_id()), {}, delta.first_sample()});
-    }
-    case v1::ServerEvent::kImageStarted: {
-      v1::ImageStarted& started = *wire.mutable_image_started();
-      return WireBody(ImageStarted{std::move(*started.mutable_response_id()),
-                                   static_cast<int>(started.image_index()), static_cast<int>(started.width()),
-                                   static_cast<int>(started.height()), static_cast<int>(started.grid())});
-    }
-    case v1::ServerEvent::kImageDelta: {
-      v1::ImageDelta& delta = *wire.mutable_image_delta();
-      return WireBody(ImageDelta{std::move(*delta.mutable_response_id()),
-                                 static_cast<int>(delta.image_index()), static_cast<int>(delta.rows()),
-                                 std::move(*delta.mutable_preview())});
-    }
-    case v1::ServerEvent::kImageDone: {
-      v1::ImageDone& done = *wire.mutable_image_done();
-      return WireBody(ImageDone{std::move(*done.mutable_response_id()), static_cast<int>(done.image_index()),
-                                std::move(*done.mutable_png())});
-    }
-    case v1::ServerEvent::kResponseDone:
-      return FromWire(std::move(*wire.mutable_response_done()));
     case v1::ServerEvent::kError:
       return FromWire(std::move(*wire.mutable_error()));
-    case v1::ServerEvent::EVENT_NOT_SET:
-      break;
+    default:
+      return FromResponse(wire, audio);
   }
-  return WireBody(std::monostate{});
+}
+
+Result<WireBody> FromWire(v1::GenerateResponse&& wire, std::string* audio) {
+  if (!wire.has_started()) return FromResponse(wire, audio);
+  v1::GenerateStarted& started = *wire.mutable_started();
+  return WireBody(Session{.id = std::move(*started.mutable_id()),
+                          .model = std::move(*started.mutable_model()),
+                          .model_version = std::move(*started.mutable_model_version()),
+                          .settings = {}});
 }
 
 }  // namespace antiphon::client

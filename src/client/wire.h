@@ -8,6 +8,7 @@
 #include "antiphon/client.h"
 #include "antiphon/status.h"
 #include "antiphon/v1/conversation.pb.h"
+#include "antiphon/v1/generation.pb.h"
 #include "antiphon/v1/model.pb.h"
 
 namespace antiphon::client {
@@ -28,5 +29,7 @@ using WireBody = std::variant<std::monostate, Session, SessionUpdated, SpeechSta
                               TranscriptDelta, TurnEnded, ResponseStarted, TextDelta, AudioDelta,
                               ImageStarted, ImageDelta, ImageDone, ResponseDone, ServerError>;
 Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio);
+// Likewise; a call that has started is a Session with an id and a model.
+Result<WireBody> FromWire(v1::GenerateResponse&& wire, std::string* audio);
 
 }  // namespace antiphon::client

@@ -1,5 +1,6 @@
 #include "tests/client/scripted_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
@@ -197,6 +198,20 @@ class ScriptedServer::Conversations final : public v1::ConversationService::Serv
   int ended_ = 0;
 };
 
+class ScriptedServer::Generations final : public v1::GenerationService::Service {
+ public:
+  explicit Generations(GenerateScript script) : script_(std::move(script)) {}
+
+  grpc::Status Generate(grpc::ServerContext* context, const v1::GenerateRequest* request,
+                        grpc::ServerWriter<v1::GenerateResponse>* writer) override {
+    if (!script_) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
+    return script_(*context, *request, *writer);
+  }
+
+ private:
+  const GenerateScript script_;
+};
+
 class ScriptedServer::Models final : public v1::ModelService::Service {
  public:
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
@@ -220,13 +235,15 @@ class ScriptedServer::Models final : public v1::ModelService::Service {
   }
 };
 
-ScriptedServer::ScriptedServer(Script script)
+ScriptedServer::ScriptedServer(Script script, GenerateScript generate)
     : conversations_(std::make_unique<Conversations>(std::move(script))),
+      generations_(std::make_unique<Generations>(std::move(generate))),
       models_(std::make_unique<Models>()) {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(conversations_.get());
+  builder.RegisterService(generations_.get());
   builder.RegisterService(models_.get());
   server_ = builder.BuildAndStart();
   target_ = "127.0.0.1:" + std::to_string(port);
@@ -276,6 +293,79 @@ Script AnsweringScript(int rate, int silence_ms) {
       typed.clear();
       heard_ms = quiet_ms = 0;
     }
+    return grpc::Status::OK;
+  };
+}
+
+GenerateScript AnsweringGenerateScript() {
+  return [](grpc::ServerContext&, const v1::GenerateRequest& request,
+            grpc::ServerWriter<v1::GenerateResponse>& writer) {
+    const auto wants = [&](v1::Modality modality) {
+      const auto& wanted = request.output_modalities();
+      return std::find(wanted.begin(), wanted.end(), modality) != wanted.end();
+    };
+    const auto write = [&](auto fill) {
+      v1::GenerateResponse response;
+      fill(response);
+      writer.Write(response);
+    };
+    const std::string number = std::to_string(request.parts_size());
+    write([](v1::GenerateResponse& response) {
+      response.mutable_started()->set_id("session-1");
+      response.mutable_started()->set_model("scripted");
+      response.mutable_started()->set_model_version("v1");
+    });
+    for (const v1::Part& part : request.parts()) {
+      if (!part.has_audio()) continue;
+      for (const char* words : {"heard ", "audio"}) {
+        write([&](v1::GenerateResponse& response) { response.mutable_transcript_delta()->set_text(words); });
+      }
+      break;
+    }
+    for (const std::string& words : {std::string("answer "), number}) {
+      write([&](v1::GenerateResponse& response) {
+        response.mutable_text_delta()->set_response_id("response-1");
+        response.mutable_text_delta()->set_text(words);
+      });
+    }
+    if (wants(v1::MODALITY_IMAGE)) {
+      write([](v1::GenerateResponse& response) {
+        v1::ImageStarted& started = *response.mutable_image_started();
+        started.set_response_id("response-1");
+        started.set_width(64);
+        started.set_height(64);
+        started.set_grid(8);
+      });
+      write([](v1::GenerateResponse& response) {
+        response.mutable_image_delta()->set_response_id("response-1");
+        response.mutable_image_delta()->set_preview(kPreview);
+      });
+    }
+    const int rate = static_cast<int>(request.output_audio().sample_rate());
+    for (int piece = 0; piece < 2 && (request.output_modalities().empty() || wants(v1::MODALITY_AUDIO));
+         ++piece) {
+      write([&](v1::GenerateResponse& response) {
+        const std::vector<int16_t> samples = Tone(200, rate);
+        v1::AudioDelta& delta = *response.mutable_audio_delta();
+        delta.set_response_id("response-1");
+        delta.set_audio(samples.data(), samples.size() * sizeof(int16_t));
+        delta.set_first_sample(static_cast<uint64_t>(piece) * samples.size());
+      });
+    }
+    if (wants(v1::MODALITY_IMAGE)) {
+      write([](v1::GenerateResponse& response) {
+        response.mutable_image_done()->set_response_id("response-1");
+        response.mutable_image_done()->set_png(kPicture);
+      });
+    }
+    write([&](v1::GenerateResponse& response) {
+      v1::ResponseDone& done = *response.mutable_response_done();
+      done.set_response_id("response-1");
+      done.set_status(v1::ResponseDone::STATUS_COMPLETED);
+      done.set_text("answer " + number);
+      done.mutable_usage()->set_heard_frames(3);
+      done.mutable_usage()->set_output_text_pieces(2);
+    });
     return grpc::Status::OK;
   };
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "antiphon/v1/conversation.grpc.pb.h"
+#include "antiphon/v1/generation.grpc.pb.h"
 #include "antiphon/v1/model.grpc.pb.h"
 
 namespace antiphon::testing {
@@ -69,10 +70,15 @@ class Call {
 
 using Script = std::function<grpc::Status(Call& call)>;
 
+// One Generate call, as a script sees it.
+using GenerateScript =
+    std::function<grpc::Status(grpc::ServerContext& context, const v1::GenerateRequest& request,
+                               grpc::ServerWriter<v1::GenerateResponse>& writer)>;
+
 class ScriptedServer {
  public:
-  // Serves until destroyed; each Converse call runs `script` on a thread of its own.
-  explicit ScriptedServer(Script script);
+  // Serves until destroyed; each call runs its script on a thread of its own.
+  explicit ScriptedServer(Script script, GenerateScript generate = {});
   ~ScriptedServer();
 
   // "127.0.0.1:PORT".
@@ -87,9 +93,11 @@ class ScriptedServer {
 
  private:
   class Conversations;
+  class Generations;
   class Models;
 
   std::unique_ptr<Conversations> conversations_;
+  std::unique_ptr<Generations> generations_;
   std::unique_ptr<Models> models_;
   std::unique_ptr<grpc::Server> server_;
   std::string target_;
@@ -104,5 +112,9 @@ inline constexpr char kPicture[] = "a picture";
 // ms" or the text; the answer is "answer K" for the turn K, with 400 ms of tone unless only text is wanted. A
 // text with "draw" in it gets a picture as well, whose files are kPreview and kPicture.
 Script AnsweringScript(int rate, int silence_ms = 100);
+
+// The answer "answer N", N the number of parts, with 400 ms of tone in PCM16 if speech is wanted and a
+// picture if one is; the transcript is "heard audio" if there is audio.
+GenerateScript AnsweringGenerateScript();
 
 }  // namespace antiphon::testing

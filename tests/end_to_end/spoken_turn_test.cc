@@ -1,16 +1,12 @@
 // The whole path: a question is spoken to a running antiphond in real time, and its spoken answer is heard by
 // an independent recogniser.
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 
 #include "antiphon/ask.h"
 #include "antiphon/client.h"
-#include "media/wav.h"
 #include "tests/end_to_end/model_fixture.h"
 #include "tests/end_to_end/recogniser.h"
+#include "tests/end_to_end/speak.h"
 
 namespace antiphon {
 namespace {
@@ -26,17 +22,6 @@ const Turn kTurns[] = {
     {"what day comes after monday", "tuesday comes after monday"},
     {"count from three to seven", "three four five six seven"},
 };
-
-Audio Speak(const std::string& voice, const std::string& text) {
-  const std::string path =
-      testing::TempDir() + "antiphon_end_to_end_question_" + std::to_string(getpid()) + ".wav";
-  const std::string command = "espeak-ng -s 150 -v " + voice + " -w " + path + " '" + text + "'";
-  EXPECT_EQ(std::system(command.c_str()), 0) << command;
-  const Result<Audio> audio = ReadWav(path);
-  std::filesystem::remove(path);
-  EXPECT_TRUE(audio.ok()) << audio.status().ToString();
-  return audio.ok() ? *audio : Audio{};
-}
 
 class SpokenTurnTest : public ModelTest {
  protected:

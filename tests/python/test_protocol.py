@@ -36,7 +36,8 @@ def generate_stubs(folder):
         command = [sys.executable, "-m", "grpc_tools.protoc", f"--grpc_python_out={folder}"]
     subprocess.run([*command, f"--proto_path={REPOSITORY / 'proto'}", f"--python_out={folder}", *protos], check=True)
     sys.path.insert(0, str(folder))
-    names = ["conversation_pb2", "conversation_pb2_grpc", "model_pb2", "model_pb2_grpc"]
+    names = ["conversation_pb2", "conversation_pb2_grpc", "generation_pb2", "generation_pb2_grpc", "model_pb2",
+             "model_pb2_grpc"]
     return [importlib.import_module(f"antiphon.v1.{name}") for name in names]
 
 
@@ -232,6 +233,28 @@ def check_spoken_turn(pb, stub, question):
     print(f"spoken: heard {ended.transcript!r} ({pb.TurnEnded.Cause.Name(ended.cause)}) -> {text!r}, {latency:.0f} ms")
 
 
+def check_generate(pb, generation_pb, generation_grpc, channel, question):
+    stub = generation_grpc.GenerationServiceStub(channel)
+    request = generation_pb.GenerateRequest(
+        parts=[generation_pb.Part(text=question)], output_modalities=[pb.MODALITY_TEXT, pb.MODALITY_AUDIO],
+        output_audio=pb.AudioFormat(sample_rate=16000))
+    responses = list(stub.Generate(request, timeout=TIMEOUT_S))
+    kinds = [response.WhichOneof("event") for response in responses]
+    assert kinds[0] == "started" and responses[0].started.model, kinds
+    assert kinds[-1] == "response_done" and kinds.count("response_done") == 1, kinds
+    text = "".join(response.text_delta.text for response in responses)
+    audio = b"".join(response.audio_delta.audio for response in responses)
+    done = responses[-1].response_done
+    assert text and done.text == text and done.status == pb.ResponseDone.STATUS_COMPLETED, done
+    assert len(audio) == 2 * 1280 * done.usage.spoken_frames > 0, "frames of 80 ms at 16 kHz"
+    try:
+        list(stub.Generate(generation_pb.GenerateRequest(), timeout=TIMEOUT_S))
+        raise AssertionError("a request without parts was answered")
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT and "parts" in error.details(), error
+    print(f"generated: {text!r}, {len(audio) / 32000:.1f} s")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("antiphond")
@@ -239,7 +262,7 @@ def main():
     parser.add_argument("--question", default="what is two plus three")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        pb, pb_grpc, model_pb, model_grpc = generate_stubs(folder)
+        pb, pb_grpc, generation_pb, generation_grpc, model_pb, model_grpc = generate_stubs(folder)
         with Server(arguments.antiphond, arguments.model) as server:
             with grpc.insecure_channel(server.address) as channel:
                 stub = pb_grpc.ConversationServiceStub(channel)
@@ -248,6 +271,7 @@ def main():
                 check_mistake(pb, stub)
                 check_picture(pb, stub, sees)
                 check_spoken_turn(pb, stub, arguments.question)
+                check_generate(pb, generation_pb, generation_grpc, channel, arguments.question)
     print("passed")
 
 
