@@ -103,7 +103,7 @@ TEST_F(GenerateTest, PartsOfEveryKindMix) {
 }
 
 TEST_F(GenerateTest, WordsAndPicturesOutAsAskedFor) {
-  StartServer({}, {.image_side = 16});
+  StartServer({}, {.answer_frames = 10, .image_side = 16});
   GenerateStream drawn(channel_, RequestOf({TextOf("draw 7")}, {v1::MODALITY_IMAGE}));
   ASSERT_TRUE(drawn.End().ok());
   EXPECT_EQ(drawn.audio, "");
