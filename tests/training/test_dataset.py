@@ -3,6 +3,7 @@
     /usr/bin/python3 tests/training/test_dataset.py        (needs flite and espeak-ng)
 """
 
+import argparse
 import os
 import random
 import sys
@@ -121,6 +122,25 @@ class Shards(unittest.TestCase):
             self.assertEqual([t.get("shown") for t in turns], [r.get("shown") and counts(r["shown"]) for r in records])
             self.assertEqual([t.get("drawn") for t in turns], [r.get("drawn") and counts([r["drawn"]])[0] for r in records])
             self.assertTrue(any("shown" in t for t in turns) and any("drawn" in t for t in turns))
+
+    def test_shards_of_some_skills_hold_nothing_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            skills = dataset.skill_names("definitions,capitals,currencies")
+            maker = self.maker(folder, skills=skills)
+            with unittest.mock.patch.object(dataset.Maker, "evaluation_set") as evaluated:
+                maker.run(dataset.DEVELOPMENT_AFTER + 1, first=200)
+            self.assertEqual([call.args[::2] for call in evaluated.mock_calls],
+                             [(name, voices) for name in ("definitions_dev", "countries_dev") for voices in ("train", "heldout")])
+            self.assertEqual(sorted(os.path.basename(p) for p in os.listdir(folder) if p.startswith("questions")),
+                             ["questions_0200.npz", "questions_0201.npz", "questions_0202.npz"])
+            turns = [turn for c in dataset.load_questions(maker._path("questions_0200")) for turn in c]
+            self.assertTrue({turn["skill"] for turn in turns} <= set(skills))
+            self.assertNotIn("dictation", {turn["shape"] for turn in turns})
+            self.assertTrue({turn["answer"] for turn in turns} <= set(dataset.load_answers(folder)))
+
+    def test_a_skill_that_does_not_exist_is_named(self):
+        with self.assertRaisesRegex(argparse.ArgumentTypeError, "no skill poetry; there are arithmetic, "):
+            dataset.skill_names("definitions,poetry")
 
     def test_typed_conversations_keep_their_pictures_as_codes(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import scenes
 from language import describe, grammar, tokenizer
-from language.skills import arithmetic, common, drawing, lexicon, nouns, out_of_reach, seeing, words
+from language.skills import arithmetic, common, countries, definitions, drawing, lexicon, nouns, out_of_reach, seeing, words
 
 _VALUES = {lexicon.number_words(n): n for n in range(-999, 1000)}
 
@@ -58,7 +58,8 @@ class HeldOut(unittest.TestCase):
             trained_texts.add(turn.question)
             if turn.skill == "say":
                 said.add(turn.answer)
-        for name in ("held_out_texts", "held_out_texts_dev", "held_out_pairs", "typed_held_out", "follow_ups"):
+        for name in ("held_out_texts", "held_out_texts_dev", "held_out_pairs", "typed_held_out", "follow_ups", "definitions",
+                     "countries", "typed_definitions", "typed_countries"):
             for dialogue in grammar.test_set(name, 300):
                 for i in dialogue.scored:
                     self.assertFalse(dialogue.turns[i].key in trained_keys, dialogue)
@@ -70,7 +71,7 @@ class HeldOut(unittest.TestCase):
             self.assertFalse(dialogue.turns[0].answer in said, dialogue)
 
     def test_development_and_final_sets_differ(self):
-        for name in ("held_out_texts", "follow_ups", "held_out_pairs", "say_new_orders"):
+        for name in ("held_out_texts", "follow_ups", "held_out_pairs", "say_new_orders", "definitions", "countries"):
             final = {d.turns[-1].key for d in grammar.test_set(name, 300)}
             dev = {d.turns[-1].key for d in grammar.test_set(name + "_dev", 100)}
             self.assertFalse(final & dev)
@@ -79,7 +80,7 @@ class HeldOut(unittest.TestCase):
         trained = {turn.answer for turn in training_turns(60000, seed=5)}
         for dialogue in grammar.test_set("held_out_texts", 400):
             turn = dialogue.turns[0]
-            if turn.skill in ("calendar", "opposites", "colors", "capitals", "spelling", "smalltalk", "out_of_reach"):
+            if turn.skill in ("calendar", "opposites", "colors", "capitals", "currencies", "definitions", "spelling", "smalltalk", "out_of_reach"):
                 self.assertTrue(turn.answer in trained, turn)
 
     def test_contractions_do_not_leak(self):
@@ -120,9 +121,7 @@ class Answers(unittest.TestCase):
         self.assertEqual(len(words.all_words()), len(set(words.all_words())))
         self.assertGreaterEqual(len(lexicon.OPPOSITES), 120)
         self.assertGreaterEqual(len(lexicon.COLORS), 60)
-        self.assertGreaterEqual(len(lexicon.CAPITALS), 40)
         self.assertGreaterEqual(len(lexicon.SPELLING), 100)
-        self.assertFalse(set(lexicon.CAPITALS) & set(lexicon.OTHER_COUNTRIES))
         for phrasings in arithmetic.ASK.values():
             self.assertGreaterEqual(len(phrasings), 6)
         self.assertGreaterEqual(len({t.answer for t in training_turns(20000)}), 6000)
@@ -139,6 +138,82 @@ class Answers(unittest.TestCase):
             if turn.skill == "say":
                 list_start = len(turn.question.split()) - len(turn.answer.split())
                 self.assertTrue(all(place <= list_start for place in places), turn)
+
+
+class Knowledge(unittest.TestCase):
+    def test_sizes_promised_by_the_documentation(self):
+        self.assertGreaterEqual(len(definitions.ITEMS), 520)
+        self.assertGreaterEqual(len(countries.COUNTRIES), 120)
+        self.assertEqual(len(definitions.NOUNS), len(definitions.ITEMS))  # no thing twice
+        self.assertEqual(len(set(definitions.DEFINITIONS.values())), len(definitions.ITEMS))  # nothing defined as something else is
+        self.assertTrue(set(nouns.NAMES) <= definitions.NOUNS)
+        self.assertTrue(set(lexicon.COUNTRIES) <= set(countries.COUNTRIES))
+
+    def test_definitions_are_short_and_well_formed(self):
+        for item, gloss in definitions.DEFINITIONS.items():
+            self.assertRegex(gloss, r"^(is|are)( [a-z]+){2,8}$", item)
+            self.assertNotIn(definitions.noun(item), gloss.split()[:-1] if item == "the earth" else gloss.split(), item)
+            article, _, rest = item.partition(" ")
+            if article in ("a", "an"):
+                vowel = rest[0] in "aeiou" and not rest.startswith("uni") or rest == "hourglass"
+                self.assertEqual(article, "an" if vowel else "a", item)
+
+    def test_countries_are_named_as_people_say_them(self):
+        self.assertEqual(countries.CAPITAL_SKILL.table.answer("south korea"), "seoul is the capital of south korea")
+        self.assertEqual(countries.CURRENCY_SKILL.table.answer("the netherlands"), "the netherlands uses the euro")
+        for country in countries.COUNTRIES:
+            self.assertRegex(f"{country} {countries.CAPITALS[country]}", r"^[a-z]{2,}( [a-z]{2,})*$")
+            self.assertRegex(countries.CURRENCIES[country], r"^the [a-z]+$")
+        self.assertEqual(len(set(countries.CAPITALS.values())), len(countries.COUNTRIES) - 1)  # london stands for two
+
+    def test_every_fact_is_trained_in_several_forms(self):
+        asked = {}
+        rng = random.Random(31)
+        for _ in range(40000):
+            for turn in grammar.sample_dialogue(rng, skills=grammar.KNOWLEDGE).turns:
+                self.assertIn(turn.skill, grammar.KNOWLEDGE)
+                asked.setdefault(turn.answer, set()).add(turn.key)
+        facts = {definitions.answer(item) for item in definitions.ITEMS}
+        facts |= {skill.table.answer(x) for skill in (countries.CAPITAL_SKILL, countries.CURRENCY_SKILL) for x in countries.COUNTRIES}
+        self.assertEqual(set(asked), facts)
+        self.assertGreaterEqual(min(map(len, asked.values())), 5)
+
+    def test_sets_are_about_their_skills(self):
+        for name in ("definitions", "typed_definitions_dev"):
+            self.assertEqual({t.skill for d in grammar.test_set(name, 80) for t in d.turns}, {"definitions"})
+        for name in ("countries", "typed_countries_dev"):
+            self.assertEqual({t.skill for d in grammar.test_set(name, 80) for t in d.turns}, {"capitals", "currencies"})
+
+    def test_its_share_of_the_questions(self):
+        for typed in (False, True):
+            rng = random.Random(32)
+            skills = [turn.skill for _ in range(6000) for turn in grammar.sample_dialogue(rng, typed=typed).turns]
+            self.assertAlmostEqual(sum(skill in grammar.KNOWLEDGE for skill in skills) / len(skills), 0.30, delta=0.03)
+
+    def test_nothing_known_is_out_of_reach(self):
+        rng = random.Random(33)
+        known = {common.canonical(turn.question.replace(" please", "")) for turn in training_turns(20000) if turn.skill in grammar.KNOWLEDGE}
+        refused = [turn for turn in (out_of_reach.ask(rng) for _ in range(8000)) if turn is not None]
+        self.assertFalse(known & {turn.key for turn in refused})
+        for turn in refused:
+            asked = re.search(r"(?:the capital of|the currency of|the meaning of|^define) ([a-z ]+)$", turn.key)
+            if asked:
+                self.assertNotIn(asked.group(1), definitions.NOUNS | set(countries.COUNTRIES))
+        self.assertTrue(any(turn.key.startswith("what is the capital of ") for turn in refused))
+
+    def test_no_pause_within_a_name_or_before_what_changes_the_question(self):
+        rng = random.Random(34)
+        seen = set()
+        for _ in range(20000):
+            turn = out_of_reach.ask(rng) if rng.random() < 0.3 else definitions.ask(rng)
+            if turn is None:
+                continue
+            words_asked = turn.question.split()
+            for ending, place in (("fire engine", -1), ("light bulb", -1), ("made of", -2)):
+                if turn.question.endswith(" " + ending):
+                    self.assertNotIn(len(words_asked) + place, grammar.pause_places(turn), turn)
+                    seen.add(ending)
+        self.assertEqual(seen, {"fire engine", "light bulb", "made of"})
 
 
 class Determinism(unittest.TestCase):

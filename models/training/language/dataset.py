@@ -17,6 +17,9 @@ Shards appear in the folder one by one, complete, while training reads them:
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
         names the WAV files as antiphon-bench reads it, for the end-to-end evaluation; <voices> is train or heldout
 
+With --skills definitions,capitals,currencies the shards and the sets for evaluation are about these skills alone; --first 200
+numbers the shards so that they can stand beside the others.
+
 A part of the conversations of a shard is dictation: words without a context, of which nothing but the ear can tell the
 next. Their answers are not voiced.
 
@@ -57,8 +60,9 @@ READ_ALOUD_PER_SHARD = 400
 
 # Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
 DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_new_orders_dev": 60, "follow_ups_dev": 80,
-                    "train_texts_dev": 60}
-FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320}
+                    "train_texts_dev": 60, "definitions_dev": 80, "countries_dev": 60}
+FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320,
+              "definitions": 320, "countries": 320}
 FINAL_SETS.update({"picture_" + name: 320 for name in grammar.PICTURE_SETS})
 DEVELOPMENT_AFTER, FINAL_AFTER = 2, 14  # shards
 
@@ -228,9 +232,14 @@ def dictation(rng):
 
 
 class Maker:
-    def __init__(self, folder, seed, hearing, codec, image_codec, shard_size=QUESTIONS_PER_SHARD, picture_share=PICTURE_SHARE):
-        """hearing, codec, image_codec: the checkpoints that questions, answers and pictures are encoded with."""
-        self.folder, self.seed, self.shard_size, self.picture_share = folder, seed, shard_size, picture_share
+    def __init__(self, folder, seed, hearing, codec, image_codec, shard_size=QUESTIONS_PER_SHARD, picture_share=PICTURE_SHARE,
+                 skills=None):
+        """hearing, codec, image_codec: the checkpoints that questions, answers and pictures are encoded with.
+
+        skills: names of grammar.SKILLS that alone are asked about, without pictures and dictation; None: everything.
+        """
+        self.folder, self.seed, self.shard_size, self.skills = folder, seed, shard_size, skills
+        self.picture_share, self.dictation_share = (0.0, 0.0) if skills else (picture_share, DICTATION_SHARE)
         self.checkpoints = {"questions": hearing, "answers": codec, "pictures": image_codec}
         self.encoders = None  # made when the checkpoints are there
         self.voiced, self.known = set(), set()  # answers that have their rendering; files they stand in
@@ -266,11 +275,12 @@ class Maker:
         records, arrays, answers = [], [], {}
         while len(records) < self.shard_size:
             what = rng.random()
-            dictated = self.picture_share <= what < self.picture_share + DICTATION_SHARE
+            dictated = self.picture_share <= what < self.picture_share + self.dictation_share
             if what < self.picture_share:
                 dialogue = grammar.sample_picture_dialogue(rng)
             else:
-                dialogue = grammar.Dialogue((dictation(rng),), "dictation") if dictated else grammar.sample_dialogue(rng)
+                dialogue = (grammar.Dialogue((dictation(rng),), "dictation") if dictated
+                            else grammar.sample_dialogue(rng, skills=self.skills))
             made = voice_dialogue(dialogue, "train", rng)
             for index, (record, samples) in enumerate(made or []):
                 records.append(dict(record, turn=index))
@@ -351,17 +361,21 @@ class Maker:
             json.dump(manifest, f, indent=1)
         _save(self._path(label, True), arrays, records, "samples")
 
-    def run(self, shards, read_aloud=0, part=0, parts=1):
+    def _is_asked(self, name):
+        """Whether a set for evaluation is about nothing but this maker's skills."""
+        return self.skills is None or not name.startswith("picture_") and set(grammar.skills_of(name)) <= set(self.skills)
+
+    def run(self, shards, read_aloud=0, part=0, parts=1, first=0):
         started = time.time()
         for shard in range(part, max(shards, read_aloud), parts):
             if shard < read_aloud:
-                self.read_aloud(shard)
+                self.read_aloud(first + shard)
             if shard < shards:
-                self.synthesize(shard)
-            print(f"shard {shard}: {len(self.voiced)} answers voiced, {time.time() - started:.0f} s", flush=True)
+                self.synthesize(first + shard)
+            print(f"shard {first + shard}: {len(self.voiced)} answers voiced, {time.time() - started:.0f} s", flush=True)
             if part == 0:
                 for sets, after in ((DEVELOPMENT_SETS, DEVELOPMENT_AFTER), (FINAL_SETS, FINAL_AFTER)):
-                    for name in sets if after <= shard < after + parts else ():
+                    for name in filter(self._is_asked, sets) if after <= shard < after + parts else ():
                         for voice_split in ("train", "heldout"):
                             self.evaluation_set(name, sets[name], voice_split)
             self.tokenise_pending(part, parts)
@@ -387,22 +401,34 @@ class Maker:
             print(f"tokenised {name} in {time.time() - begin:.1f} s", flush=True)
 
 
+def skill_names(text):
+    """The names in "definitions,capitals"; an error that argparse reports for one that is no skill."""
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in grammar.SKILLS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no skill {', '.join(unknown)}; there are {', '.join(sorted(grammar.SKILLS))}")
+    return names
+
+
 def main():
     parser = argparse.ArgumentParser(description="Makes the spoken training data.")
     parser.add_argument("--folder", required=True)
     parser.add_argument("--shards", type=int, default=60)
+    parser.add_argument("--first", type=int, default=0, help="number of the first shard")
     parser.add_argument("--read-aloud", type=int, default=30, help="shards of texts to read aloud")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hearing", required=True, help="frozen checkpoint of the ears; may appear later")
     parser.add_argument("--codec", required=True, help="that of the codec, for the answers; may appear later")
     parser.add_argument("--image-codec", required=True, help="the image codec's checkpoint; may appear later")
     parser.add_argument("--picture-share", type=float, default=PICTURE_SHARE, help="of the conversations")
+    parser.add_argument("--skills", type=skill_names, help="such as definitions,capitals,currencies: shards of these alone")
+    parser.add_argument("--questions", type=int, default=QUESTIONS_PER_SHARD, help="in a shard")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    maker = Maker(options.folder, options.seed, options.hearing, options.codec, options.image_codec,
-                  picture_share=options.picture_share)
-    maker.run(options.shards, options.read_aloud, part, parts)
+    maker = Maker(options.folder, options.seed, options.hearing, options.codec, options.image_codec, options.questions,
+                  options.picture_share, options.skills)
+    maker.run(options.shards, options.read_aloud, part, parts, options.first)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import sys
 
 import scenes
 from language import grammar
-from language.skills import (arithmetic, calendar, common, counting, drawing, lexicon, memory, nouns, out_of_reach, repeating, seeing,
-                             smalltalk, spelling, tables)
+from language.skills import (arithmetic, calendar, common, counting, countries, definitions, drawing, lexicon, memory, nouns,
+                             out_of_reach, repeating, seeing, smalltalk, spelling, tables)
 from language.skills.words import all_words
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docs", "wren_skills.md")
@@ -46,8 +46,17 @@ def _skills():
     yield tables.OPPOSITE_SKILL, "Opposites", "`the opposite of hot is cold`\n\n" + _table(tables.Opposites, pairs)
     colors = "; ".join(f"{c}: " + ", ".join(x for x in lexicon.COLORS if lexicon.COLORS[x] == c) for c in lexicon.COLOR_NAMES)
     yield tables.COLOR_SKILL, "Colours of common things", "`snow is white`\n\n" + _table(tables.Colors, colors)
-    capitals = ", ".join(f"{v} ({k})" for k, v in sorted(lexicon.CAPITALS.items()))
-    yield tables.CAPITAL_SKILL, "Capitals", "`paris is the capital of france`\n\n" + _table(tables.Capitals, capitals)
+    capitals = ", ".join(f"{v} ({k})" for k, v in sorted(countries.CAPITALS.items()))
+    yield countries.CAPITAL_SKILL, "Capitals", (f"*{_FROM_THE_NEXT_VERSION} and knows 42 of these.*\n\n"
+                                                "`paris is the capital of france`\n\n" + _table(countries.Capitals, capitals))
+    currencies = ", ".join(f"{v} ({k})" for k, v in sorted(countries.CURRENCIES.items()))
+    yield countries.CURRENCY_SKILL, "Currencies", (f"*{_FROM_THE_NEXT_VERSION} and knows none of these.*\n\n`japan uses the yen`\n\n"
+                                                   + _table(countries.Currencies, currencies))
+    yield definitions, "Definitions", (
+        f"*{_FROM_THE_NEXT_VERSION} and knows none of these.*\n\n"
+        "What a common thing is, in at most eight words after the verb: `a violin is a small instrument with four strings`.\n\n"
+        + _phrasings(("asked as", definitions.ASK + definitions.ASK_OF_ONE), ("followed up as", definitions.OTHER))
+        + f"\n- things ({len(definitions.ITEMS)}): " + "; ".join(map(definitions.answer, definitions.ITEMS)))
     yield counting, "Counting", (
         "From a to b (0 to 28, up to nine numbers), backwards, or from one to b (up to twenty).\n\n"
         + _phrasings(("up", counting.UP), ("down", counting.DOWN), ("to b", counting.TO), ("another", counting.OTHER), ("going on", counting.GO_ON)))
@@ -71,8 +80,22 @@ def _skills():
     yield out_of_reach, "Out of reach", (
         f"Everything else gets `{out_of_reach.UNKNOWN}` (questions) or `{out_of_reach.UNABLE}` (orders). Trained on "
         f"{len(out_of_reach.QUESTIONS)} kinds of questions and {len(out_of_reach.ORDERS)} kinds of orders about random nouns, places, people and "
-        f"countries, among them the capitals of {len(lexicon.OTHER_COUNTRIES)} countries it does not know; for example "
+        f"countries, among them the capitals and currencies of {len(out_of_reach.REGIONS)} regions that are no countries and the meanings of "
+        f"{len(out_of_reach.UNDEFINED)} words it cannot define; for example "
         + ", ".join(f"`{t}`" for t in out_of_reach.QUESTIONS[:8] + out_of_reach.ORDERS[:6]) + ".")
+
+
+# Wren v0, whose weights are here, was trained before these sections were written.
+_FROM_THE_NEXT_VERSION = "What the recipes teach from version 1 on; they are ahead of Wren v0, which ships"
+_SOURCES = """The definitions ([definitions.tsv](../models/training/language/data/definitions.tsv)) were written from the glosses of
+WordNet 3.0 (Debian's `wordnet-base`): the common sense of each noun was chosen, its gloss cut by rule, then shortened and reworded by hand
+until it was at most eight plain words; many are new words altogether, where the gloss was one for biologists. WordNet is copyright 2006 by
+Princeton University; its licence allows use, change and distribution for any purpose without fee and asks that its notice goes with every
+copy: [data/README.md](../models/training/language/data/README.md).
+
+Capitals and currencies ([countries.tsv](../models/training/language/data/countries.tsv)) are plain facts, written down by hand under
+the names people say. They were compared with the names of countries and currencies in ISO 3166 and 4217 as Debian's `iso-codes` has them
+(LGPL 2.1 or later) and with the capitals in `kgeography-data` (GPL 2 or later); nothing of either is copied here."""
 
 
 def _pictures():
@@ -123,6 +146,7 @@ A question may be dressed with an address or politeness (`hey wren ...`, `... pl
                          for name in sorted(grammar.SKILLS))]
     for skill, title, text in _skills():
         parts.append(f"## {title}\n\n{text}")
+    parts.append("## Where the knowledge comes from\n\n" + _SOURCES)
     for title, text in _pictures():
         parts.append(f"## {title}\n\n{text}")
     return "\n\n".join(parts) + "\n"

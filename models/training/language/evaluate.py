@@ -44,11 +44,17 @@ _SPOKEN = (
     ("spoken, follow-up questions, held-out voices", "follow_ups.heldout"),
     ("spoken, say one to three words in a new order, training voices", "say_new_orders.train"),
     ("spoken, say one to three words in a new order, held-out voices", "say_new_orders.heldout"),
+    ("spoken, definitions, training voices", "definitions.train"),
+    ("spoken, definitions, held-out voices", "definitions.heldout"),
+    ("spoken, capitals and currencies, training voices", "countries.train"),
+    ("spoken, capitals and currencies, held-out voices", "countries.heldout"),
 )
 _TYPED = (
     ("typed, held-out texts", "typed_held_out"),
     ("typed, texts of the training kind", "typed_train_texts"),
     ("typed, number pairs never trained", "typed_held_out_pairs"),
+    ("typed, definitions", "typed_definitions"),
+    ("typed, capitals and currencies", "typed_countries"),
 )
 
 
@@ -236,7 +242,8 @@ def main():
     _evaluation = Evaluation(options)
     tasks = [(typed_row, row) for row in _TYPED] if "typed" in parts else []
     if options.data and "spoken" in parts:
-        tasks += [(spoken_row, row) for row in _SPOKEN]
+        there = lambda name: os.path.exists(os.path.join(options.data, "eval", name + ".npz"))
+        tasks += [(spoken_row, row) for row in _SPOKEN if there(row[1])]
     if _evaluation.listener and "listened" in parts:
         tasks += [(answers_heard, ()), (words_heard, ())]
     if options.pictures and "pictures" in parts:

@@ -4,6 +4,7 @@
     dialogue = sample_dialogue(rng)                    one to four turns, nothing held out
     for turn in dialogue.turns: turn.question, turn.answer, turn.skill, ...
     typed_form(rng, turn)                              the question as somebody might type it
+    sample_dialogue(rng, skills=("definitions",))      about some skills only
     test_set("held_out_texts", 300)                    list of Dialogue; score the turns in Dialogue.scored
 
 What is held out (docs/wren_skills.md): 15 % of the unordered number pairs 0..20, in every operation and form; 10 % of
@@ -17,25 +18,63 @@ import re
 from dataclasses import dataclass
 
 import scenes
-from language.skills import (arithmetic, calendar, counting, drawing, memory, nouns, out_of_reach, repeating, seeing, smalltalk,
-                             spelling)
+from language.skills import (arithmetic, calendar, counting, definitions, drawing, memory, nouns, out_of_reach, repeating, seeing,
+                             smalltalk, spelling)
 from language.skills.common import HELD, ORDER, PAIR, TRAIN, rng_of
+from language.skills.countries import CAPITAL_SKILL, CURRENCY_SKILL
 from language.skills.lexicon import TENS, UNITS
-from language.skills.tables import CAPITAL_SKILL, COLOR_SKILL, OPPOSITE_SKILL
+from language.skills.tables import COLOR_SKILL, OPPOSITE_SKILL
 
-SKILLS = {skill.NAME: skill for skill in (arithmetic, calendar, OPPOSITE_SKILL, COLOR_SKILL, CAPITAL_SKILL, counting, spelling,
-                                          repeating, smalltalk, memory, out_of_reach)}
-_NAMES = sorted(SKILLS)
-_WEIGHTS = [SKILLS[name].WEIGHT for name in _NAMES]
-# Typed arithmetic is cheap and has far more problems to learn from.
-_TYPED_WEIGHTS = [w * (2 if name == "arithmetic" else 1) for name, w in zip(_NAMES, _WEIGHTS)]
-_FOLLOWED = [name for name in _NAMES if hasattr(SKILLS[name], "follow")]
-_FOLLOW_WEIGHTS = [SKILLS[name].WEIGHT * (0.4 if name == "say" else 1.0) for name in _FOLLOWED]
+SKILLS = {skill.NAME: skill for skill in (arithmetic, calendar, OPPOSITE_SKILL, COLOR_SKILL, CAPITAL_SKILL, CURRENCY_SKILL, counting,
+                                          definitions, spelling, repeating, smalltalk, memory, out_of_reach)}
+# The skills that look up what was learnt by heart, and their share of all draws; the others keep their proportions. With
+# what is told and asked back, which is never of them, they are about KNOWLEDGE_SHARE - 0.03 of all questions.
+KNOWLEDGE = ("definitions", "capitals", "currencies")
+KNOWLEDGE_SHARE = 0.33
 _COMPLETE = smalltalk.fixed_questions() | memory.fixed_questions()
 
 # Shapes of conversations; so weighted, 45 % of all questions stand in conversations of two to four turns.
 _SHAPES = ("single", "follow", "recall", "echo", "unrelated")
 _SHAPE_WEIGHTS = (73, 13, 7, 3, 4)
+
+
+def _with_knowledge(weights):
+    """{skill: weight} with the share that knowledge is to have."""
+    known = sum(weight for name, weight in weights.items() if name in KNOWLEDGE)
+    others = sum(weights.values()) - known
+    scale = KNOWLEDGE_SHARE / (1 - KNOWLEDGE_SHARE) * others / known if known and others else 1.0
+    return {name: weight * (scale if name in KNOWLEDGE else 1.0) for name, weight in weights.items()}
+
+
+def _weighted(rng, weights):
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
+class _Mixture:
+    """Which skills are asked about, and how often.
+
+    wide: as typed questions are, with far more arithmetic; it is cheap and has many problems to learn from.
+    """
+
+    def __init__(self, names=SKILLS, wide=False):
+        names = sorted(names)
+        self.wide = wide
+        self.asked = _with_knowledge({n: SKILLS[n].WEIGHT * (2 if wide and n == "arithmetic" else 1) for n in names})
+        self.followed = _with_knowledge({n: SKILLS[n].WEIGHT * (0.4 if n == "say" else 1.0) for n in names
+                                         if hasattr(SKILLS[n], "follow")})
+        # What is told or said again belongs to no skill but memory.
+        possible = ["single", "unrelated"] + ["follow"] * bool(self.followed)
+        self.shapes = [shape for shape in _SHAPES if set(names) == set(SKILLS) or shape in possible]
+        self.shape_weights = [_SHAPE_WEIGHTS[_SHAPES.index(shape)] for shape in self.shapes]
+
+    def ask(self, rng, name=None):
+        """A question, of the named skill or of any."""
+        name = name or _weighted(rng, self.asked)
+        return arithmetic.ask(rng, self.wide) if name == "arithmetic" else SKILLS[name].ask(rng)
+
+    def follow(self, rng, previous):
+        name = previous.facts["kind"]
+        return arithmetic.follow(rng, previous, self.wide) if name == "arithmetic" else SKILLS[name].follow(rng, previous)
 
 
 @dataclass(frozen=True)
@@ -62,60 +101,55 @@ def _accepts(split, phase=None):
     return lambda turn: turn.split == split and (phase is None or turn.phase == phase)
 
 
-def _ask(rng, name, wide):
-    return arithmetic.ask(rng, wide) if name == "arithmetic" else SKILLS[name].ask(rng)
-
-
-def _follow(rng, previous, wide):
-    name = previous.facts["kind"]
-    return arithmetic.follow(rng, previous, wide) if name == "arithmetic" else SKILLS[name].follow(rng, previous)
-
-
-def _single(rng, accept, wide=False):
+def _single(rng, accept, mixture):
     """A question that stands alone."""
-    weights = _TYPED_WEIGHTS if wide else _WEIGHTS
-    return _until(lambda: _ask(rng, rng.choices(_NAMES, weights)[0], wide), accept)
+    return _until(lambda: mixture.ask(rng), accept)
 
 
 def _unfresh(accept):
     return lambda turn: accept(turn) and not turn.facts.get("fresh")
 
 
-def _conversation(rng, shape, accept, wide):
+def _conversation(rng, shape, accept, mixture):
     """Turns of one shape; the last satisfies `accept`, those before are training texts. None: nothing was found."""
     train = _accepts(TRAIN)
     if shape == "single":
-        turns = [_single(rng, accept, wide)]
+        turns = [_single(rng, accept, mixture)]
     elif shape == "follow":
-        name = rng.choices(_FOLLOWED, _FOLLOW_WEIGHTS)[0]
-        turns = [_until(lambda: _ask(rng, name, wide), train)]
+        name = _weighted(rng, mixture.followed)
+        turns = [_until(lambda: mixture.ask(rng, name), train)]
         for last in ([False, True] if rng.random() < 0.35 else [True]):
-            turns.append(_until(lambda: _follow(rng, turns[-1], wide), accept if last else train, 300))
+            turns.append(_until(lambda: mixture.follow(rng, turns[-1]), accept if last else train, 300))
             if turns[-1] is None:
                 return None
     elif shape == "recall":
         told = _until(lambda: memory.tell(rng), train)
-        between = [_single(rng, _unfresh(lambda t: train(t) and t.facts.get("fact") != told.facts["fact"]), wide)
+        between = [_single(rng, _unfresh(lambda t: train(t) and t.facts.get("fact") != told.facts["fact"]), mixture)
                    for _ in range(rng.choices((0, 1, 2), (45, 38, 17))[0])]
         turns = [told, *between, _until(lambda: memory.ask_back(rng, told), accept, 300)]
     elif shape == "echo":
-        first = _single(rng, lambda t: train(t) and len(t.answer.split()) <= 9, wide)
+        first = _single(rng, lambda t: train(t) and len(t.answer.split()) <= 9, mixture)
         turns = [first, _until(lambda: memory.echo(rng, first), accept, 300)]
     else:
-        turns = [_single(rng, train, wide) for _ in range(rng.choice((1, 1, 2)))]
-        turns.append(_single(rng, _unfresh(accept), wide))
+        turns = [_single(rng, train, mixture) for _ in range(rng.choice((1, 1, 2)))]
+        turns.append(_single(rng, _unfresh(accept), mixture))
     return None if any(turn is None for turn in turns) else tuple(turns)
 
 
-def sample_dialogue(rng, split=TRAIN, typed=False):
+_ALL = {wide: _Mixture(wide=wide) for wide in (False, True)}
+
+
+def sample_dialogue(rng, split=TRAIN, typed=False, skills=None):
     """A conversation drawn from `rng` (random.Random).
 
     split "train" holds nothing that is held out; with "held", "pair" or "order" the last turn is held out in that way
     and Dialogue.scored names it. typed=True adds arithmetic with operands up to 99, which is never spoken.
+    skills: names of SKILLS; nothing else is asked about then.
     """
+    mixture = _Mixture(skills, typed) if skills else _ALL[typed]
     while True:
-        shape = rng.choices(_SHAPES, _SHAPE_WEIGHTS)[0]
-        turns = _conversation(rng, shape, _accepts(split), typed)
+        shape = rng.choices(mixture.shapes, mixture.shape_weights)[0]
+        turns = _conversation(rng, shape, _accepts(split), mixture)
         if turns is not None:
             return Dialogue(turns, shape, () if split == TRAIN else (len(turns) - 1,))
 
@@ -236,16 +270,18 @@ def _draw_many(rng, n, draw):
     raise ValueError(f"only {len(found)} of {n} different questions exist")
 
 
-def _of_shape(rng, shapes, accept):
+def _of_shape(rng, shapes, accept, mixture):
     shape = rng.choices(*shapes)[0]
-    turns = _conversation(rng, shape, accept, False)
+    turns = _conversation(rng, shape, accept, mixture)
     return turns and Dialogue(turns, shape, (len(turns) - 1,))
 
 
 _ALONE = (("single",), (1,))
 _CONTEXT = (("follow", "recall", "echo", "unrelated"), (45, 28, 12, 15))
 _MIXED = (_SHAPES, _SHAPE_WEIGHTS)
-TEST_SETS = {  # name -> (split of the scored turn, shapes)
+_ALONE_OR_NEXT = (("single", "follow"), (70, 30))
+_DEFINITIONS, _COUNTRIES = ("definitions",), ("capitals", "currencies")
+TEST_SETS = {  # name -> (split of the scored turn, shapes, skills if not all)
     "train_texts": (TRAIN, _MIXED),
     "held_out_texts": (HELD, _ALONE),
     "follow_ups": (HELD, _CONTEXT),
@@ -254,7 +290,17 @@ TEST_SETS = {  # name -> (split of the scored turn, shapes)
     "typed_held_out": (HELD, _MIXED),
     "typed_held_out_pairs": (PAIR, (("single", "follow"), (85, 15))),
     "typed_train_texts": (TRAIN, _MIXED),
+    "definitions": (HELD, _ALONE_OR_NEXT, _DEFINITIONS),
+    "countries": (HELD, _ALONE_OR_NEXT, _COUNTRIES),
+    "typed_definitions": (HELD, _ALONE_OR_NEXT, _DEFINITIONS),
+    "typed_countries": (HELD, _ALONE_OR_NEXT, _COUNTRIES),
 }
+
+
+def skills_of(name):
+    """The names of the skills that a test set is about."""
+    _, _, *skills = TEST_SETS[name.removesuffix("_dev")]
+    return skills[0] if skills else tuple(SKILLS)
 
 
 def test_set(name, n):
@@ -264,10 +310,11 @@ def test_set(name, n):
     the typed sets every turn has its written variant in Turn.typed.
     """
     base, dev = (name[:-4], True) if name.endswith("_dev") else (name, False)
-    split, shapes = TEST_SETS[base]
+    split, shapes = TEST_SETS[base][:2]
+    mixture = _Mixture(skills_of(base))
     rng = rng_of("test set", name)
     accept = _accepts(split, "dev" if dev else "test") if split != TRAIN else _accepts(TRAIN)
-    dialogues = _draw_many(rng, n, lambda r: _of_shape(r, shapes, accept))
+    dialogues = _draw_many(rng, n, lambda r: _of_shape(r, shapes, accept, mixture))
     if base.startswith("typed"):
         dialogues = [dataclasses.replace(d, turns=tuple(dataclasses.replace(t, typed=typed_form(rng, t)) for t in d.turns))
                      for d in dialogues]
@@ -281,7 +328,7 @@ def _summary():
     print(f"{len(dialogues)} conversations, {len(turns)} questions, "
           f"{sum(len(d.turns) for d in dialogues if len(d.turns) > 1) / len(turns):.0%} of them in conversations of several turns, "
           f"{len({t.key for t in turns})} different questions, {len({t.answer for t in turns})} different answers")
-    for name in _NAMES:
+    for name in sorted(SKILLS):
         mine = [t for t in turns if t.skill == name]
         print(f"\n{name}: {len(mine)} questions, {len({t.key for t in mine})} different, {len({t.answer for t in mine})} answers")
         for turn in mine[:4]:

@@ -75,6 +75,13 @@ def dress(rng, template, openers=True, closers=True):
     return template
 
 
+def unbroken(name):
+    """A name of several words with the mark that no pause parts them; behind an article one may be made."""
+    first, *others = name.split()
+    joint = " " if first in ("a", "an", "the") else " | "
+    return first + (joint + " | ".join(others) if others else "")
+
+
 def _plain(template):
     return " ".join(token for token in template.split() if token != "|")
 

@@ -1,4 +1,4 @@
-"""The closed tables of facts: numbers, the calendar, opposites, colours, capitals, words to spell, names."""
+"""The closed tables of facts: numbers, the calendar, opposites, colours, places, words to spell, names."""
 
 UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
 seventeen eighteen nineteen twenty""".split()
@@ -57,20 +57,13 @@ for _color, _things in {
         COLORS[_thing] = _color
 COLOR_NAMES = sorted(set(COLORS.values()))
 
-CAPITALS = dict(
-    france="paris", italy="rome", spain="madrid", germany="berlin", england="london", japan="tokyo", china="beijing",
-    russia="moscow", egypt="cairo", greece="athens", portugal="lisbon", ireland="dublin", norway="oslo",
-    sweden="stockholm", poland="warsaw", austria="vienna", cuba="havana", peru="lima", kenya="nairobi", canada="ottawa",
-    finland="helsinki", denmark="copenhagen", hungary="budapest", turkey="ankara", iran="tehran", iraq="baghdad",
-    israel="jerusalem", belgium="brussels", scotland="edinburgh", iceland="reykjavik", thailand="bangkok",
-    vietnam="hanoi", australia="canberra", argentina="buenos aires", chile="santiago",
-    nigeria="abuja", morocco="rabat", ukraine="kiev", romania="bucharest", bulgaria="sofia", croatia="zagreb")
-CAPITALS["south korea"] = "seoul"
-# Capitals the model is not taught: it must say so.
-OTHER_COUNTRIES = """india brazil mexico colombia bolivia venezuela ecuador uruguay paraguay jamaica panama pakistan nepal
-bangladesh cambodia malaysia indonesia singapore philippines mongolia kazakhstan albania serbia slovenia slovakia estonia
-latvia lithuania luxembourg malta cyprus lebanon jordan kuwait libya tunisia algeria sudan ethiopia somalia uganda tanzania
-zambia angola ghana senegal cameroon madagascar""".split()
+# Places the copying skills and the memory use as words; what Wren knows of countries stands in countries.py.
+COUNTRIES = """france,italy,spain,germany,england,japan,china,russia,egypt,greece,portugal,ireland,norway,sweden,poland,austria,
+cuba,peru,kenya,canada,finland,denmark,hungary,turkey,iran,iraq,israel,belgium,scotland,iceland,thailand,vietnam,
+australia,argentina,chile,nigeria,morocco,ukraine,romania,bulgaria,croatia,south korea""".replace("\n", "").split(",")
+CITIES = """paris,rome,madrid,berlin,london,tokyo,beijing,moscow,cairo,athens,lisbon,dublin,oslo,stockholm,warsaw,vienna,havana,
+lima,nairobi,ottawa,helsinki,copenhagen,budapest,ankara,tehran,baghdad,jerusalem,brussels,edinburgh,reykjavik,
+bangkok,hanoi,canberra,buenos aires,santiago,abuja,rabat,kiev,bucharest,sofia,zagreb,seoul""".replace("\n", "").split(",")
 
 SPELLING = """cat dog car bed cup hat pen fish bird book tree milk moon star ship door hand king lamp bread house water apple
 green table chair mouse horse plant river stone train light garden window yellow orange school friend baby ball bank
@@ -97,6 +90,6 @@ SPORTS = "football tennis basketball swimming hockey golf boxing skiing chess ru
 def extra_words():
     """Words of the tables that the copying skills use as well: single words only."""
     words = UNITS + list(TENS.values()) + DAYS + MONTHS + list(OPPOSITES) + COLOR_NAMES
-    words += [c for c in CAPITALS if " " not in c] + [c for c in CAPITALS.values() if " " not in c] + SPELLING + NAMES
+    words += [place for place in COUNTRIES + CITIES if " " not in place] + SPELLING + NAMES
     words += FRUITS + ANIMALS + PETS + FOODS + SPORTS
     return words

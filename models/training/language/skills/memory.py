@@ -1,13 +1,13 @@
 """What the user said before: names and other facts told and asked back, and the last words of either side."""
 
 from .common import make_turn, pick
-from .lexicon import ANIMALS, CAPITALS, COLOR_NAMES, DAYS, FOODS, FRUITS, MONTHS, NAMES, PETS, SPORTS, number_words
+from .lexicon import ANIMALS, CITIES, COLOR_NAMES, DAYS, FOODS, FRUITS, MONTHS, NAMES, PETS, SPORTS, number_words
 from .words import all_words
 
 NAME = "memory"
 WEIGHT = 4
 
-_CITIES = sorted(CAPITALS.values())
+_CITIES = sorted(CITIES)
 FAVORITES = dict(color=COLOR_NAMES, animal=ANIMALS, food=FOODS, fruit=FRUITS, sport=SPORTS, day=DAYS, month=MONTHS,
                   number=[number_words(n) for n in range(1, 21)])
 _WORDS = all_words()

@@ -1,7 +1,7 @@
-"""Facts looked up in a table: opposites, colours of common things, capitals."""
+"""Facts looked up in a table: opposites, colours of common things."""
 
-from .common import make_turn, pick
-from .lexicon import CAPITALS, COLORS, OPPOSITES
+from .common import make_turn, pick, unbroken
+from .lexicon import COLORS, OPPOSITES
 
 ALSO = ["and {x}", "and what about {x}", "what about {x}", "how about {x}", "and how about {x}", "and {x} then"]
 
@@ -32,19 +32,6 @@ class Colors:
         return f"{x} is {COLORS[x]}"
 
 
-class Capitals:
-    NAME, WEIGHT = "capitals", 9
-    ASK = ["what is the capital of {x}", "name the capital of {x}", "which city is the capital of {x}", "tell me the capital of {x}",
-           "whats the capital of {x}", "what city is the capital of {x}", "do you know the capital of {x}",
-           "what is the capital city of {x}", "the capital of {x}"]
-    OTHER = ALSO + ["and of {x}", "and the capital of {x}"]
-    ITEMS = sorted(CAPITALS)
-
-    @staticmethod
-    def answer(x):
-        return f"{CAPITALS[x]} is the capital of {x}"
-
-
 class TableSkill:
     """One table as a skill: asked for an item, then for others ("and what about spain")."""
 
@@ -52,7 +39,7 @@ class TableSkill:
         self.table, self.NAME, self.WEIGHT = table, table.NAME, table.WEIGHT
 
     def _turn(self, rng, templates, x, after=None):
-        return make_turn(rng, self.NAME, pick(rng, templates, x=x), self.table.answer(x), after=after, facts={"item": x})
+        return make_turn(rng, self.NAME, pick(rng, templates, x=unbroken(x)), self.table.answer(x), after=after, facts={"item": x})
 
     def ask(self, rng):
         return self._turn(rng, self.table.ASK, rng.choice(self.table.ITEMS))
@@ -62,4 +49,4 @@ class TableSkill:
         return None if x == previous.facts["item"] else self._turn(rng, self.table.OTHER, x, after=previous)
 
 
-OPPOSITE_SKILL, COLOR_SKILL, CAPITAL_SKILL = TableSkill(Opposites), TableSkill(Colors), TableSkill(Capitals)
+OPPOSITE_SKILL, COLOR_SKILL = TableSkill(Opposites), TableSkill(Colors)
