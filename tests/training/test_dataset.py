@@ -127,6 +127,7 @@ class Shards(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             skills = dataset.skill_names("definitions,capitals,currencies")
             maker = self.maker(folder, skills=skills)
+            maker.shard_size, maker.checkpoints = 5, {"any": os.path.abspath(__file__)}  # one that is there
             with unittest.mock.patch.object(dataset.Maker, "evaluation_set") as evaluated:
                 maker.run(dataset.DEVELOPMENT_AFTER + 1, first=200)
             self.assertEqual([call.args[::2] for call in evaluated.mock_calls],
