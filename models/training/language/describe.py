@@ -87,9 +87,9 @@ def _skills():
 
 # Wren v0, whose weights are here, was trained before these sections were written.
 _FROM_THE_NEXT_VERSION = "What the recipes teach from version 1 on; they are ahead of Wren v0, which ships"
-_SOURCES = """The definitions ([definitions.tsv](../models/training/language/data/definitions.tsv)) were written from the glosses of
-WordNet 3.0 (Debian's `wordnet-base`): the common sense of each noun was chosen, its gloss cut by rule, then shortened and reworded by hand
-until it was at most eight plain words; many are new words altogether, where the gloss was one for biologists. WordNet is copyright 2006 by
+_SOURCES = """The definitions ([definitions.tsv](../models/training/language/data/definitions.tsv)) started from the glosses of
+WordNet 3.0 (Debian's `wordnet-base`), cut to a few words by rule. Few of those could stay: senses were unusual and words learned, so nearly
+all were written anew, by hand, in at most eight plain words, and nouns without a usable gloss were added. WordNet is copyright 2006 by
 Princeton University; its licence allows use, change and distribution for any purpose without fee and asks that its notice goes with every
 copy: [data/README.md](../models/training/language/data/README.md).
 
