@@ -98,14 +98,20 @@ def random_scene(rng, names=None, background=None):
     return Scene(background or random_background(rng), tuple(things))
 
 
-_ARRANGED_SIZES = {1: 48, 2: 29, 3: 27, 4: 26}
+# Likewise for what is drawn. Middles are whole quarters and one size serves two things and more, so that a codec whose
+# codes stand for 8 or 16 pixels sees the same picture of a thing wherever it stands.
+_ARRANGED = {
+    1: (((0.5, 0.5),), 48),
+    2: (((0.25, 0.5), (0.75, 0.5)), 30),
+    3: (((0.25, 0.25), (0.75, 0.25), (0.5, 0.75)), 30),
+    4: (((0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)), 30),
+}
 
 
 def arranged(names, colour):
     """The one picture that answers a request to draw these one to four things: upright, in their places, on exactly this
     colour. Nothing about it is left to chance, so that the likeliest codes are a picture."""
-    places, _ = _LAYOUTS[len(names)]
-    size = _ARRANGED_SIZES[len(names)]
+    places, size = _ARRANGED[len(names)]
     things = tuple(Thing(name, x * SIDE, y * SIDE, size) for name, (x, y) in zip(names, places))
     return Scene(Background(colour, "plain", None), things)
 

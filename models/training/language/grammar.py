@@ -155,7 +155,7 @@ def sample_dialogue(rng, split=TRAIN, typed=False, skills=None):
 
 
 # Conversations about pictures: how they begin, how often, and how often a question follows on the last.
-_PICTURE_WEIGHTS = {"see": 46, "compare": 7, "draw": 44, "nothing": 3}
+_PICTURE_WEIGHTS = {"see": 42, "watch": 7, "compare": 7, "draw": 41, "nothing": 3}
 _PICTURE_FOLLOWS = (60, 28, 12)
 
 
@@ -164,7 +164,8 @@ def sample_picture_dialogue(rng):
     train = _accepts(TRAIN)
     while True:
         begin = rng.choices(list(_PICTURE_WEIGHTS), list(_PICTURE_WEIGHTS.values()))[0]
-        first = {"see": seeing.ask, "compare": seeing.compare, "draw": drawing.ask, "nothing": seeing.ask_of_nothing}[begin]
+        first = {"see": seeing.ask, "watch": seeing.watch, "compare": seeing.compare, "draw": drawing.ask,
+                 "nothing": seeing.ask_of_nothing}[begin]
         turns = [_until(lambda: first(rng), train)]
         follow = drawing.follow if begin == "draw" else seeing.follow
         for _ in range(0 if begin == "nothing" else rng.choices((0, 1, 2), _PICTURE_FOLLOWS)[0]):
@@ -180,6 +181,7 @@ PICTURE_SETS = {
     "background": lambda rng, n: seeing.ask(rng, kind="background"),
     "sides": lambda rng, n: seeing.ask(rng, kind="where"),
     "is_there": lambda rng, n: seeing.ask(rng, kind="is_there"),
+    "watching": lambda rng, n: seeing.watch(rng),
     "comparing": lambda rng, n: seeing.compare(rng),
     "drawing": lambda rng, n: drawing.ask(rng, [nouns.NAMES[n % len(nouns.NAMES)]]),
     "drawing_several": lambda rng, n: drawing.ask(rng, rng.sample(nouns.NAMES, rng.choice((2, 3)))),

@@ -65,9 +65,11 @@ class Lessons(nn.Module):
 
 
     def things(self, name, middle, labels):
-        """name: "seen" or "drawn"; middle [N, width] of positions that read, or write, the code of a picture; labels [N]."""
+        """name: "seen" or "drawn"; middle [N, width] of positions that read, or write, the code of a picture; labels [N].
+        What is noted leaves the background out, which is easy."""
         hits, losses = _classify(middle @ getattr(self, name).t(), labels, THINGS + 1)
-        return THING_WEIGHT * losses.mean(), {name + "_thing": (losses, hits)}
+        things = labels != NO_THING
+        return THING_WEIGHT * losses.mean(), {name + "_thing": (losses[things], hits[things])}
 
 
 def _classify(logits, targets, classes):

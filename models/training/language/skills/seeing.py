@@ -44,7 +44,8 @@ def _different(rng, scene):
 
 def _what(rng, scene, shown, after):
     names = [thing.name for thing in scene.things]
-    templates = WHAT_NOW if after is not None and shown else WHAT_ONE
+    newer = len(shown) > 1 or (shown and after is not None)
+    templates = WHAT_NOW if newer and rng.random() < 0.7 else WHAT_ONE
     if len(names) > 1 and len(set(names)) == 1:
         return _turn(rng, templates, "i see " + nouns.several(names[0], len(names)), shown, after)
     if len(names) == 1:
@@ -142,6 +143,15 @@ def compare(rng):
     rng.shuffle(counts)
     shown = tuple(scenes.random_scene(rng, rng.sample(nouns.NAMES, count)) for count in counts)
     return _turn(rng, MORE, f"the {'first' if counts[0] > counts[1] else 'second'} picture has more things", shown)
+
+
+def watch(rng):
+    """A question about the newest of several pictures, as the frames of a video come: the same things moved, or others."""
+    scene = random_scene(rng)
+    names = [thing.name for thing in scene.things]
+    before = [scenes.random_scene(rng, names) if rng.random() < 0.4 else random_scene(rng) for _ in range(rng.choice((1, 2, 3)))]
+    kind = "what" if rng.random() < 0.6 else rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    return KINDS[kind](rng, scene, (*before, scene), None)
 
 
 def ask_of_nothing(rng):
