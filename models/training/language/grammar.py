@@ -18,15 +18,15 @@ import re
 from dataclasses import dataclass
 
 import scenes
-from language.skills import (arithmetic, calendar, counting, definitions, drawing, memory, nouns, out_of_reach, repeating, seeing,
-                             smalltalk, spelling)
+from language.skills import (arithmetic, calendar, counting, definitions, drawing, manner, memory, nouns, out_of_reach, repeating,
+                             seeing, smalltalk, spelling)
 from language.skills.common import HELD, ORDER, PAIR, TRAIN, rng_of
 from language.skills.countries import CAPITAL_SKILL, CURRENCY_SKILL
 from language.skills.lexicon import TENS, UNITS
 from language.skills.tables import COLOR_SKILL, OPPOSITE_SKILL
 
 SKILLS = {skill.NAME: skill for skill in (arithmetic, calendar, OPPOSITE_SKILL, COLOR_SKILL, CAPITAL_SKILL, CURRENCY_SKILL, counting,
-                                          definitions, spelling, repeating, smalltalk, memory, out_of_reach)}
+                                          definitions, spelling, repeating, smalltalk, manner, memory, out_of_reach)}
 # The skills that look up what was learnt by heart, and their share of all draws; the others keep their proportions. With
 # what is told and asked back, which is never of them, they are about KNOWLEDGE_SHARE - 0.03 of all questions.
 KNOWLEDGE = ("definitions", "capitals", "currencies")

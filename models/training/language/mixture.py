@@ -7,7 +7,13 @@ import random
 import numpy as np
 
 from language import dataset, grammar, picture_shards, sequences
-from language.skills import common
+from language.skills import common, manner
+
+
+def answer_pieces(tokenizer, text):
+    """What the symbol channel writes for an answer."""
+    control = manner.CONTROLS.get(text)
+    return tokenizer.encode(text) + ([] if control is None else [control])
 
 
 READ_ALOUD_SHARE = 0.65  # of what is spoken without having been heard
@@ -42,7 +48,7 @@ class TypedSource:
                 builder.skip_positions(self.rng.randrange(600))
             for turn in dialogue.turns:
                 self.add_question(builder, turn, self.rng)
-                builder.written_answer(self.tokenizer.encode(turn.answer))
+                builder.written_answer(answer_pieces(self.tokenizer, turn.answer))
         return builder.build()
 
 
@@ -67,7 +73,7 @@ class PictureSource:
         if self.rng.random() < 0.15:  # something unrelated came before
             for earlier in self.typed.dialogues()[0].turns:
                 self.typed.add_question(builder, earlier, self.rng)
-                builder.written_answer(self.tokenizer.encode(earlier.answer))
+                builder.written_answer(answer_pieces(self.tokenizer, earlier.answer))
         for turn in self.unseen.pop():
             behind = self.rng.random() < self.BEHIND_SHARE
             if not behind:
@@ -148,7 +154,7 @@ def typed_answers(tokenizer, codebook_sizes, name, count):
         for turn in dialogue.turns:
             builder.typed_turn(tokenizer.encode(turn.typed or turn.question))
             begin = len(builder)
-            builder.written_answer(tokenizer.encode(turn.answer))
+            builder.written_answer(answer_pieces(tokenizer, turn.answer))
         sequence = builder.build()
         keep = sequence.target_at >= begin  # the last answer is the scored one
         for field in ("target_at", "target", "weight", "kind"):
@@ -206,7 +212,7 @@ class SpokenSource:
 
     def _answer(self, builder, text, speak, picture=None):
         picture = picture or {}
-        pieces = self.tokenizer.encode(text)
+        pieces = answer_pieces(self.tokenizer, text)
         if speak and text in self.answers:
             rendering = self.answers[text]
             codes = rendering.codes.astype(np.int64)
@@ -240,7 +246,7 @@ class SpokenSource:
         if heard and len(turns) < 3 and self.rng.random() < 0.12:  # something unrelated came before
             for earlier in self.typed.dialogues()[0].turns:
                 self.typed.add_question(builder, earlier, self.rng)
-                builder.written_answer(self.tokenizer.encode(earlier.answer))
+                builder.written_answer(answer_pieces(self.tokenizer, earlier.answer))
             if self.rng.random() < 0.3:
                 builder.skip_positions(self.rng.randrange(600))
         for index, turn in enumerate(turns):
