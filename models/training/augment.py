@@ -49,12 +49,12 @@ def equalise(wave, rng, span=8.0):
     return np.fft.irfft(np.fft.rfft(wave, size) * 10 ** (gain / 20), size)[: len(wave)].astype(np.float32)
 
 
-def augment(wave, rng, gain=(-12.0, 4.0), reverberation=0.25, noise=0.6):
-    """Returns (heard, clean); `gain` in dB, the others are probabilities."""
+def augment(wave, rng, gain=(-12.0, 4.0), reverberation=0.25, noise=0.6, noise_range=(10.0, 40.0)):
+    """Returns (heard, clean); `gain` in dB, `noise_range` of signal-to-noise ratios in dB, the others are probabilities."""
     clean = wave * np.float32(10 ** (rng.uniform(*gain) / 20))
     heard = clean
     if rng.random() < reverberation:
         heard = reverberate(heard, rng)
     if rng.random() < noise:
-        heard = add_noise(heard, rng)
+        heard = add_noise(heard, rng, *noise_range)
     return heard, clean

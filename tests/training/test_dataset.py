@@ -51,6 +51,14 @@ class Voicing(unittest.TestCase):
                 self.assertGreaterEqual(record["words"][0][0], 0.1)
                 self.assertFalse(any(name in record["voice"] for name in HELD_OUT), record["voice"])
 
+    def test_noise_stands_behind_a_question_when_it_is_asked_for(self):
+        turn = grammar.test_set("held_out_texts", 1)[0].turns[0]
+        voice = voices.Voice("espeak", "en-us", 150, 50)
+        for seed in range(5):
+            samples, words, _ = dataset.speak_question(turn, voice, random.Random(seed), noise=10.0)
+            silence = level(samples[-4800:]) / level(samples)
+            self.assertLess(abs(20 * np.log10(silence) + 10.0), 3.0)  # noise against speech and noise: -10.4 dB
+
     def test_held_out_voices_are_the_promised_ones(self):
         rng = random.Random(5)
         for _ in range(200):
@@ -138,6 +146,17 @@ class Shards(unittest.TestCase):
             self.assertTrue({turn["skill"] for turn in turns} <= set(skills))
             self.assertNotIn("dictation", {turn["shape"] for turn in turns})
             self.assertTrue({turn["answer"] for turn in turns} <= set(dataset.load_answers(folder)))
+
+    def test_a_set_for_evaluation_can_be_made_alone(self):
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(dataset, "voice_dialogue") as voice:
+            voice.return_value = [(dict(question="q", answer="a", voice="v", speech_end=1.0), np.zeros(dataset.FRAME, np.int16))]
+            maker = self.maker(folder)
+            maker.evaluation_sets(["noisy_texts"])
+            made = sorted(name for name in os.listdir(os.path.join(folder, "eval")) if name.endswith(".npz"))
+            self.assertEqual(made, ["noisy_texts.heldout.npz", "noisy_texts.train.npz"])
+            asked = [call.args[0] for call in voice.mock_calls]
+            self.assertEqual(asked[:320], grammar.test_set("held_out_texts", 320))
+            self.assertEqual({call.args[-1] for call in voice.mock_calls}, {10.0})
 
     def test_a_skill_that_does_not_exist_is_named(self):
         with self.assertRaisesRegex(argparse.ArgumentTypeError, "no skill poetry; there are arithmetic, "):

@@ -64,6 +64,8 @@ DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_ne
 FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320,
               "definitions": 320, "countries": 320}
 FINAL_SETS.update({"picture_" + name: 320 for name in grammar.PICTURE_SETS})
+NOISY_SETS = {"noisy_texts": ("held_out_texts", 10.0)}  # the texts of another set, and the signal-to-noise ratio in dB
+FINAL_SETS.update(dict.fromkeys(NOISY_SETS, 320))
 DEVELOPMENT_AFTER, FINAL_AFTER = 2, 14  # shards
 
 
@@ -105,8 +107,10 @@ def _trim(speech, before, after):
     return samples, [(max(0.0, b - begin), e - begin) for b, e in speech.words]
 
 
-def speak_question(turn, voice, rng):
-    """-> (int16 samples, word times, phonemes of each word), augmented, with silence before and after; whole frames."""
+def speak_question(turn, voice, rng, noise=None):
+    """-> (int16 samples, word times, phonemes of each word), augmented, with silence before and after; whole frames.
+
+    noise: the signal-to-noise ratio in dB of the noise behind it; default at random, often none."""
     tokens = turn.spoken
     tokens = tokens[:-1] + [tokens[-1] + rng.choice(("", "", "?", "."))]
     speech = voices.synthesize(tokens, voice)
@@ -122,7 +126,8 @@ def speak_question(turn, voice, rng):
     length = count + len(samples) + int(0.66 * SAMPLE_RATE)
     padded = np.zeros((length + FRAME - 1) // FRAME * FRAME, np.float32)
     padded[count : count + len(samples)] = samples
-    heard, _ = augment.augment(padded, np.random.default_rng(rng.getrandbits(32)))
+    noisy = {} if noise is None else dict(noise=1.0, noise_range=(noise, noise))
+    heard, _ = augment.augment(padded, np.random.default_rng(rng.getrandbits(32)), **noisy)
     return _int16(heard), words, sounds
 
 
@@ -145,15 +150,15 @@ def _int16(samples):
     return np.clip(np.round(samples * 32767), -32768, 32767).astype(np.int16)
 
 
-def voice_dialogue(dialogue, voice_split, rng):
-    """-> list of (turn record, int16 samples): one voice for the whole conversation."""
+def voice_dialogue(dialogue, voice_split, rng, noise=None):
+    """-> list of (turn record, int16 samples): one voice for the whole conversation. noise as in speak_question."""
     for _ in range(5):
         voice = pick_voice(rng, voice_split)
         tract = rng.uniform(*TRACTS) if dialogue.scored == () and rng.random() < TRACT_SHARE else 1.0
         try:
             result = []
             for index, turn in enumerate(dialogue.turns):
-                samples, words, sounds = speak_question(turn, voice, rng)
+                samples, words, sounds = speak_question(turn, voice, rng, noise)
                 record = dict(picture_shards.scenes_of(turn), question=turn.question, answer=turn.answer, skill=turn.skill,
                               shape=dialogue.shape, split=turn.split, voice=str(voice), speech_end=round(words[-1][1], 4), sounds=sounds,
                               words=[(round(b, 4), round(e, 4)) for b, e in words])
@@ -344,10 +349,11 @@ class Maker:
         os.makedirs(folder, exist_ok=True)
         records, arrays, manifest = [], [], []
         pictured = name.startswith("picture_")
+        name, noise = NOISY_SETS.get(name, (name, None))
         dialogues = grammar.picture_set(name.removeprefix("picture_"), count) if pictured else grammar.test_set(name, count)
         for number, dialogue in enumerate(dialogues):
             asked = []
-            for index, (record, samples) in enumerate(voice_dialogue(dialogue, voice_split, rng)):
+            for index, (record, samples) in enumerate(voice_dialogue(dialogue, voice_split, rng, noise)):
                 record = dict(record, turn=index)
                 file_name = f"{number:04d}_{index}.wav"
                 with wave_file.open(os.path.join(folder, file_name), "wb") as f:
@@ -363,7 +369,14 @@ class Maker:
 
     def _is_asked(self, name):
         """Whether a set for evaluation is about nothing but this maker's skills."""
-        return self.skills is None or not name.startswith("picture_") and set(grammar.skills_of(name)) <= set(self.skills)
+        return self.skills is None or not name.startswith("picture_") and set(grammar.skills_of(NOISY_SETS.get(name, (name,))[0])) <= set(self.skills)
+
+    def evaluation_sets(self, names):
+        """These sets, in both kinds of voices, as codes."""
+        for name in names:
+            for voice_split in ("train", "heldout"):
+                self.evaluation_set(name, {**DEVELOPMENT_SETS, **FINAL_SETS}[name], voice_split)
+        self.tokenise_pending()
 
     def run(self, shards, read_aloud=0, part=0, parts=1, first=0):
         started = time.time()
@@ -422,13 +435,17 @@ def main():
     parser.add_argument("--image-codec", required=True, help="the image codec's checkpoint; may appear later")
     parser.add_argument("--picture-share", type=float, default=PICTURE_SHARE, help="of the conversations")
     parser.add_argument("--skills", type=skill_names, help="such as definitions,capitals,currencies: shards of these alone")
+    parser.add_argument("--sets", help="such as definitions,noisy_texts: these sets for evaluation and nothing else")
     parser.add_argument("--questions", type=int, default=QUESTIONS_PER_SHARD, help="in a shard")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
     maker = Maker(options.folder, options.seed, options.hearing, options.codec, options.image_codec, options.questions,
                   options.picture_share, options.skills)
-    maker.run(options.shards, options.read_aloud, part, parts, options.first)
+    if options.sets:
+        maker.evaluation_sets(options.sets.split(","))
+    else:
+        maker.run(options.shards, options.read_aloud, part, parts, options.first)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ _WREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "wr
 _SPOKEN = (
     ("spoken, held-out texts, training voices", "held_out_texts.train"),
     ("spoken, held-out texts, held-out voices", "held_out_texts.heldout"),
+    ("spoken, held-out texts, noise at 10 dB, training voices", "noisy_texts.train"),
+    ("spoken, held-out texts, noise at 10 dB, held-out voices", "noisy_texts.heldout"),
     ("spoken, texts of the training kind, training voices", "train_texts.train"),
     ("spoken, number pairs never trained, training voices", "held_out_pairs.train"),
     ("spoken, number pairs never trained, held-out voices", "held_out_pairs.heldout"),
@@ -64,6 +66,7 @@ _PICTURES = (
     ("colour of the background", "background"),
     ("left, right, top, bottom", "sides"),
     ("is there a", "is_there"),
+    ("what is to be seen now, of several pictures", "watching"),
     ("comparing two pictures", "comparing"),
     ("drawing one thing", "drawing"),
     ("drawing two or three things", "drawing_several"),
