@@ -6,6 +6,7 @@
 import argparse
 import os
 import random
+import re
 import sys
 import tempfile
 import unittest
@@ -18,9 +19,9 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import phonemes
 import voices
-from language import dataset, grammar, lessons, mixture, picture_shards, symbols
+from language import dataset, grammar, lessons, mixture, picture_shards, sequences, symbols, tokenizer as tokenizers
 from language.skills import nouns, seeing
-from language.skills.common import rng_of
+from language.skills.common import TRAIN, rng_of
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
 
@@ -194,6 +195,31 @@ class Shards(unittest.TestCase):
                 self.assertEqual(sequence.seen.tolist(), picture_shards.things_of(scene))
             with self.assertRaisesRegex(ValueError, "no scenes"):
                 mixture.SceneSource(os.path.join(folder, "nothing"), (20, 12), 1)
+
+    def test_an_interview_asks_much_about_one_picture(self):
+        with tempfile.TemporaryDirectory() as folder:
+            encoder = unittest.mock.Mock(encode=lambda drawn: np.array([range(n, n + 64) for n in range(len(drawn))], np.int16))
+            picture_shards.write_scenes(os.path.join(folder, "scenes_0000.npz"), 3, 0, encoder, 5)
+            tokenizer = tokenizers.load()
+            source = mixture.InterviewSource(folder, tokenizer, (20, 12), 1)
+            scenes_drawn = rng_of("scenes", 3, 0)
+            drawn = [seeing.random_scene(scenes_drawn) for _ in range(5)]
+            for _ in range(10):
+                sequence = source.draw()
+                self.assertEqual(int((sequence.symbols == symbols.IMAGE).sum()), 1)
+                scene = drawn[int(sequence.symbols[sequence.seen_at[0]]) - symbols.FIRST_IMAGE_CODE]
+                self.assertEqual(set(sequence.kind), {sequences.SEEN_TEXT})
+                answers = tokenizer.decode([piece for piece in sequence.target.tolist() if piece != symbols.END])
+                self.assertIn(int((sequence.target == symbols.END).sum()), source.QUESTIONS)
+                self.assertLessEqual(set(re.findall("the background is ([a-z]+)", answers)), {scene.background.colour})
+
+    def test_interviews_hold_nothing_that_is_held_out(self):
+        rng = random.Random(6)
+        for _ in range(30):
+            dialogue = grammar.picture_interview(rng, seeing.random_scene(rng), 4)
+            self.assertEqual(len(dialogue.turns), 4)
+            self.assertEqual([bool(turn.shown) for turn in dialogue.turns], [True, False, False, False])
+            self.assertEqual({turn.split for turn in dialogue.turns}, {TRAIN})
 
     def test_texts_to_read_aloud_are_of_the_training_kind_and_new(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -174,6 +174,19 @@ def sample_picture_dialogue(rng):
             return Dialogue(tuple(turns), begin)
 
 
+def picture_interview(rng, scene, questions):
+    """So many questions about one scene, which is shown with the first; nothing held out."""
+    train = _accepts(TRAIN)
+    while True:
+        turns = [_until(lambda: seeing.ask(rng, scene), train)]
+        for _ in range(questions - 1):
+            turns.append(_until(lambda: seeing.more(rng, turns[-1]), train, 300))
+            if turns[-1] is None:
+                break
+        if turns[-1] is not None:
+            return Dialogue(tuple(turns), "interview")
+
+
 # Rows of the evaluation: scenes that no training has drawn, each with one question.
 PICTURE_SETS = {
     "naming": lambda rng, n: seeing.ask(rng, scenes.random_scene(rng, [nouns.NAMES[n % len(nouns.NAMES)]]), "what"),

@@ -1,11 +1,13 @@
 """What a training step is made of: typed conversations from the grammar, and spoken ones from the recorded shards."""
 
 import glob
+import json
 import os
 import random
 
 import numpy as np
 
+import scenes
 from language import dataset, grammar, picture_shards, sequences
 from language.skills import common, manner
 
@@ -81,28 +83,63 @@ class PictureSource:
             self.typed.add_question(builder, grammar_turn(turn), self.rng)
             if behind:
                 show(builder, turn)
-            builder.written_answer(self.tokenizer.encode(turn["answer"]), **drawing(turn))
+            kind = sequences.TYPED_TEXT if "drawn" in turn else sequences.SEEN_TEXT
+            builder.written_answer(self.tokenizer.encode(turn["answer"]), kind=kind, **drawing(turn))
         return builder.build()
 
 
-class SceneSource:
-    """Pictures without words (picture_shards.write_scenes): nothing but what their codes are a part of is asked."""
+class Scenes:
+    """The pictures of picture_shards.write_scenes, each once before any comes a second time."""
 
-    def __init__(self, folder, codebook_sizes, seed):
-        self.sizes, self.rng = codebook_sizes, random.Random(f"scenes {seed}")
+    def __init__(self, folder, rng):
         found = [np.load(path) for path in sorted(glob.glob(os.path.join(folder, "scenes_*.npz")))]
         if not found:
             raise ValueError(f"no scenes in {folder}: picture_shards --scenes makes them")
         self.codes, self.things = (np.concatenate([shard[name] for shard in found]) for name in ("codes", "things"))
-        self.unseen = []
+        self.scenes = [scene for shard in found for scene in json.loads(str(shard["scenes"]))]
+        self.rng, self.unseen = rng, []
 
-    def draw(self):
+    def next(self):
+        """-> (what stands for it in a builder's `show`, the scene's values)."""
         if not self.unseen:
             self.unseen = list(range(len(self.codes)))
             self.rng.shuffle(self.unseen)
-        builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
         index = self.unseen.pop()
-        builder.show(self.codes[index].tolist(), self.things[index].tolist())
+        return (self.codes[index].tolist(), self.things[index].tolist()), self.scenes[index]
+
+
+class SceneSource:
+    """Pictures without words: nothing but what their codes are a part of is asked."""
+
+    def __init__(self, folder, codebook_sizes, seed):
+        self.sizes, self.rng = codebook_sizes, random.Random(f"scenes {seed}")
+        self.pictures = Scenes(folder, self.rng)
+
+    def draw(self):
+        builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
+        builder.show(*self.pictures.next()[0])
+        return builder.build()
+
+
+class InterviewSource:
+    """One picture and many typed questions about it: most of what a conversation about a picture costs is the picture."""
+
+    QUESTIONS = (3, 4, 5, 6, 7, 8)
+
+    def __init__(self, folder, tokenizer, codebook_sizes, seed):
+        self.tokenizer, self.sizes = tokenizer, codebook_sizes
+        self.rng = random.Random(f"interviews {seed}")
+        self.pictures = Scenes(folder, self.rng)
+
+    def draw(self):
+        shown, values = self.pictures.next()
+        builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
+        builder.show(*shown)
+        for turn in grammar.picture_interview(self.rng, scenes.scene_of(values), self.rng.choice(self.QUESTIONS)).turns:
+            transcript = self.rng.random() < 0.2
+            text = turn.question if transcript or self.rng.random() < 0.3 else grammar.typed_form(self.rng, turn)
+            builder.typed_turn(self.tokenizer.encode(text), self.rng if transcript else None)
+            builder.written_answer(self.tokenizer.encode(turn.answer), kind=sequences.SEEN_TEXT)
         return builder.build()
 
 

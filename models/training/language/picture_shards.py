@@ -5,7 +5,7 @@
     pictures_0003.npz   load(path) -> list of conversations, each a list of turns: dicts with question, answer, skill, and
         where there are pictures `shown`, a list of lists of codes, and `drawn`, one list; `shown_things` and
         `drawn_things` likewise (things_of)
-    scenes_0003.npz      pictures without words: codes, things int16 [N, 64] (with --scenes)
+    scenes_0003.npz     pictures without words: codes, things int16 [N, 64], and the scenes as JSON (with --scenes)
     eval/naming.npz      the sets of grammar.PICTURE_SETS likewise, with `typed`; eval/naming_dev.npz for development
 """
 
@@ -100,7 +100,8 @@ def write_scenes(path, seed, shard, encoder, count=PER_SHARD):
     rng = rng_of("scenes", seed, shard)
     drawn = [seeing.random_scene(rng) for _ in range(count)]
     with open(path + ".part", "wb") as out:
-        np.savez(out, codes=encoder.encode(drawn), things=np.array([things_of(scene) for scene in drawn], np.int16))
+        np.savez(out, codes=encoder.encode(drawn), things=np.array([things_of(scene) for scene in drawn], np.int16),
+                 scenes=np.array(json.dumps([dataclasses.asdict(scene) for scene in drawn])))
     os.replace(path + ".part", path)
 
 

@@ -20,10 +20,10 @@ SPEECH_LEAD = 2
 
 # Kinds of written symbols. Their losses are normalised group by group: with one common normaliser the two or three
 # words that matter drown in pads.
-HEAR_PAD, HEAR_WORD, HEAR_OVER, SPOKEN_TEXT, SPOKEN_PAD, TYPED_TEXT, DRAWN = range(7)
-KIND_NAMES = ("hear_pad", "hear_word", "hear_over", "spoken_text", "spoken_pad", "typed_text", "drawn")
-GROUPS = ((HEAR_PAD, HEAR_WORD, HEAR_OVER), (SPOKEN_TEXT, SPOKEN_PAD), (TYPED_TEXT,), (DRAWN,))
-GROUP_WEIGHTS = (1.0, 1.0, 0.6, 0.5)
+HEAR_PAD, HEAR_WORD, HEAR_OVER, SPOKEN_TEXT, SPOKEN_PAD, TYPED_TEXT, DRAWN, SEEN_TEXT = range(8)
+KIND_NAMES = ("hear_pad", "hear_word", "hear_over", "spoken_text", "spoken_pad", "typed_text", "drawn", "seen_text")
+GROUPS = ((HEAR_PAD, HEAR_WORD, HEAR_OVER), (SPOKEN_TEXT, SPOKEN_PAD), (TYPED_TEXT,), (DRAWN,), (SEEN_TEXT,))
+GROUP_WEIGHTS = (1.0, 1.0, 0.6, 0.5, 0.8)
 
 PAD_WEIGHT = 0.12
 PAUSE_WEIGHT = 0.5  # pads in a pause inside a question: taking the turn there is the worst mistake
@@ -221,13 +221,13 @@ class SequenceBuilder:
             for _ in range(rng.randint(max(0, pace - 2), pace + 1)):
                 self._read(PAD)
 
-    def written_answer(self, pieces, drawn=None, things=()):
+    def written_answer(self, pieces, drawn=None, things=(), kind=TYPED_TEXT):
         """drawn: codes of the picture that follows the text; things: what each is a part of, if known."""
         self._begin_answer(pieces, things)
         symbol = ASSISTANT
         for piece in [*pieces, *self._picture(drawn), END]:
             at = self._read(symbol)
-            self._targets.append((at, piece, 1.0, self._kind(piece, TYPED_TEXT)))
+            self._targets.append((at, piece, 1.0, self._kind(piece, kind)))
             symbol = piece
         self._read(END)  # its output is not used
 

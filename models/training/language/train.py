@@ -74,6 +74,7 @@ def parse():
     add("--pictures", help="folder of picture_shards.py: typed conversations about pictures")
     add("--picture-share", type=float, default=0.3, help="of the rows, those conversations")
     add("--scene-share", type=float, default=0.0, help="of the rows, pictures without words; cheap, asked half-way up")
+    add("--interview-share", type=float, default=0.0, help="of the rows, one picture of those and many questions about it")
     add("--init", help="checkpoint whose weights to start from")
     add("--resume", help="checkpoint to go on from, weights and optimiser")
     add("--rate", type=float, default=1.2e-3)
@@ -206,6 +207,9 @@ class Feeder:
             if options.scene_share:
                 scenes = mixture.SceneSource(options.pictures, CODEBOOK_SIZES, seed)
                 shares.append((scenes, options.scene_share))
+            if options.interview_share:
+                interviews = mixture.InterviewSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed)
+                shares.append((interviews, options.interview_share))
         if options.stage == "spoken":
             about = (options.heard_share, options.speak_share)
             self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *about)

@@ -124,6 +124,11 @@ def follow(rng, previous):
     if rng.random() < 0.3:
         scene = random_scene(rng)
         return _what(rng, scene, (scene,), previous)
+    return more(rng, previous)
+
+
+def more(rng, previous):
+    """Another question about the same picture."""
     kind = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
     return KINDS[kind](rng, previous.facts["scene"], (), previous)
 
