@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/linear.h"
+#include "kernels/paged_gap.h"
 
 namespace antiphon {
 namespace {
@@ -74,6 +75,13 @@ torch::Tensor Backbone::Forward(const RaggedBatch& batch, KvPool* pool) const {
     RunBlock(layers_[i], shape_, rows, &pool->keys[i], &pool->values[i], &x);
   }
   return RmsNorm(x, norm_, shape_.norm_eps);
+}
+
+void Backbone::CloseGap(const SequenceGap& gap, KvPool* pool) const {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    antiphon::CloseGap(gap, &rotary_, &pool->keys[i]);
+    antiphon::CloseGap(gap, nullptr, &pool->values[i]);
+  }
 }
 
 torch::Tensor Backbone::SymbolLogits(const torch::Tensor& states) const { return Linear(states, head_); }

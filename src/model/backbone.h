@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/sequence_gap.h"
 #include "model/model_config.h"
 #include "model/ragged_batch.h"
 #include "model/transformer_block.h"
@@ -22,6 +23,8 @@ class Backbone {
 
   // Contract of LanguageModel::Forward.
   torch::Tensor Forward(const RaggedBatch& batch, KvPool* pool) const;
+  // Contract of LanguageModel::CloseGap.
+  void CloseGap(const SequenceGap& gap, KvPool* pool) const;
   // Contract of LanguageModel::SymbolLogits.
   torch::Tensor SymbolLogits(const torch::Tensor& states) const;
 

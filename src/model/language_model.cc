@@ -29,6 +29,11 @@ class LoadedLanguageModel final : public LanguageModel {
     return backbone_.Forward(batch, &pool);
   }
 
+  void CloseGap(const SequenceGap& gap, KvPool& pool) const override {
+    const at::NoGradGuard no_grad;
+    backbone_.CloseGap(gap, &pool);
+  }
+
   torch::Tensor SymbolLogits(const torch::Tensor& states) const override {
     const at::NoGradGuard no_grad;
     return backbone_.SymbolLogits(states);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "antiphon/status.h"
+#include "kernels/sequence_gap.h"
 #include "model/model_config.h"
 #include "model/ragged_batch.h"
 
@@ -31,6 +32,12 @@ class LanguageModel {
 
   // Runs all rows, writes their keys and values into the pool, returns the output states [rows, width].
   virtual torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const = 0;
+
+  // Takes positions out of a sequence that is in the pool: the rows behind the gap move up in all layers, and
+  // their keys are turned back to the positions they now stand at. What they had made of the positions that
+  // left stays in them: only the first layer is as if those had never been. REQUIRES: gap.rows <
+  // max_positions. When it throws, all from gap.first on is to be taken for lost.
+  virtual void CloseGap(const SequenceGap& gap, KvPool& pool) const = 0;
 
   // Logits over the vocabulary for states [n, width]: [n, vocab_size].
   virtual torch::Tensor SymbolLogits(const torch::Tensor& states) const = 0;
