@@ -34,6 +34,7 @@ struct SequenceOptions {
   int max_response_frames = 375;    // of speech; 1 to 750
   int max_response_pieces = 256;    // of text; 1 to 1024
   int max_response_images = 1;      // pictures the model may draw in a response; 0 to 4
+  int max_video_frames = 2;         // the latest so many stay in the context; 1 to 8; from the next frame on
   SamplingOptions sampling{};
   // Nobody is talking to it: all its work is done in the time that other sequences leave, though never put
   // off for ever. As it is at Open; Configure does not change it.
@@ -57,6 +58,10 @@ struct TurnEnded {
   int texts = 0;   // calls of AppendText in it; later ones belong to the next turn
   int images = 0;  // calls of AppendImage in it; likewise
   TimePoint at;
+  int video_frames = 0;  // calls of AppendVideoFrame that went into it
+  // Those since the last TurnEnded that went into no turn that was answered: newer ones took their place,
+  // their turn was cleared, or there was no room for them.
+  int dropped_video_frames = 0;
 };
 
 // More text of the answer.
@@ -144,6 +149,15 @@ class Sequence {
   // INVALID_ARGUMENT for one whose `rgb` does not fit its sides, or that has more than 65536 pixels on one,
   // RESOURCE_EXHAUSTED as for AppendText, INTERNAL when the codec fails.
   virtual Status AppendImage(const Image& image) = 0;
+
+  // A frame of the user's video, otherwise as AppendImage. It opens no turn and makes none worth an answer:
+  // it goes into the turn that is open, as soon as no heard frame is more urgent, and otherwise waits for the
+  // next one and goes in before all else. Of those that wait only the newest max_video_frames are kept, and
+  // of those that come within a turn only the newest. The newest max_video_frames stay in the context: before
+  // one more goes in the oldest leaves it, whichever turn it came in, and what came behind it moves up. What
+  // the model had made of it stays. A frame for which there is no room is dropped, and nobody told but by
+  // TurnEnded. No effect of ClearTurn on those that wait; those of the cleared turn wait again.
+  virtual Status AppendVideoFrame(const Image& image) = 0;
 
   // Ends the turn and asks for the response. An empty turn, or one already ended, makes it a no-op; `cause`
   // is reported in TurnEnded.

@@ -150,6 +150,7 @@ class SequenceImpl final : public Sequence {
   Status AppendFrame(std::span<const float> samples, TimePoint received) override;
   Status AppendText(const std::string& text) override;
   Status AppendImage(const Image& image) override;
+  Status AppendVideoFrame(const Image& image) override;
   void EndTurn(TurnEndCause cause) override { Signal(TurnEndRequest{cause, engine_->now()}); }
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
@@ -192,6 +193,12 @@ Status SequenceImpl::AppendImage(const Image& image) {
   Result<std::vector<int64_t>> pieces = engine_->ReadImage(image);
   if (!pieces.ok()) return pieces.status();
   return Post(ShownImage{*std::move(pieces), engine_->now()});
+}
+
+Status SequenceImpl::AppendVideoFrame(const Image& image) {
+  Result<std::vector<int64_t>> pieces = engine_->ReadImage(image);
+  if (!pieces.ok()) return pieces.status();
+  return Post(VideoFrame{*std::move(pieces), engine_->now()});
 }
 
 Result<std::vector<int64_t>> EngineImpl::ReadImage(const Image& image) const {

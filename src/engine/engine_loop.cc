@@ -156,7 +156,9 @@ void EngineLoop::RunJobs(std::span<const Job> planned) {
 bool EngineLoop::ReservePages(const Job& job) {
   Status error = ResourceExhausted("the engine has no memory left for another position");
   try {
-    if (job.sequence->Reserve(job.rows, [this](const PageCopy& copy) { CopyPage(copy, pool_); })) return true;
+    const auto copy = [this](const PageCopy& page) { CopyPage(page, pool_); };
+    const auto close = [this](const SequenceGap& gap) { parts_.model.CloseGap(gap, pool_); };
+    if (job.sequence->Reserve(job.rows, copy, close)) return true;
   } catch (...) {
     error = CurrentExceptionStatus();
   }

@@ -104,4 +104,33 @@ void PageTable::Truncate(int64_t length) {
   }
 }
 
+bool PageTable::Remove(int64_t first, int64_t rows, const GapCloser& close) {
+  assert(first >= 0 && rows >= 0 && first + rows <= length_);
+  if (rows == 0) return true;
+  if (first + rows == length_) {
+    Truncate(first);
+    return true;
+  }
+  const auto written = static_cast<size_t>(first / pool_->page_positions());  // the first page that is
+  const auto left = static_cast<std::ptrdiff_t>(UsedPages(length_ - rows));
+  SequenceGap gap{first, rows, length_, pages_, {pages_.begin(), pages_.begin() + left}};
+  std::vector<size_t> shared;
+  for (size_t i = written; i < gap.after.size(); ++i) {
+    if (pool_->references(gap.after[i]) > 1) shared.push_back(i);
+  }
+  if (static_cast<int64_t>(shared.size()) > pool_->free_pages()) return false;
+  for (const size_t i : shared) gap.after[i] = pool_->Allocate();
+  try {
+    close(gap);
+  } catch (...) {
+    for (const size_t i : shared) pool_->Release(gap.after[i]);
+    throw;
+  }
+  pages_.swap(gap.after);
+  for (const size_t i : shared) pool_->Release(gap.before[i]);
+  for (size_t i = pages_.size(); i < gap.before.size(); ++i) pool_->Release(gap.before[i]);
+  length_ -= rows;
+  return true;
+}
+
 }  // namespace antiphon

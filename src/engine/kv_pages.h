@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/sequence_gap.h"
+
 namespace antiphon {
 
 // The reference counts of a fixed number of pages. One thread at a time. Outlives every PageTable made on it.
@@ -48,9 +50,12 @@ struct PageCopy {
 
 using PageCopier = std::function<void(const PageCopy&)>;
 
+// Moves keys and values as the gap says, in all layers.
+using GapCloser = std::function<void(const SequenceGap&)>;
+
 // The pages of one sequence. A value: a copy is a fork that shares all pages, and destruction releases them.
-// Positions are only ever appended or cut off at the end, so that a shared page is written only where it is
-// the last of a table.
+// Positions are appended, cut off at the end, or taken out of the middle; a shared page is replaced before it
+// is written.
 class PageTable {
  public:
   // `pool` must outlive the table.
@@ -78,6 +83,13 @@ class PageTable {
 
   // Cuts back to `length` positions and frees the pages behind. REQUIRES: 0 <= length <= length().
   void Truncate(int64_t length);
+
+  // Takes out the positions [first, first + rows): those behind move up, in pages of their own where one is
+  // shared, and the pages that are left over are freed. `close` does the moving; when it throws the table
+  // stays as it was, but what stands from `first` on in pages of its own may be spoilt. Returns false, and
+  // changes nothing, when the pool has too few pages. REQUIRES: 0 <= first, 0 <= rows, first + rows <=
+  // length().
+  [[nodiscard]] bool Remove(int64_t first, int64_t rows, const GapCloser& close);
 
  private:
   int64_t UsedPages(int64_t positions) const;

@@ -55,8 +55,9 @@ std::optional<WorkItem> LiveSequence::NextWork() const {
   std::optional<WorkItem> work;
   if (stream().in_response()) {
     work = NextAnswer();
-  } else if (!waiting_.empty()) {
-    assert(IsInput(waiting_.front()));  // Settle carried out everything else
+  } else if (NextVideoFrame() != nullptr || !waiting_.empty()) {
+    // Settle carried out everything else.
+    assert(NextVideoFrame() != nullptr || IsInput(waiting_.front()));
     work = NextInput();
   }
   return work && best_effort_ ? AsBulk(*work) : work;
@@ -80,7 +81,9 @@ WorkItem LiveSequence::NextAnswer() const {
 
 WorkItem LiveSequence::NextInput() const {
   WorkItem work{.sequence = id_};
-  if (const auto* frame = std::get_if<HeardFrame>(&waiting_.front())) {
+  const VideoFrame* video = NextVideoFrame();
+  const auto* frame = video == nullptr ? std::get_if<HeardFrame>(&waiting_.front()) : nullptr;
+  if (frame != nullptr) {
     work.kind = WorkKind::kTimed;
     work.ready = frame->received;
     work.deadline = SpokenAt(*frame) + FramePeriod(context_.config);
@@ -88,8 +91,8 @@ WorkItem LiveSequence::NextInput() const {
     work.hears = true;
   } else {
     const int64_t opening = OpeningRows(context_.grammar, stream());
-    work.ready = std::max(last_run_, ReceivedAt(waiting_.front()));
-    work.rows = opening + PieceCount(waiting_.front()) - typed_;
+    work.ready = std::max(last_run_, video != nullptr ? video->received : ReceivedAt(waiting_.front()));
+    work.rows = opening + PiecesLeft();
     work.least_rows = opening + 1;
     // Frames of the same turn may wait behind it.
     const auto heard = std::ranges::find_if(
@@ -118,6 +121,12 @@ const TurnEndRequest* LiveSequence::WaitingTurnEnd() const {
   return end == waiting_.end() ? nullptr : &std::get<TurnEndRequest>(*end);
 }
 
+int64_t LiveSequence::PiecesLeft() const {
+  const VideoFrame* video = NextVideoFrame();
+  if (video != nullptr) return static_cast<int64_t>(video->pieces.size()) - video_.run();
+  return PieceCount(waiting_.front()) - typed_;
+}
+
 // ---- Requests
 
 void LiveSequence::TakeRequests() {
@@ -131,6 +140,8 @@ void LiveSequence::TakeRequests() {
       Cancel();
     } else if (std::holds_alternative<HeardFrame>(request) && stream().in_response()) {
       GiveBack(1, 0);
+    } else if (auto* video = std::get_if<VideoFrame>(&request)) {
+      TakeVideoFrame(std::move(*video));
     } else {
       AppendOrMerge(std::move(request), &waiting_);
     }
@@ -158,8 +169,10 @@ void LiveSequence::Cancel() {
 }
 
 void LiveSequence::Settle() {
-  while (!waiting_.empty() && SettleFront()) {
-  }
+  do {
+    while (!waiting_.empty() && SettleFront()) {
+    }
+  } while (DropVideoWithoutRoom());
   if (stream().in_response() && state_.length() >= context_.config.max_positions) {
     EndResponse(ResponseEnd::kIncomplete, OkStatus());
     Settle();
@@ -176,8 +189,10 @@ bool LiveSequence::SettleFront() {
   }
   if (stream().in_response()) return false;
   if (EndsTurn(front)) {
+    if (stream().in_turn() && !turn_lost_ && NextVideoFrame() != nullptr) return false;  // still part of it
     const TurnEndRequest end = std::get<TurnEndRequest>(front);
     waiting_.pop_front();
+    video_.TurnEnds();
     if (turn_lost_) {
       ForgetTurn();
     } else if (stream().in_turn()) {
@@ -235,7 +250,9 @@ void LiveSequence::ForgetTurn() {
   typed_ = 0;
   refusal_told_ = false;
   turn_lost_ = false;
-  if (stream().in_turn()) state_.Truncate(length_before_turn_, before_turn_);
+  if (!stream().in_turn()) return;
+  state_.Truncate(length_before_turn_, before_turn_);
+  video_.ForgetTurn(length_before_turn_, most_video_frames());
 }
 
 // ---- Steps
@@ -245,6 +262,12 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
   item.state = &state_;
   if (stream().in_response()) {
     item.sampling = turn_options_.sampling;
+    return item;
+  }
+  if (const VideoFrame* video = NextVideoFrame()) {
+    const int64_t count = rows - OpeningRows(context_.grammar, stream());
+    item.pieces =
+        std::span(video->pieces).subspan(static_cast<size_t>(video_.run()), static_cast<size_t>(count));
     return item;
   }
   if (const auto* frame = std::get_if<HeardFrame>(&waiting_.front())) {
@@ -268,6 +291,7 @@ void LiveSequence::FinishStep(StepItem item) {
   const auto heard = item.heard;
   const auto answered = item.answered;
   const auto typed = static_cast<int64_t>(item.pieces.size());
+  const bool video = NextVideoFrame() != nullptr;
   std::vector<float> speech = std::move(item.speech);
   Commit(std::move(item), &state_);
   last_run_ = context_.clock.Now();
@@ -276,7 +300,9 @@ void LiveSequence::FinishStep(StepItem item) {
     FinishAnswer(*answered, std::move(speech));
   } else {
     if (!before.in_turn()) OpenTurn(before, length);
-    if (heard) {
+    if (video) {
+      video_.Ran(typed, state_.length());
+    } else if (heard) {
       FinishFrame(*heard);
     } else {
       FinishTyping(typed);
@@ -289,6 +315,8 @@ void LiveSequence::FinishStep(StepItem item) {
 void LiveSequence::FailStep(const Status& error) {
   if (stream().in_response()) {
     EndResponse(ResponseEnd::kFailed, error);
+  } else if (NextVideoFrame() != nullptr) {
+    RefuseVideo(error);
   } else if (!waiting_.empty()) {
     RefuseFront(error);
   }
@@ -310,6 +338,7 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
   text_pieces_ = 0;
   texts_ = 0;
   images_ = 0;
+  video_.BeginTurn();
   refusal_told_ = false;
 }
 

@@ -16,6 +16,7 @@
 #include "engine/sequence_request.h"
 #include "engine/sequence_state.h"
 #include "engine/step.h"
+#include "engine/video_window.h"
 #include "model/model_config.h"
 #include "model/stream_grammar.h"
 #include "model/text_tokenizer.h"
@@ -46,7 +47,8 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) {
 //
 // Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
 // frames heard during a response are dropped and that Cancel and ClearTurn never wait. A Cancel leaves its
-// mark on the turn ends that wait when it comes.
+// mark on the turn ends that wait when it comes. Video frames do not stand in the queue: they are run before
+// what does, within a turn or when something is about to open one (live_sequence_video.cc).
 //
 // Engine's thread only. Events are delivered during the calls.
 class LiveSequence {
@@ -63,9 +65,10 @@ class LiveSequence {
   // What could run now; nothing while it waits for its owner.
   std::optional<WorkItem> NextWork() const;
 
-  // Makes room for `rows` more positions; see PageTable::Reserve.
-  [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy) {
-    return state_.pages.Reserve(rows, copy);
+  // Makes room for `rows` more positions; see PageTable::Reserve. What has to leave the context before them
+  // leaves it. May throw what the two throw; the step must then not be run, but FailStep called.
+  [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy, const GapCloser& close) {
+    return LetVideoLeave(close) && state_.pages.Reserve(rows, copy);
   }
   // The item that runs `rows` of NextWork(). Changes nothing: the step may fail, or be tried again.
   StepItem BeginStep(int64_t rows) const;
@@ -87,6 +90,7 @@ class LiveSequence {
   // whoever sends a minute at once must not pass for a minute late.
   TimePoint SpokenAt(const HeardFrame& frame) const;
   const TurnEndRequest* WaitingTurnEnd() const;  // the first; null if there is none
+  int64_t PiecesLeft() const;                    // of the video frame, text or picture that is next
 
   void Settle();
   bool SettleFront();
@@ -99,6 +103,15 @@ class LiveSequence {
   void RefuseFront(const Status& error);
   void ClearTurn();
   void ForgetTurn();
+
+  size_t most_video_frames() const { return static_cast<size_t>(options_.max_video_frames); }
+  void TakeVideoFrame(VideoFrame frame);
+  const VideoFrame* NextVideoFrame() const;  // null: something else is next
+  bool HasRoomForVideo() const;
+  bool DropVideoWithoutRoom();
+  bool LetVideoLeave(const GapCloser& close);
+  bool LetOldestVideoLeave(const GapCloser& close);
+  void RefuseVideo(const Status& error);
 
   void OpenTurn(const StreamState& before, int64_t length);
   void FinishFrame(const HearingOutcome& outcome);
@@ -118,6 +131,7 @@ class LiveSequence {
   SequenceState state_;
   SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;
+  VideoWindow video_;
   int64_t typed_ = 0;        // pieces of the front text or picture that were run
   int64_t room_ = 0;         // frames given back of which the owner has not been told
   TimePoint last_run_{};     // end of the last step it was in

@@ -9,6 +9,7 @@ namespace antiphon {
 
 void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled) {
   DropWaitingFrames(cause == TurnEndCause::kModel);
+  video_.TurnEnds();
   turn_lost_ = false;
   turn_options_ = options_;
   const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
@@ -29,7 +30,9 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
                                   .text_pieces = text_pieces_,
                                   .texts = texts_,
                                   .images = images_,
-                                  .at = last_run_});
+                                  .at = last_run_,
+                                  .video_frames = video_.shown(),
+                                  .dropped_video_frames = video_.TakeDropped()});
   if (cancelled) EndResponse(ResponseEnd::kCancelled, OkStatus());
 }
 

@@ -26,7 +26,7 @@ void AppendOrMerge(SequenceRequest request, Requests* requests) {
   if (std::holds_alternative<ConfigureRequest>(request)) {
     const auto before = SaidSince(UsesOptions, request.index(), requests);
     if (before != requests->end()) requests->erase(before);
-  } else if (!IsInput(request)) {
+  } else if (!IsInput(request) && !std::holds_alternative<VideoFrame>(request)) {
     if (const auto before = SaidSince(IsInput, request.index(), requests); before != requests->end()) {
       if (std::holds_alternative<TurnEndRequest>(request)) return;
       if (auto* clear = std::get_if<ClearRequest>(&request))

@@ -30,6 +30,12 @@ struct ShownImage {
   TimePoint received;
 };
 
+// A frame of the user's video: a picture that opens no turn.
+struct VideoFrame {
+  std::vector<int64_t> pieces;  // as of ShownImage
+  TimePoint received;
+};
+
 struct TurnEndRequest {
   TurnEndCause cause = TurnEndCause::kCommit;
   TimePoint received;
@@ -44,10 +50,10 @@ struct ConfigureRequest {
   SequenceOptions options;
 };
 
-using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, TurnEndRequest, ClearRequest,
-                                     CancelRequest, ConfigureRequest>;
+using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest,
+                                     ClearRequest, CancelRequest, ConfigureRequest>;
 
-// Takes up room in the model's context; the others are signals.
+// Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {
   return std::holds_alternative<HeardFrame>(request) || std::holds_alternative<TypedText>(request) ||
          std::holds_alternative<ShownImage>(request);
@@ -57,10 +63,11 @@ inline bool EndsTurn(const SequenceRequest& request) {
   return std::holds_alternative<TurnEndRequest>(request);
 }
 
-// The symbols of a text or a picture, one a position; none of any other request.
+// The symbols of a text, a picture or a video frame, one a position; none of any other request.
 inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
   if (const auto* text = std::get_if<TypedText>(&request)) return text->pieces;
   if (const auto* image = std::get_if<ShownImage>(&request)) return image->pieces;
+  if (const auto* frame = std::get_if<VideoFrame>(&request)) return frame->pieces;
   return {};
 }
 

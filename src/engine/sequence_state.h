@@ -1,6 +1,7 @@
 // A sequence as a value: all that its next position depends on.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -29,6 +30,14 @@ struct SequenceState {
   void ResetAudio() {
     hearing.Reset();
     decoder.Reset();
+  }
+
+  // Takes out the positions [first, first + rows); see PageTable::Remove.
+  [[nodiscard]] bool Remove(int64_t first, int64_t rows, const GapCloser& close) {
+    if (!pages.Remove(first, rows, close)) return false;
+    const auto begin = positions.begin() + static_cast<std::ptrdiff_t>(first);
+    positions.erase(begin, begin + static_cast<std::ptrdiff_t>(rows));
+    return true;
   }
 
   // Cuts back to the first `length` positions, where the grammar stood at `before`.

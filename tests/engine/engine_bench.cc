@@ -22,6 +22,10 @@ std::string Name(ResponseEnd end) {
   return kNames[static_cast<int>(end)];
 }
 
+std::string Video(int shown, int dropped) {
+  return shown + dropped == 0 ? "" : fmt::format(" video {}-{}", shown, dropped);
+}
+
 std::string Images(int count) { return count == 0 ? "" : fmt::format("+{} images", count); }
 
 ModelConfig ConfigOf(int64_t max_positions) {
@@ -33,8 +37,9 @@ ModelConfig ConfigOf(int64_t max_positions) {
 struct Describer {
   std::string operator()(const TranscriptDelta& delta) const { return fmt::format("heard '{}'", delta.text); }
   std::string operator()(const TurnEnded& ended) const {
-    return fmt::format("ended {} '{}' {}+{}{}", Name(ended.cause), ended.transcript, ended.heard_frames,
-                       ended.text_pieces, Images(ended.images));
+    return fmt::format("ended {} '{}' {}+{}{}{}", Name(ended.cause), ended.transcript, ended.heard_frames,
+                       ended.text_pieces, Images(ended.images),
+                       Video(ended.video_frames, ended.dropped_video_frames));
   }
   std::string operator()(const ResponseText& text) const { return fmt::format("text '{}'", text.text); }
   std::string operator()(const ResponseAudio& audio) const {
@@ -100,6 +105,10 @@ void Owner::Type(const std::string& text) {
 
 void Owner::Show(const std::vector<int>& codes) {
   Post(ShownImage{loop_.grammar().ImageSymbols(codes), clock_.Now()});
+}
+
+void Owner::ShowVideo(const std::vector<int>& codes) {
+  Post(VideoFrame{loop_.grammar().ImageSymbols(codes), clock_.Now()});
 }
 
 void Owner::Post(SequenceRequest request) {

@@ -38,6 +38,8 @@ class Owner {
   void Type(const std::string& text);
   // A picture of these codes.
   void Show(const std::vector<int>& codes);
+  // A frame of the video, of these codes.
+  void ShowVideo(const std::vector<int>& codes);
   void EndTurn() { Post(TurnEndRequest{TurnEndCause::kCommit, clock_.Now()}); }
   void ClearTurn() { Post(ClearRequest{}); }
   void Cancel() { Post(CancelRequest{}); }

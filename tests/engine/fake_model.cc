@@ -6,6 +6,8 @@
 #include <map>
 #include <stdexcept>
 
+#include "kernels/paged_gap.h"
+
 namespace antiphon {
 namespace {
 
@@ -100,6 +102,12 @@ torch::Tensor FakeModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
     }
   }
   return states;
+}
+
+void FakeModel::CloseGap(const SequenceGap& gap, KvPool& pool) const {
+  if (on_close_gap) on_close_gap(gap);
+  antiphon::CloseGap(gap, nullptr, &pool.keys[0]);  // what it keeps of a position does not depend on where
+  antiphon::CloseGap(gap, nullptr, &pool.values[0]);
 }
 
 torch::Tensor FakeModel::SymbolLogits(const torch::Tensor& states) const {

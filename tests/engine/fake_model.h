@@ -35,9 +35,12 @@ class FakeModel final : public LanguageModel {
   int64_t answer_images = 0;
   // Called with every batch before it runs: may throw, block, or move a clock.
   std::function<void(const RaggedBatch&)> on_forward;
+  // Called before a gap is closed: may throw.
+  std::function<void(const SequenceGap&)> on_close_gap;
 
   KvPool MakePool(int64_t pages, int64_t page_positions) const override;
   torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
+  void CloseGap(const SequenceGap& gap, KvPool& pool) const override;
   torch::Tensor SymbolLogits(const torch::Tensor& states) const override;
   torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override;
   const ModelConfig& config() const override { return config_; }

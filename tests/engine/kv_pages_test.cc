@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <new>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace antiphon {
@@ -151,6 +153,83 @@ TEST(KvPagesTest, ACopyThatThrowsLosesNothing) {
   EXPECT_EQ(Write(fork, 1).size(), 1u);  // still to be made
 }
 
+std::vector<int32_t> PagesOf(const PageTable& table) { return {table.pages().begin(), table.pages().end()}; }
+
+TEST(KvPagesTest, RemovalMovesInPlaceAndFreesWhatIsLeft) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 18);
+  const std::vector<int32_t> before = PagesOf(table);
+  int calls = 0;
+  ASSERT_TRUE(table.Remove(3, 7, [&](const SequenceGap& gap) {
+    ++calls;
+    EXPECT_EQ(gap.first, 3);
+    EXPECT_EQ(gap.rows, 7);
+    EXPECT_EQ(gap.length, 18);
+    EXPECT_EQ(gap.before, before);
+    EXPECT_EQ(gap.after, std::vector<int32_t>(before.begin(), before.begin() + 3));
+  }));
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(table.length(), 11);
+  EXPECT_EQ(PagesOf(table), std::vector<int32_t>(before.begin(), before.begin() + 3));
+  EXPECT_EQ(pool.pages_in_use(), 3);
+  Write(table, 2);
+  EXPECT_EQ(pool.pages_in_use(), 4);
+}
+
+TEST(KvPagesTest, RemovalAtTheEndMovesNothing) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 10);
+  PageTable fork = table;
+  ASSERT_TRUE(table.Remove(3, 7, [](const SequenceGap&) { ADD_FAILURE() << "rows were moved"; }));
+  ASSERT_TRUE(table.Remove(1, 0, [](const SequenceGap&) { ADD_FAILURE() << "rows were moved"; }));
+  EXPECT_EQ(table.length(), 3);
+  EXPECT_EQ(table.pages().size(), 1u);
+  EXPECT_EQ(fork.length(), 10);
+}
+
+TEST(KvPagesTest, RemovalReplacesPagesThatAForkReads) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 14);
+  const PageTable fork = table;
+  const std::vector<int32_t> before = PagesOf(table);
+  ASSERT_TRUE(table.Remove(5, 4, [&](const SequenceGap& gap) {
+    EXPECT_EQ(gap.after.size(), 3u);
+    EXPECT_EQ(gap.after[0], before[0]) << "is not written";
+    for (size_t i = 1; i < 3; ++i) EXPECT_EQ(std::count(before.begin(), before.end(), gap.after[i]), 0);
+  }));
+  EXPECT_EQ(PagesOf(fork), before);
+  EXPECT_EQ(pool.pages_in_use(), 6);
+  EXPECT_EQ(pool.references(before[0]), 2);
+  EXPECT_EQ(pool.references(before[1]), 1);
+}
+
+TEST(KvPagesTest, RemovalWithoutPagesForTheCopyChangesNothing) {
+  PagePool pool(5, 4);
+  PageTable table(&pool);
+  Write(table, 16);
+  const PageTable fork = table;
+  const std::vector<int32_t> before = PagesOf(table);
+  EXPECT_FALSE(table.Remove(0, 4, [](const SequenceGap&) { ADD_FAILURE() << "rows were moved"; }));
+  EXPECT_EQ(table.length(), 16);
+  EXPECT_EQ(PagesOf(table), before);
+  EXPECT_EQ(pool.pages_in_use(), 4);
+}
+
+TEST(KvPagesTest, ARemovalThatThrowsLosesNoPage) {
+  PagePool pool(8, 4);
+  PageTable table(&pool);
+  Write(table, 10);
+  const PageTable fork = table;
+  const std::vector<int32_t> before = PagesOf(table);
+  EXPECT_THROW((void)table.Remove(1, 2, [](const SequenceGap&) { throw std::bad_alloc(); }), std::bad_alloc);
+  EXPECT_EQ(table.length(), 10);
+  EXPECT_EQ(PagesOf(table), before);
+  EXPECT_EQ(pool.pages_in_use(), 3);
+}
+
 TEST(KvPagesTest, AssignmentReleasesWhatItReplaces) {
   PagePool pool(8, 4);
   PageTable a(&pool);
@@ -167,8 +246,8 @@ TEST(KvPagesTest, AssignmentReleasesWhatItReplaces) {
   EXPECT_EQ(a.length(), 4);
 }
 
-// Forks, writes and cuts at random, against a copy of what each table should hold; nothing may leak or be
-// written through a shared page.
+// Forks, writes, cuts and removals at random, against a copy of what each table should hold; nothing may leak
+// or be written through a shared page.
 TEST(KvPagesTest, RandomForksNeverSeeEachOthersWrites) {
   constexpr int32_t kPagePositions = 3;
   PagePool pool(64, kPagePositions);
@@ -184,7 +263,7 @@ TEST(KvPagesTest, RandomForksNeverSeeEachOthersWrites) {
   for (int round = 0; round < 3000; ++round) {
     auto& branch = branches[random() % branches.size()];
     auto& other = branches[random() % branches.size()];
-    switch (random() % 4) {
+    switch (random() % 5) {
       case 0:
         if (branch && &branch != &other) other = branch;
         break;
@@ -195,6 +274,27 @@ TEST(KvPagesTest, RandomForksNeverSeeEachOthersWrites) {
           branch->expected.resize(static_cast<size_t>(cut));
         }
         break;
+      case 2: {
+        if (!branch || branch->expected.empty()) break;
+        const size_t first = random() % branch->expected.size();
+        const size_t count = random() % (branch->expected.size() - first + 1);
+        ASSERT_TRUE(branch->table.Remove(
+            static_cast<int64_t>(first), static_cast<int64_t>(count), [&](const SequenceGap& gap) {
+              const std::vector<std::vector<int>> was = memory;
+              const auto at = [&](const std::vector<int32_t>& pages, int64_t position) {
+                return std::pair(static_cast<size_t>(pages[static_cast<size_t>(position / kPagePositions)]),
+                                 static_cast<size_t>(position % kPagePositions));
+              };
+              for (int64_t p = gap.first / kPagePositions * kPagePositions; p < gap.length - gap.rows; ++p) {
+                const auto [page, slot] = at(gap.after, p);
+                const auto [from, there] = at(gap.before, p < gap.first ? p : p + gap.rows);
+                memory[page][slot] = was[from][there];
+              }
+            }));
+        const auto begin = branch->expected.begin() + static_cast<std::ptrdiff_t>(first);
+        branch->expected.erase(begin, begin + static_cast<std::ptrdiff_t>(count));
+        break;
+      }
       default:
         if (!branch || branch->expected.size() > 18) break;
         const int64_t rows = 1 + random() % 4;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -124,6 +125,52 @@ TEST(TinyModelTest, AClearedTurnLeavesNoTrace) {
   EXPECT_EQ(told(true), told(false));
 }
 
+// 200 frames of video in one conversation: it grows by what was said and by the frames that stay.
+TEST(TinyModelTest, TwoHundredVideoFramesDoNotFillTheContext) {
+  constexpr int64_t kPictureRows = 11;
+  constexpr int64_t kMostFrames = 3;
+  const auto talk = [&](bool video) {
+    TinyBench bench;
+    SequenceOptions options;
+    options.semantic_turns = false;
+    options.speak = false;
+    options.max_response_pieces = 3;
+    options.max_response_images = 0;
+    options.max_video_frames = static_cast<int>(kMostFrames);
+    Owner owner(bench.loop, bench.codec, bench.tokenizer, bench.clock, options);
+    std::vector<int64_t> lengths;
+    int shown = 0;
+    for (int frame = 0; frame < 200; ++frame) {
+      if (video) owner.ShowVideo(std::vector<int>(9, frame % 12));
+      if (frame % 2 == 0) owner.Hear({frame % 40});
+      bench.RunAll();
+      EXPECT_LE(bench.loop.statistics().pages_in_use, 512 / 4);
+      if (frame % 20 != 19) continue;
+      owner.EndTurn();
+      bench.RunAll();
+      const std::string& done = owner.told().back();
+      EXPECT_THAT(done, testing::HasSubstr(" done "));
+      EXPECT_THAT(done, testing::Not(testing::HasSubstr("failed")));
+      lengths.push_back(std::stoll(done.substr(done.rfind(' '))));
+      EXPECT_EQ(bench.loop.statistics().pages_in_use, (lengths.back() + 3) / 4);
+    }
+    for (const std::string& event : owner.told()) {
+      if (const size_t at = event.find(" video "); at != std::string::npos)
+        shown += std::stoi(event.substr(at + 7));
+    }
+    EXPECT_EQ(shown, video ? 200 : 0);
+    EXPECT_EQ(owner.Count("refused"), 0);
+    return lengths;
+  };
+  const std::vector<int64_t> with = talk(true);
+  ASSERT_EQ(with.size(), 10u);
+  // What was heard, `<user>`, `<assistant>`, and at most 3 pieces and `<end>`, of each turn.
+  for (size_t turn = 0; turn < with.size(); ++turn) {
+    EXPECT_LE(with[turn],
+              1 + static_cast<int64_t>(turn + 1) * (10 + 1 + 1 + 3 + 1) + kMostFrames * kPictureRows);
+  }
+}
+
 // Forks are made of SequenceState alone; this drives steps by hand.
 class ForkTest : public testing::Test {
  protected:
@@ -203,6 +250,60 @@ TEST_F(ForkTest, AForkGoesOnByItselfAndLeavesTheOriginal) {
   EXPECT_EQ(original.stream, speculation.stream);
   EXPECT_NE(Tokens(other), Tokens(original));
   EXPECT_EQ(static_cast<int64_t>(original.positions.size()), original.length());
+}
+
+// A picture that leaves: the first layer, which reads the input alone, is then as if it had never been there.
+// The keys and values of layers above have made of it what they have.
+TEST_F(ForkTest, APictureLeavesTheCacheAndForksKeepIt) {
+  const std::vector<int64_t> picture = grammar_.ImageSymbols(std::vector<int>(9, 3));
+  const std::vector<int64_t> words = {6, 9, 12, 7, 30};
+  const auto type = [&](SequenceState& state, const std::vector<int64_t>& pieces) {
+    StepItem item;
+    item.pieces = pieces;
+    Run(state, std::move(item), static_cast<int64_t>(pieces.size()));
+  };
+  const auto row = [&](const std::vector<torch::Tensor>& tensors, size_t layer, const SequenceState& state,
+                       int64_t position) {
+    return tensors[layer][state.pages.pages()[static_cast<size_t>(position / 4)]][position % 4].clone();
+  };
+  SequenceState without(&pages_, codec_);
+  SequenceState state(&pages_, codec_);
+  for (SequenceState* one : {&without, &state}) {
+    for (const int64_t code : {1, 2}) Hear(*one, code);
+  }
+  const int64_t first = state.length();
+  type(state, picture);
+  for (SequenceState* one : {&without, &state}) type(*one, words);
+  const SequenceState fork = state;
+  std::vector<torch::Tensor> of_fork;
+  for (int64_t position = 0; position < fork.length(); ++position) {
+    of_fork.push_back(row(pool_.keys, 1, fork, position));
+  }
+
+  const auto rows = static_cast<int64_t>(picture.size());
+  ASSERT_TRUE(state.Remove(first, rows, [&](const SequenceGap& gap) { model_->CloseGap(gap, pool_); }));
+  ASSERT_EQ(state.length(), without.length());
+  EXPECT_EQ(Tokens(state), Tokens(without));
+  double largest = 0;
+  for (int64_t position = 0; position < state.length(); ++position) {
+    const auto difference = [&](const std::vector<torch::Tensor>& tensors, size_t layer) {
+      return (row(tensors, layer, state, position) - row(tensors, layer, without, position))
+          .abs()
+          .max()
+          .item<double>();
+    };
+    EXPECT_LT(difference(pool_.keys, 0), 1e-5) << position;
+    EXPECT_EQ(difference(pool_.values, 0), 0.0) << position;
+    if (position < first) {
+      EXPECT_EQ(difference(pool_.keys, 1), 0.0) << position;
+    } else {
+      largest = std::max(largest, difference(pool_.values, 1));
+    }
+  }
+  EXPECT_GT(largest, 0.0) << "what was made of the picture stays";
+  for (int64_t position = 0; position < fork.length(); ++position) {
+    EXPECT_TRUE(row(pool_.keys, 1, fork, position).equal(of_fork[static_cast<size_t>(position)])) << position;
+  }
 }
 
 TEST_F(ForkTest, DroppedForksFreeTheirPages) {
