@@ -27,6 +27,9 @@ struct ImageAppend {
   uint32_t width = 0;      // of pixels
   uint32_t height = 0;
 };
+struct VideoFrame {
+  ImageAppend picture;
+};
 struct Commit {};
 struct Clear {};
 struct Cancel {};
@@ -43,8 +46,9 @@ struct ClientEvent {
   std::string event_id;
   TimePoint received;  // when its last byte had arrived
   std::variant<client_event::Unknown, client_event::SessionUpdate, client_event::AudioAppend,
-               client_event::TextAppend, client_event::ImageAppend, client_event::Commit, client_event::Clear,
-               client_event::Cancel, client_event::PlaybackPosition>
+               client_event::TextAppend, client_event::ImageAppend, client_event::VideoFrame,
+               client_event::Commit, client_event::Clear, client_event::Cancel,
+               client_event::PlaybackPosition>
       event;
 };
 

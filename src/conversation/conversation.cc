@@ -45,6 +45,7 @@ Conversation::Conversation(ConversationOptions options, const ModelDescription& 
       sink_(sink),
       ear_(std::move(ear)),
       ledger_(clock.Now()),
+      video_(model.image_side),
       sequence_(std::move(sequence)) {
   config_.draw = model_.image_side > 0;
 }
@@ -136,6 +137,7 @@ void Conversation::Configure() {
   options.endpoint_threshold = config_.turn_detection.threshold;
   options.max_response_images = config_.draw ? 1 : 0;
   options.max_response_frames = config_.max_response_seconds * model_.sample_rate / model_.frame_samples;
+  options.max_video_frames = config_.max_video_frames;
   options.sampling = config_.sampling;
   sequence_->Configure(options);
 }
@@ -160,6 +162,7 @@ Conversation::Answer Conversation::Take(const client_event::TextAppend& append, 
         field};
   }
   if (!MayMake(Move::kContent)) return ResponseUnderWay();
+  if (state_ == ConversationState::kWaiting) ShowHeldVideo();
   if (Status status = sequence_->AppendText(append.text); !status.ok()) return Refusal{status, field};
   Make(Move::kContent);
   ++content_.texts;
@@ -178,11 +181,26 @@ Conversation::Answer Conversation::Take(const client_event::ImageAppend& append,
   }
   auto decoded = DecodeImageAppend(append);
   if (auto* refusal = std::get_if<Refusal>(&decoded)) return std::move(*refusal);
+  if (state_ == ConversationState::kWaiting) ShowHeldVideo();
   if (Status status = sequence_->AppendImage(std::get<Image>(decoded)); !status.ok()) {
     return Refusal{status, field};
   }
   Make(Move::kContent);
   ++content_.images;
+  return std::nullopt;
+}
+
+// Only an open turn is worth the model's time: while none is, the newest frames are kept here.
+Conversation::Answer Conversation::Take(const client_event::VideoFrame& frame, TimePoint received) {
+  auto decoded = video_.Decode(frame, received);
+  if (auto* refusal = std::get_if<Refusal>(&decoded)) return std::move(*refusal);
+  if (state_ != ConversationState::kTyping && state_ != ConversationState::kHearing) {
+    video_.Hold(std::get<Image>(std::move(decoded)), config_.max_video_frames);
+    return std::nullopt;
+  }
+  if (Status status = sequence_->AppendVideoFrame(std::get<Image>(decoded)); !status.ok()) {
+    return Refusal{status, "video_frame.data"};
+  }
   return std::nullopt;
 }
 

@@ -20,6 +20,7 @@
 #include "conversation/server_event.h"
 #include "conversation/session_config.h"
 #include "conversation/turn_ledger.h"
+#include "conversation/video_input.h"
 
 namespace antiphon {
 
@@ -106,6 +107,7 @@ class Conversation {
   Answer Take(const client_event::AudioAppend& append, TimePoint received);
   Answer Take(const client_event::TextAppend& append, TimePoint received);
   Answer Take(const client_event::ImageAppend& append, TimePoint received);
+  Answer Take(const client_event::VideoFrame& frame, TimePoint received);
   Answer Take(const client_event::Commit& commit, TimePoint received);
   Answer Take(const client_event::Clear& clear, TimePoint received);
   Answer Take(const client_event::Cancel& cancel, TimePoint received);
@@ -122,6 +124,7 @@ class Conversation {
   void On(const InputRefused& refused);
   void On(const TurnCleared& cleared);
   void On(const RoomForFrames& room);
+  void ShowHeldVideo();
   void CheckSilence();
   bool ModelHadTimeForWords() const;
   void EndTurn(TurnEndCause cause);
@@ -151,6 +154,7 @@ class Conversation {
   InputDecoder decoder_;
   Ear ear_;
   TurnLedger ledger_;
+  VideoInput video_;
 
   // The open turn.
   bool voice_told_ = false;  // SpeechStarted was sent and SpeechStopped was not

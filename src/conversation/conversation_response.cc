@@ -22,6 +22,8 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   usage_.heard_frames = ended.heard_frames;
   usage_.input_text_pieces = ended.text_pieces;
   usage_.input_images = ended.images;
+  usage_.input_video_frames = ended.video_frames;
+  usage_.dropped_video_frames = ended.dropped_video_frames + video_.TakeDropped();
   const std::string id = "response-" + std::to_string(++responses_);
   response_ = std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_);
   sink_.Send(server_event::TurnEnded{ended.cause, ended.transcript});
@@ -82,6 +84,7 @@ void Conversation::On(const ResponseDone& done) {
   Make(Move::kResponseDone);
   BeginTurns();
   if (!content_too_late_.empty()) {
+    ShowHeldVideo();
     Make(Move::kContent);
     content_ = content_too_late_;
   }

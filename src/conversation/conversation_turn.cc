@@ -34,6 +34,7 @@ void Conversation::PassOn() {
 }
 
 void Conversation::On(const VoiceStarted& started) {
+  if (state_ == ConversationState::kWaiting) ShowHeldVideo();
   if (MayMake(Move::kVoice)) Make(Move::kVoice);
   voice_told_ = true;
   sink_.Send(server_event::SpeechStarted{started.offset});
@@ -76,6 +77,13 @@ void Conversation::On(const TurnCleared& cleared) { clears_under_way_ -= cleared
 void Conversation::On(const RoomForFrames& room) {
   frames_waiting_ -= room.frames;
   if (!heard_.empty()) PassOn();
+}
+
+// A turn opens: the model sees what there was to see before it.
+void Conversation::ShowHeldVideo() {
+  for (const Image& frame : video_.TakeHeld()) {
+    if (!sequence_->AppendVideoFrame(frame).ok()) video_.Refused();
+  }
 }
 
 void Conversation::CheckSilence() {

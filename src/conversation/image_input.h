@@ -1,4 +1,4 @@
-// Bytes of ImageAppend to a picture.
+// Bytes of ImageAppend and VideoFrame to a picture.
 #pragma once
 
 #include <variant>
@@ -13,5 +13,9 @@ namespace antiphon {
 // ".media_type", ".width" or ".height". Takes as long as a file of 16 Mi pixels takes to be decoded: some
 // hundred ms.
 std::variant<Image, Refusal> DecodeImageAppend(const client_event::ImageAppend& append);
+
+// Likewise; the field is "video_frame.data" and so on. There may be many: of files of 2 Mi pixels, some ten
+// ms each, at most.
+std::variant<Image, Refusal> DecodeVideoFrame(const client_event::VideoFrame& frame);
 
 }  // namespace antiphon

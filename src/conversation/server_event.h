@@ -73,6 +73,8 @@ struct Usage {
   int context_positions = 0;
   int input_images = 0;
   int output_images = 0;
+  int input_video_frames = 0;
+  int dropped_video_frames = 0;
 };
 // Microseconds since the session was created; 0: did not happen.
 struct LatencyLedger {

@@ -25,6 +25,7 @@ constexpr uint32_t kMinSilenceMs = 200;
 constexpr uint32_t kMaxSilenceMs = 10000;
 constexpr uint32_t kMaxTopK = 10000;
 constexpr uint32_t kMaxResponseSeconds = 60;
+constexpr uint32_t kMaxVideoFrames = 8;
 
 template <typename T>
 Refusal Bad(const std::string& field, const T& value, const std::string& limit) {
@@ -134,6 +135,10 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, bool model_draws, Se
   if (update.max_response_seconds != 0) {
     config->max_response_seconds = static_cast<int>(update.max_response_seconds);
   }
+  if (update.max_video_frames > kMaxVideoFrames) {
+    return Bad("max_video_frames", update.max_video_frames, "1 to 8, or 0 to leave it");
+  }
+  if (update.max_video_frames != 0) config->max_video_frames = static_cast<int>(update.max_video_frames);
   return std::nullopt;
 }
 

@@ -44,6 +44,7 @@ struct SessionConfig {
   TurnDetection turn_detection;
   SamplingOptions sampling;
   int max_response_seconds = 30;
+  int max_video_frames = 2;  // that stay in the model's context
 };
 
 // ---- A client's wishes as they arrived: enumerators and numbers of the wire contract, unchecked.
@@ -67,8 +68,8 @@ struct SamplingUpdate {
   uint64_t seed = 0;
 };
 
-// What is absent (or empty, or 0 for max_response_seconds) stays as it is; a message that is there replaces
-// the whole of its setting.
+// What is absent (or empty, or 0 for max_response_seconds and max_video_frames) stays as it is; a message
+// that is there replaces the whole of its setting.
 struct ConfigUpdate {
   std::vector<int> output_modalities = {};
   std::optional<AudioFormatUpdate> input_audio = std::nullopt;
@@ -76,6 +77,7 @@ struct ConfigUpdate {
   std::optional<TurnDetectionUpdate> turn_detection = std::nullopt;
   std::optional<SamplingUpdate> sampling = std::nullopt;
   uint32_t max_response_seconds = 0;
+  uint32_t max_video_frames = 0;
 };
 
 // `current` with `update` applied, or the first mistake; nothing is applied in part. Pictures may be asked

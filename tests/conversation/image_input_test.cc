@@ -75,6 +75,25 @@ TEST(ImageInputTest, NamesEveryMistake) {
   }
 }
 
+// The same rules and another name; and of pixels there may be fewer.
+TEST(ImageInputTest, VideoFramesAreTakenLikewise) {
+  const auto refused = [](client_event::ImageAppend picture) {
+    const auto taken = DecodeVideoFrame({std::move(picture)});
+    const auto* refusal = std::get_if<Refusal>(&taken);
+    return refusal == nullptr ? "" : StatusCodeName(refusal->status.code()) + (" " + refusal->field);
+  };
+  const std::string png = EncodePng(Sample()).value();
+  EXPECT_EQ(refused({png, "image/png"}), "");
+  EXPECT_EQ(refused({png, "image/gif"}), "INVALID_ARGUMENT video_frame.media_type");
+  EXPECT_EQ(refused({png.substr(0, png.size() / 2), "image/png"}), "DATA_LOSS video_frame.data");
+  EXPECT_EQ(refused({AnimatedWebp(), "image/webp"}), "INVALID_ARGUMENT video_frame.data");
+  EXPECT_EQ(refused({"abc", "image/x-rgb", 0, 1}), "OUT_OF_RANGE video_frame.width");
+  EXPECT_EQ(refused({"abc", "image/x-rgb", 1, 8193}), "OUT_OF_RANGE video_frame.height");
+  EXPECT_EQ(refused({PngClaiming(1024, 2049), "image/png"}), "OUT_OF_RANGE video_frame.data");
+  const Image full_hd = Sample(1920, 1080);
+  EXPECT_EQ(refused({JpegOf(full_hd), "image/jpeg"}), "");
+}
+
 TEST(ImageInputTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(Taken({std::string(3 * 1024 * 1024, 'x'), "image/x-rgb", 1024, 1024}).width, 1024);
   EXPECT_EQ(Taken({std::string(3 * 8192, 'x'), "image/x-rgb", 8192, 1}).width, 8192);

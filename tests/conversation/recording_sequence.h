@@ -22,6 +22,9 @@ struct SequenceRecord {
   std::vector<Frame> frames;
   std::vector<std::string> texts;
   std::vector<Image> images;
+  std::vector<Image> video;
+  size_t texts_at_video = 0;  // how many texts there were when the first frame of video came; likewise
+  size_t frames_at_video = 0;
   std::vector<TurnEndCause> ends;
   int clears = 0;
   int cancels = 0;
@@ -52,6 +55,15 @@ class RecordingSequence final : public Sequence {
   Status AppendImage(const Image& image) override {
     if (record_->append_result.ok()) record_->images.push_back(image);
     return record_->append_result;
+  }
+  Status AppendVideoFrame(const Image& image) override {
+    if (!record_->append_result.ok()) return record_->append_result;
+    if (record_->video.empty()) {
+      record_->texts_at_video = record_->texts.size();
+      record_->frames_at_video = record_->frames.size();
+    }
+    record_->video.push_back(image);
+    return OkStatus();
   }
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }
   void ClearTurn() override { ++record_->clears; }

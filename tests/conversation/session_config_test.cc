@@ -109,7 +109,8 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
                                             .output_audio = {{2, 48000}},
                                             .turn_detection = {{1, 0.999f, 10000}},
                                             .sampling = {{2.0f, 10000, 1.0f, 2.0f, UINT64_MAX}},
-                                            .max_response_seconds = 60});
+                                            .max_response_seconds = 60,
+                                            .max_video_frames = 8});
   EXPECT_FALSE(config.speak);
   EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kPcm16, 16000}));
   EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000}));
@@ -117,6 +118,8 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(config.sampling.top_k, 10000);
   EXPECT_EQ(config.sampling.seed, UINT64_MAX);
   EXPECT_EQ(config.max_response_seconds, 60);
+  EXPECT_EQ(config.max_video_frames, 8);
+  EXPECT_EQ(Applied(config, {}).max_video_frames, 8);
   EXPECT_TRUE(Applied(config, {.output_modalities = {2}}).speak) << "speech always comes with its text";
 }
 
