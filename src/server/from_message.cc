@@ -26,6 +26,7 @@ ConfigUpdate From(const v1::SessionConfig& config) {
   }
   if (config.has_sampling()) update.sampling = From(config.sampling());
   update.max_response_seconds = config.max_response_seconds();
+  update.max_video_frames = config.max_video_frames();
   return update;
 }
 
@@ -68,6 +69,13 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
       event.event = client_event::ImageAppend{std::move(*append->mutable_data()),
                                               std::move(*append->mutable_media_type()), append->width(),
                                               append->height()};
+      break;
+    }
+    case v1::ClientEvent::kVideoFrame: {
+      v1::VideoFrame* frame = message.mutable_video_frame();
+      event.event = client_event::VideoFrame{{std::move(*frame->mutable_data()),
+                                              std::move(*frame->mutable_media_type()), frame->width(),
+                                              frame->height()}};
       break;
     }
     case v1::ClientEvent::kCommit:

@@ -31,6 +31,7 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   sampling->set_repetition_penalty(config.sampling.repetition_penalty);
   sampling->set_seed(config.sampling.seed);
   message->set_max_response_seconds(static_cast<uint32_t>(config.max_response_seconds));
+  message->set_max_video_frames(static_cast<uint32_t>(config.max_video_frames));
 }
 
 v1::TurnEnded::Cause ToMessage(TurnEndCause cause) {
@@ -113,6 +114,8 @@ struct ResponseFiller {
     usage->set_context_positions(static_cast<uint32_t>(event.usage.context_positions));
     usage->set_input_images(static_cast<uint32_t>(event.usage.input_images));
     usage->set_output_images(static_cast<uint32_t>(event.usage.output_images));
+    usage->set_input_video_frames(static_cast<uint32_t>(event.usage.input_video_frames));
+    usage->set_dropped_video_frames(static_cast<uint32_t>(event.usage.dropped_video_frames));
     v1::LatencyLedger* ledger = done->mutable_ledger();
     ledger->set_last_speech_received_us(event.ledger.last_speech_received_us);
     ledger->set_endpoint_decided_us(event.ledger.endpoint_decided_us);

@@ -128,12 +128,17 @@ TEST(MutationTest, ClientEvents) {
     e->mutable_image_append()->set_data(EncodePng(Sample(8, 8)).value());
     e->mutable_image_append()->set_media_type("image/png");
   });
+  const std::string frame = ClientRecord([](auto* e) {
+    e->mutable_video_frame()->set_data(EncodePng(Sample(8, 8)).value());
+    e->mutable_video_frame()->set_media_type("image/png");
+  });
   const std::string settings = ClientRecord([](auto* e) {
     auto* config = e->mutable_session_update()->mutable_config();
     config->add_output_modalities(v1::MODALITY_IMAGE);
     config->mutable_input_audio()->set_sample_rate(16'000);
     config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
     config->mutable_sampling()->set_top_p(0.5f);
+    config->set_max_video_frames(3);
   });
   std::string speech;
   const std::vector<float> voice = Voice(600, 24'000);
@@ -145,14 +150,15 @@ TEST(MutationTest, ClientEvents) {
   const std::string drawing = Record(7, "") + Record(7, "") + Record(8, "") + Record(7, "") +
                               Record(6, "\x10") + Record(7, "") + Record(7, "");
   const std::string end(1, '\0');
-  Fuzz(
-      HandleClientEvents,
-      {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(9, end) + text +
-           clear,
-       settings + picture + picture + commit + cancel + Record(4, "\x01") + drawing + Record(9, end) + speech,
-       speech + picture + Record(4, end) + Record(6, "\x10") + cancel + speech + Record(9, end) + commit,
-       speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},
-      400);
+  Fuzz(HandleClientEvents,
+       {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(9, end) + text +
+            clear,
+        settings + frame + frame + picture + frame + picture + commit + cancel + Record(4, "\x01") + drawing +
+            Record(9, end) + speech,
+        frame + speech + picture + frame + Record(4, end) + frame + Record(6, "\x10") + cancel + speech +
+            Record(9, end) + commit,
+        speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},
+       400);
 }
 
 }  // namespace

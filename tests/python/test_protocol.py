@@ -178,6 +178,8 @@ def check_picture(pb, stub, sees):
         print(f"picture: {error.message}")
     call.put(image_append=pb.ImageAppend(data=PNG, media_type="image/png"))
     assert call.read_until("error").field.startswith("image_append")
+    call.put(video_frame=pb.VideoFrame(data=PNG, media_type="image/png"))
+    assert call.read_until("error").field.startswith("video_frame")
     call.end()
     assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
 

@@ -24,6 +24,8 @@ struct FakeEngine::State {
   int texts = 0;  // AppendText calls in `text`
   int images = 0;
   std::string sizes;  // of the images
+  int video = 0;      // frames since the last turn ended
+  int newest = -1;    // what it shows; -1: there was none
   bool responding = false;
   bool cancelled = false;
   std::vector<std::string> pieces;
@@ -54,6 +56,7 @@ struct FakeEngine::State {
                             : std::vector<std::string>{"you ", "said ", text};
       if (images > 0) pieces.push_back(" and " + sizes);
     }
+    if (newest >= 0) pieces.push_back(" now " + std::to_string(newest));
     wants_picture = options.max_response_images > 0 && text.find("draw") != std::string::npos;
     rows_told = -1;
     level = static_cast<float>(std::atoi(transcript.c_str() + transcript.rfind(' ') + 1)) / 100.0f;
@@ -61,7 +64,8 @@ struct FakeEngine::State {
     cancelled = false;
     pieces_said = 0;
     frames_said = 0;
-    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now()});
+    Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now(),
+                  std::exchange(video, 0), 0});
   }
 
   void Forget() {
@@ -144,6 +148,13 @@ class FakeEngine::FakeSequence final : public Sequence {
       if (state->responding) return;
       if (state->images++ > 0) state->sizes += " ";
       state->sizes += size;
+    });
+    return OkStatus();
+  }
+  Status AppendVideoFrame(const Image& image) override {
+    engine_->Post([state = state_, level = static_cast<int>(image.rgb.at(0))] {
+      ++state->video;
+      state->newest = level;
     });
     return OkStatus();
   }

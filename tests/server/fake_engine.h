@@ -31,7 +31,8 @@ struct FakeEngineOptions {
 // A typed turn "blue 7" is answered "you said blue 7", word by word, and with frames of the constant level
 // 0.07 (the number that ends the text, in hundredths). In a spoken turn the third frame brings the words
 // "some words" to light, and frames_of_turn of them end it; it is answered "i heard you". Pictures are
-// answered with their sizes: "i saw 40x24", or " and 40x24" behind the rest. A typed turn with the word
+// answered with their sizes: "i saw 40x24", or " and 40x24" behind the rest; video with the first byte of the
+// newest frame's pixels, as in " now 200". A typed turn with the word
 // "draw" in it gets a picture, whose rows come between the frames of speech, if pictures are wanted.
 class FakeEngine final : public Engine {
  public:

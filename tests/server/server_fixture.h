@@ -51,6 +51,14 @@ class TestCall {
     event.mutable_image_append()->set_height(height);
     return Send(event);
   }
+  bool SendVideo(std::string data, const std::string& media_type, uint32_t width = 0, uint32_t height = 0) {
+    v1::ClientEvent event;
+    event.mutable_video_frame()->set_data(std::move(data));
+    event.mutable_video_frame()->set_media_type(media_type);
+    event.mutable_video_frame()->set_width(width);
+    event.mutable_video_frame()->set_height(height);
+    return Send(event);
+  }
   bool Commit() {
     v1::ClientEvent event;
     event.mutable_commit();
