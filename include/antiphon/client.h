@@ -52,6 +52,7 @@ struct SessionSettings {
   std::optional<TurnDetection> turn_detection{};
   std::optional<SamplingOptions> sampling{};
   std::optional<int> max_response_seconds{};  // of speech, 1 to 60
+  std::optional<int> max_video_frames{};      // the latest that stay in the model's context, 1 to 8
 };
 
 // A session as the server accepted it.
@@ -121,6 +122,8 @@ struct Usage {
   int context_positions = 0;
   int input_images = 0;
   int output_images = 0;
+  int input_video_frames = 0;
+  int dropped_video_frames = 0;
 };
 // A turn on the server's clock, microseconds since the session was created; 0 for what did not happen.
 struct LatencyLedger {
@@ -207,6 +210,10 @@ class Conversation {
   // most 3 MiB.
   virtual Status AppendImage(const ImageFile& file) = 0;
   virtual Status AppendImage(const Image& image) = 0;
+  // A frame of what the user's camera sees, at any time, at most 5 a second; otherwise as AppendImage, but of
+  // at most 2 Mi pixels.
+  virtual Status SendVideoFrame(const ImageFile& file) = 0;
+  virtual Status SendVideoFrame(const Image& image) = 0;
   // Ends the user's turn and asks for the response.
   virtual Status Commit() = 0;
   // Stops the response under way.

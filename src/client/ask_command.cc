@@ -10,6 +10,7 @@
 #include "client/answer_files.h"
 #include "client/image_file.h"
 #include "client/report.h"
+#include "client/video_stream.h"
 #include "media/wav.h"
 
 namespace antiphon::client {
@@ -56,10 +57,22 @@ Result<std::vector<Question>> ReadQuestions(const std::vector<Item>& items) {
   return questions;
 }
 
+Result<std::vector<ImageFile>> ReadFrames(const std::vector<std::string>& paths) {
+  std::vector<ImageFile> frames;
+  for (const std::string& path : paths) {
+    Result<ImageFile> frame = ReadImageFile(path, kMaxVideoPixels);
+    if (!frame.ok()) return frame.status();
+    frames.push_back(std::move(*frame));
+  }
+  return frames;
+}
+
 Status Converse(const AskCommand& command, Progress* progress) {
   // The files first: a wrong name should not cost anybody a session.
   Result<std::vector<Question>> questions = ReadQuestions(command.items);
   if (!questions.ok()) return questions.status();
+  Result<std::vector<ImageFile>> frames = ReadFrames(command.video);
+  if (!frames.ok()) return frames.status();
   Result<std::unique_ptr<Client>> client = Client::Connect(command.server, {});
   if (!client.ok()) return client.status();
   std::chrono::milliseconds retry_after{0};
@@ -72,7 +85,10 @@ Status Converse(const AskCommand& command, Progress* progress) {
   AskOptions options;
   options.real_time = !command.fast;
   options.timeout = command.timeout;
+  VideoStream video(**conversation, *std::move(frames), command.video_fps);
   for (const Question& question : *questions) {
+    // Words take no time to type: without this they would come before what they are about.
+    if (std::holds_alternative<TypedQuestion>(question)) video.AwaitEnd();
     // A person hears the answer out before asking on.
     if (options.real_time && !progress->answers.empty()) {
       std::this_thread::sleep_until(progress->answers.back().playback_end);

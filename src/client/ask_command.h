@@ -13,9 +13,11 @@ namespace antiphon::client {
 
 struct AskCommand {
   std::string server;
-  std::vector<Item> items;  // in the order given; pictures belong to the question behind them
-  std::string out_audio;    // empty: not written
-  std::string out_image;    // empty: not written
+  std::vector<Item> items;         // in the order given; pictures belong to the question behind them
+  std::vector<std::string> video;  // files of frames, in the order given
+  double video_fps = 5;            // 0.1 to 5
+  std::string out_audio;           // empty: not written
+  std::string out_image;           // empty: not written
   bool fast = false;
   bool write = false;
   bool opus = false;

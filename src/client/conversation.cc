@@ -16,6 +16,36 @@ constexpr size_t kMaxTextBytes = 4000;
 constexpr size_t kMaxImageBytes = 3 * 1024 * 1024;
 constexpr int kMaxImageSide = 8192;
 
+// Of an ImageAppend or a VideoFrame.
+template <typename Message>
+Status Fill(const ImageFile& file, Message* message) {
+  if (file.bytes.empty() || file.bytes.size() > kMaxImageBytes) {
+    return InvalidArgument("the picture has " + std::to_string(file.bytes.size()) +
+                           " bytes, must have 1 to " + std::to_string(kMaxImageBytes));
+  }
+  message->set_data(file.bytes);
+  message->set_media_type(file.media_type);
+  return OkStatus();
+}
+
+template <typename Message>
+Status Fill(const Image& image, Message* message) {
+  const bool sides =
+      image.width >= 1 && image.height >= 1 && image.width <= kMaxImageSide && image.height <= kMaxImageSide;
+  if (!sides || image.rgb.size() > kMaxImageBytes ||
+      image.rgb.size() != 3 * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
+    return InvalidArgument("a picture of " + std::to_string(image.width) + " x " +
+                           std::to_string(image.height) + " pixels and " + std::to_string(image.rgb.size()) +
+                           " bytes; sides must be 1 to 8192, bytes 3 a pixel and at most " +
+                           std::to_string(kMaxImageBytes));
+  }
+  message->set_data(image.rgb.data(), image.rgb.size());
+  message->set_media_type("image/x-rgb");
+  message->set_width(static_cast<uint32_t>(image.width));
+  message->set_height(static_cast<uint32_t>(image.height));
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Conversation>> StreamConversation::Open(std::shared_ptr<grpc::Channel> channel,
@@ -109,32 +139,26 @@ Status StreamConversation::AppendText(const std::string& text) {
 }
 
 Status StreamConversation::AppendImage(const ImageFile& file) {
-  if (file.bytes.empty() || file.bytes.size() > kMaxImageBytes) {
-    return InvalidArgument("the picture has " + std::to_string(file.bytes.size()) +
-                           " bytes, must have 1 to " + std::to_string(kMaxImageBytes));
-  }
   v1::ClientEvent event;
-  event.mutable_image_append()->set_data(file.bytes);
-  event.mutable_image_append()->set_media_type(file.media_type);
+  if (Status status = Fill(file, event.mutable_image_append()); !status.ok()) return status;
   return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 
 Status StreamConversation::AppendImage(const Image& image) {
-  const bool sides =
-      image.width >= 1 && image.height >= 1 && image.width <= kMaxImageSide && image.height <= kMaxImageSide;
-  if (!sides || image.rgb.size() > kMaxImageBytes ||
-      image.rgb.size() != 3 * static_cast<size_t>(image.width) * static_cast<size_t>(image.height)) {
-    return InvalidArgument("a picture of " + std::to_string(image.width) + " x " +
-                           std::to_string(image.height) + " pixels and " + std::to_string(image.rgb.size()) +
-                           " bytes; sides must be 1 to 8192, bytes 3 a pixel and at most " +
-                           std::to_string(kMaxImageBytes));
-  }
   v1::ClientEvent event;
-  v1::ImageAppend& append = *event.mutable_image_append();
-  append.set_data(image.rgb.data(), image.rgb.size());
-  append.set_media_type("image/x-rgb");
-  append.set_width(static_cast<uint32_t>(image.width));
-  append.set_height(static_cast<uint32_t>(image.height));
+  if (Status status = Fill(image, event.mutable_image_append()); !status.ok()) return status;
+  return stream_.Send(std::move(event), Stream::Room::kInput);
+}
+
+Status StreamConversation::SendVideoFrame(const ImageFile& file) {
+  v1::ClientEvent event;
+  if (Status status = Fill(file, event.mutable_video_frame()); !status.ok()) return status;
+  return stream_.Send(std::move(event), Stream::Room::kInput);
+}
+
+Status StreamConversation::SendVideoFrame(const Image& image) {
+  v1::ClientEvent event;
+  if (Status status = Fill(image, event.mutable_video_frame()); !status.ok()) return status;
   return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 

@@ -32,6 +32,8 @@ class StreamConversation final : public Conversation, private StreamSink {
   Status AppendText(const std::string& text) override;
   Status AppendImage(const ImageFile& file) override;
   Status AppendImage(const Image& image) override;
+  Status SendVideoFrame(const ImageFile& file) override;
+  Status SendVideoFrame(const Image& image) override;
   Status Commit() override;
   Status Cancel() override;
   Status Clear() override;

@@ -9,9 +9,9 @@
 namespace antiphon::client {
 namespace {
 
-// Those of the wire (ImageAppend).
-constexpr ImageLimits kLimits{
-    .max_bytes = 3 * 1024 * 1024, .max_side = 8192, .max_pixels = int64_t{16} * 1024 * 1024};
+// Those of the wire.
+constexpr size_t kMaxBytes = 3 * 1024 * 1024;
+constexpr int kMaxSide = 8192;
 
 // Empty for bytes of another kind.
 std::string_view MediaTypeOf(std::string_view bytes) {
@@ -23,17 +23,19 @@ std::string_view MediaTypeOf(std::string_view bytes) {
 
 }  // namespace
 
-Result<ImageFile> ReadImageFile(const std::string& path) {
+Result<ImageFile> ReadImageFile(const std::string& path, int64_t max_pixels) {
   std::ifstream file(path, std::ios::binary);
   ImageFile image;
-  image.bytes.resize(kLimits.max_bytes + 1);
+  image.bytes.resize(kMaxBytes + 1);
   file.read(image.bytes.data(), static_cast<std::streamsize>(image.bytes.size()));
   if (!file.is_open() || file.bad()) return NotFound(path + " cannot be read");
   if (file.good()) return OutOfRange(path + " is larger than 3 MiB");
   image.bytes.resize(static_cast<size_t>(file.gcount()));
   image.media_type = MediaTypeOf(image.bytes);
   if (image.media_type.empty()) return InvalidArgument(path + " is no PNG, JPEG or WebP file");
-  const Result<Image> decoded = DecodeImage(image.bytes, image.media_type, kLimits);
+  const Result<Image> decoded =
+      DecodeImage(image.bytes, image.media_type,
+                  {.max_bytes = kMaxBytes, .max_side = kMaxSide, .max_pixels = max_pixels});
   if (!decoded.ok()) return Status(decoded.status().code(), path + ": " + decoded.status().message());
   return image;
 }

@@ -88,6 +88,17 @@ CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
                      "A picture for the question behind it: a PNG, JPEG or WebP file; repeatable; a question "
                      "of its own if none is behind it")
                  ->type_name("FILE"));
+  command
+      ->add_option(
+          "--video", ask->video,
+          "A frame of video: a PNG, JPEG or WebP file; repeatable; sent one after the other from the "
+          "start, while spoken questions are asked and before typed ones")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("FILE");
+  command->add_option("--video-fps", ask->video_fps, "Frames of video a second, 0.1 to 5")
+      ->check(CLI::Range(0.1, 5.0))
+      ->capture_default_str();
   AddCommon(command, ask);
   command->add_option("--out-audio", ask->out_audio, "Write the spoken answers to this WAV file")
       ->type_name("FILE");

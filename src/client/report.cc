@@ -122,7 +122,9 @@ json TurnJson(const Answer& answer) {
             {"spoken_frames", usage.spoken_frames},
             {"context_positions", usage.context_positions},
             {"input_images", usage.input_images},
-            {"output_images", usage.output_images}}}};
+            {"output_images", usage.output_images},
+            {"input_video_frames", usage.input_video_frames},
+            {"dropped_video_frames", usage.dropped_video_frames}}}};
 }
 
 json ModelJson(const ModelInfo& model) {

@@ -44,10 +44,11 @@ Result<WireBody> FromWire(v1::TurnEnded&& wire) {
 }
 
 Usage FromWire(const v1::Usage& wire) {
-  return {static_cast<int>(wire.heard_frames()),       static_cast<int>(wire.input_text_pieces()),
-          static_cast<int>(wire.output_text_pieces()), static_cast<int>(wire.spoken_frames()),
-          static_cast<int>(wire.context_positions()),  static_cast<int>(wire.input_images()),
-          static_cast<int>(wire.output_images())};
+  return {static_cast<int>(wire.heard_frames()),        static_cast<int>(wire.input_text_pieces()),
+          static_cast<int>(wire.output_text_pieces()),  static_cast<int>(wire.spoken_frames()),
+          static_cast<int>(wire.context_positions()),   static_cast<int>(wire.input_images()),
+          static_cast<int>(wire.output_images()),       static_cast<int>(wire.input_video_frames()),
+          static_cast<int>(wire.dropped_video_frames())};
 }
 
 LatencyLedger FromWire(const v1::LatencyLedger& wire) {
@@ -174,6 +175,9 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
   if (settings.max_response_seconds) {
     wire->set_max_response_seconds(static_cast<uint32_t>(*settings.max_response_seconds));
   }
+  if (settings.max_video_frames) {
+    wire->set_max_video_frames(static_cast<uint32_t>(*settings.max_video_frames));
+  }
 }
 
 SessionSettings FromWire(const v1::SessionConfig& wire) {
@@ -187,6 +191,7 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
   settings.sampling = SamplingOptions{sampling.temperature(), static_cast<int>(sampling.top_k()),
                                       sampling.top_p(), sampling.repetition_penalty(), sampling.seed()};
   settings.max_response_seconds = static_cast<int>(wire.max_response_seconds());
+  settings.max_video_frames = static_cast<int>(wire.max_video_frames());
   return settings;
 }
 

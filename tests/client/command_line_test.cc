@@ -284,6 +284,54 @@ TEST_F(CommandLineTest, PicturesGoWithTheQuestionBehindThem) {
   EXPECT_EQ(order, "first commit image/png image/png second commit image/png commit ");
 }
 
+TEST_F(CommandLineTest, VideoIsSentBeforeATypedQuestion) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const std::string frames = " --video " + ImageAt("a.png", 3, 2) + " --video " + ImageAt("b.png", 4, 2) +
+                             " --video " + ImageAt("c.png", 5, 2);
+  const Outcome run = Antiphon("ask --write --json --text look" + frames + " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_EQ(json::parse(run.out)["usage"]["input_video_frames"], 0) << "the scripted server counts none";
+  ASSERT_TRUE(server.WaitForCalls(1));
+  std::string order;
+  std::vector<std::chrono::steady_clock::time_point> times;
+  for (const auto& message : server.received()) {
+    if (message.event.has_video_frame()) {
+      order += "frame ";
+      times.push_back(message.at);
+    }
+    if (message.event.has_text_append()) order += "text ";
+  }
+  EXPECT_EQ(order, "frame frame frame text ");
+  ASSERT_EQ(times.size(), 3u);
+  EXPECT_GE(times[2] - times[0], std::chrono::milliseconds(250)) << "5 a second";
+}
+
+TEST_F(CommandLineTest, VideoGoesOnWhileASpokenQuestionIsAsked) {
+  const ScriptedServer server(AnsweringScript(kRate));
+  const std::string frames =
+      " --video-fps 5 --video " + ImageAt("a.png", 3, 2) + " --video " + ImageAt("b.png", 4, 2);
+  const Outcome run = Antiphon("ask --audio " + ToneFile("tone.wav", kRate, 1, 1, 16) + frames +
+                               " --server " + server.target());
+  EXPECT_EQ(run.exit_status, 0) << run.err;
+  ASSERT_TRUE(server.WaitForCalls(1));
+  std::string order;
+  for (const auto& message : server.received()) {
+    if (message.event.has_video_frame()) order += "frame ";
+    if (message.event.has_audio_append() && !order.ends_with("audio ")) order += "audio ";
+  }
+  EXPECT_EQ(order, "frame audio frame audio ");
+}
+
+TEST_F(CommandLineTest, WrongVideoIsRefusedBeforeTheServerIsAsked) {
+  const std::string frame = ImageAt("a.png", 3, 2);
+  EXPECT_EQ(Antiphon("ask --text x --video " + frame + " --video-fps 6 --server 127.0.0.1:1").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --video " + frame + " --server 127.0.0.1:1").exit_status, 2)
+      << "there is no question";
+  const Outcome run = Antiphon("ask --text x --video " + Path("missing.png") + " --server 127.0.0.1:1");
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.err, HasSubstr("missing.png"));
+}
+
 TEST_F(CommandLineTest, PicturesOfAnswersAreWritten) {
   const ScriptedServer server(AnsweringScript(kRate));
   Outcome run = Antiphon("ask --text 'draw a' --text x --text 'draw b' --out-image " + Path("p.png") +

@@ -39,6 +39,26 @@ TEST(ImageTest, SendsFilesAndPixels) {
   EXPECT_EQ(images[1].image_append().height(), 1u);
 }
 
+TEST(ImageTest, SendsVideoFrames) {
+  const ScriptedServer server(AfterCreation([](Call&) {}));
+  const auto conversation = OpenOn(server, {.settings = {.max_video_frames = 3}});
+  ASSERT_TRUE(conversation->SendVideoFrame(ImageFile{"bytes", "image/webp"}).ok());
+  ASSERT_TRUE(conversation->SendVideoFrame(Image{.width = 1, .height = 2, .rgb = {1, 2, 3, 4, 5, 6}}).ok());
+  EXPECT_EQ(conversation->SendVideoFrame(ImageFile{"", "image/png"}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(conversation->SendVideoFrame(Image{.width = 2, .height = 2, .rgb = {1}}).code(),
+            StatusCode::kInvalidArgument);
+  ASSERT_TRUE(conversation->FinishInput().ok());
+  const auto frames = Received(server, v1::ClientEvent::kVideoFrame);
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[0].video_frame().data(), "bytes");
+  EXPECT_EQ(frames[0].video_frame().media_type(), "image/webp");
+  EXPECT_EQ(frames[1].video_frame().data(), "\1\2\3\4\5\6");
+  EXPECT_EQ(frames[1].video_frame().media_type(), "image/x-rgb");
+  EXPECT_EQ(frames[1].video_frame().width(), 1u);
+  EXPECT_EQ(frames[1].video_frame().height(), 2u);
+  EXPECT_EQ(server.received().at(0).event.session_update().config().max_video_frames(), 3u);
+}
+
 TEST(ImageTest, RefusesWhatTheServerWould) {
   const ScriptedServer server(AfterCreation([](Call&) {}));
   const auto conversation = OpenOn(server);
