@@ -96,7 +96,9 @@ double StreamGrammar::EndpointProbability(std::span<const float> logits) const {
 }
 
 int64_t StreamGrammar::ChooseHearing(std::span<const float> logits, float threshold) const {
-  if (threshold < 1.0f && EndpointProbability(logits) > threshold) return symbols_.assistant;
+  const double over = EndpointProbability(logits);
+  if (threshold < 1.0f && over > threshold) return symbols_.assistant;
+  if (over > 0.5) return symbols_.pad;
   return ArgMax(logits, allowed(SymbolRule::kHearing));
 }
 

@@ -122,7 +122,8 @@ class StreamGrammar {
   std::vector<int64_t> ImageSymbols(std::span<const int> codes) const;
 
   // The symbol a heard frame writes, given its logits [vocab_size]: `<assistant>` if its probability is above
-  // `threshold` (1 or more: never), else the likeliest of `<pad>` and the text pieces. A transcript is never
+  // `threshold` (1 or more: never); else `<pad>` if it is above one half, for no word is due when the turn is
+  // more likely over than not; else the likeliest of `<pad>` and the text pieces. A transcript is never
   // sampled.
   int64_t ChooseHearing(std::span<const float> logits, float threshold) const;
   // The softmax probability of `<assistant>` in `logits`.

@@ -229,9 +229,11 @@ TEST_F(StreamGrammarTest, TheTurnEndsOnlyAboveTheThreshold) {
   const double probability = grammar_.EndpointProbability(logits);
   EXPECT_NEAR(probability, 1.0 / (1.0 + std::exp(-2.0)), 1e-6);
   EXPECT_EQ(grammar_.ChooseHearing(logits, 0.87f), kAssistant);
-  EXPECT_EQ(grammar_.ChooseHearing(logits, 0.89f), 7) << "the likeliest of the others";
+  EXPECT_EQ(grammar_.ChooseHearing(logits, 0.89f), kPad) << "no word is due";
   logits[kAssistant] = 60.0f;
-  EXPECT_EQ(grammar_.ChooseHearing(logits, 1.0f), 7) << "1 means never";
+  EXPECT_EQ(grammar_.ChooseHearing(logits, 1.0f), kPad) << "1 means never";
+  logits[kAssistant] = -0.1f;  // less than one half
+  EXPECT_EQ(grammar_.ChooseHearing(logits, 0.89f), 7) << "the likeliest of the others";
 }
 
 TEST_F(StreamGrammarTest, HearingNeverWritesAnotherControlSymbol) {

@@ -331,7 +331,9 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
         spoken = dict(zip(speaking, codes.tolist())) if speaking else {}
         for n, b in enumerate(active):
             position = positions[n]
-            best = {0: pad, 1: best_hearing[n], 2: best_answering[n], 3: pad, 4: best_answering[n], 5: image_end}[position.phase]
+            # No word is due when the turn is more likely over than not, and may not be ended.
+            word = pad if probability[n] > 0.5 else best_hearing[n]
+            best = {0: pad, 1: word, 2: best_answering[n], 3: pad, 4: best_answering[n], 5: image_end}[position.phase]
             frame = spoken.get(n)
             if record:
                 position.logits = logits[n].clone()
