@@ -5,6 +5,7 @@ namespace {
 
 thread_local bool forced_aten = false;
 thread_local const SimdLoops* forced_loops = nullptr;
+thread_local const Int8Loops* forced_int8_loops = nullptr;
 
 }  // namespace
 
@@ -12,15 +13,21 @@ bool UseCpuLoops(const torch::Tensor& x) { return x.is_cpu() && !forced_aten; }
 
 const SimdLoops& CpuLoops() { return forced_loops != nullptr ? *forced_loops : BestLoops(); }
 
-KernelFormGuard::KernelFormGuard(bool aten, const SimdLoops* loops)
-    : outer_aten_(forced_aten), outer_loops_(forced_loops) {
+const Int8Loops& CpuInt8Loops() {
+  return forced_int8_loops != nullptr ? *forced_int8_loops : BestInt8Loops();
+}
+
+KernelFormGuard::KernelFormGuard(bool aten, const SimdLoops* loops, const Int8Loops* int8_loops)
+    : outer_aten_(forced_aten), outer_loops_(forced_loops), outer_int8_loops_(forced_int8_loops) {
   forced_aten = aten;
   forced_loops = loops;
+  forced_int8_loops = int8_loops;
 }
 
 KernelFormGuard::~KernelFormGuard() {
   forced_aten = outer_aten_;
   forced_loops = outer_loops_;
+  forced_int8_loops = outer_int8_loops_;
 }
 
 }  // namespace antiphon

@@ -3,15 +3,20 @@
 
 #include <torch/types.h>
 
+#include "kernels/weight_matrix.h"
+
 namespace antiphon {
 
-// x W^T: x [n, in] float32, weight [out, in] float32 or bfloat16 (expanded on the way; sums are float32 in
-// either case). Returns [n, out] float32. On the CPU a row of the result is the same to the bit whatever the
-// other rows are. All kernels: tensors are contiguous and on one device; one thread, the caller's; no
-// autograd.
-torch::Tensor Linear(const torch::Tensor& x, const torch::Tensor& weight);
+// x W^T: x [n, in] float32, weight [out, in]. Returns [n, out] float32. bfloat16 weights are expanded on the
+// way and sums are float32. With int8 weights x is rounded to 16 bits on the CPU, a block of 512 of a row at
+// a time (kernels/int8_loops.h: a row that holds a NaN or an infinity becomes NaN), and the result is the
+// same to the bit on every kind of CPU; the plain-ATen form computes with the float32 matrix that the weights
+// stand for. On the CPU a row of the result is the same to the bit whatever the other rows are, and on
+// however many threads: a large product is shared with the caller's ThreadTeamScope, if it has one. All
+// kernels: tensors are contiguous and on one device; no autograd.
+torch::Tensor Linear(const torch::Tensor& x, const WeightMatrix& weight);
 
 // sum += x W^T; sum [n, out] float32.
-void AddLinear(const torch::Tensor& x, const torch::Tensor& weight, torch::Tensor* sum);
+void AddLinear(const torch::Tensor& x, const WeightMatrix& weight, torch::Tensor* sum);
 
 }  // namespace antiphon

@@ -22,12 +22,16 @@ struct PagedRows {
 struct SimdLoops {
   const char* name;
 
-  // y[r, o] = (add ? y[r, o] : 0) + sum over i of x[r, i] w[o, i]; x [rows, in], w [out, in], y [rows, out].
-  // `scratch` is rows * (in rounded up to a multiple of 32) floats.
-  void (*linear_bf16)(const float* x, int64_t rows, const uint16_t* w, int64_t in, int64_t out, bool add,
-                      float* scratch, float* y);
-  void (*linear_f32)(const float* x, int64_t rows, const float* w, int64_t in, int64_t out, bool add,
-                     float* scratch, float* y);
+  // Products in two parts: x [rows, in] is arranged, then multiplied. Arranged rows are rows * (in rounded up
+  // to a multiple of 32) floats.
+  void (*arrange_bf16)(const float* x, int64_t rows, int64_t in, float* arranged);
+  void (*arrange_f32)(const float* x, int64_t rows, int64_t in, float* arranged);
+  // y[r, o] = (add ? y[r, o] : 0) + sum over i of x[r, i] w[o, i] for o in [first, last); w [out, in], y
+  // [rows, out].
+  void (*multiply_bf16)(const float* arranged, int64_t rows, const uint16_t* w, int64_t in, int64_t out,
+                        int64_t first, int64_t last, bool add, float* y);
+  void (*multiply_f32)(const float* arranged, int64_t rows, const float* w, int64_t in, int64_t out,
+                       int64_t first, int64_t last, bool add, float* y);
 
   // y = x / sqrt(mean(x^2) + eps) * weight, a row at a time; x, y [rows, width].
   void (*rms_norm)(const float* x, int64_t rows, int64_t width, const float* weight, float eps, float* y);

@@ -11,7 +11,8 @@ namespace {
 }  // namespace
 
 const SimdLoops& PortableLoops() {
-  static constexpr SimdLoops kLoops = {"portable", LinearBf16, LinearF32, RmsNorm, SwiGlu, Attend};
+  static constexpr SimdLoops kLoops = {"portable",  ArrangeBf16, ArrangeF32, MultiplyBf16,
+                                       MultiplyF32, RmsNorm,     SwiGlu,     Attend};
   return kLoops;
 }
 

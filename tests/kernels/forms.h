@@ -19,6 +19,14 @@ inline std::vector<const SimdLoops*> RunnableLoops() {
   return all;
 }
 
+inline std::vector<const Int8Loops*> RunnableInt8Loops() {
+  std::vector<const Int8Loops*> all = {&PortableInt8Loops()};
+  for (const Int8Loops* loops : {Avx2Int8Loops(), Avx512Int8Loops(), Avx512VnniInt8Loops()}) {
+    if (loops != nullptr) all.push_back(loops);
+  }
+  return all;
+}
+
 // Normally distributed, the same for the same seed.
 inline torch::Tensor Noise(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::detail::createCPUGenerator(seed), torch::TensorOptions().dtype(torch::kFloat));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/thread_team.h"
 #include "tests/kernels/forms.h"
 
 namespace antiphon {
@@ -59,6 +60,26 @@ TEST(Linear, ARowDoesNotDependOnItsBatch) {
           }
         }
       }
+    }
+  }
+}
+
+// 1.6 to 6.5 MB of weights, more than one thread keeps for itself; neither size is a multiple of anything.
+TEST(Linear, ThreadsDoNotChangeABit) {
+  const torch::Tensor floats = Noise({2003, 811}, 1);
+  const torch::Tensor x = Noise({5, 811}, 2);
+  ThreadTeam team(3);
+  for (const WeightMatrix& weight :
+       {WeightMatrix(floats), WeightMatrix(floats.to(torch::kBFloat16)), QuantizeRows(floats)}) {
+    for (const int64_t rows : {1, 5}) {
+      const torch::Tensor alone = Linear(x.narrow(0, 0, rows), weight);
+      const ThreadTeamScope scope(&team);
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        EXPECT_TRUE(Linear(x.narrow(0, 0, rows), weight).equal(alone)) << weight.values.scalar_type();
+      }
+      torch::Tensor sum = alone.clone();
+      AddLinear(x.narrow(0, 0, rows), weight, &sum);
+      EXPECT_TRUE(sum.equal(alone * 2)) << weight.values.scalar_type();
     }
   }
 }
