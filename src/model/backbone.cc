@@ -16,7 +16,7 @@ std::vector<torch::Tensor> ReadChannel(const std::string& prefix, const ModelCon
   std::vector<torch::Tensor> tables;
   for (int64_t k = 0; k < config.codebooks(); ++k) {
     tables.push_back(
-        reader->Matrix(prefix + std::to_string(k), config.codebook_sizes[k], config.backbone.width));
+        reader->Table(prefix + std::to_string(k), config.codebook_sizes[k], config.backbone.width));
   }
   return tables;
 }
@@ -39,7 +39,7 @@ Backbone::Backbone(const ModelConfig& config, torch::Device device, WeightReader
     : shape_(config.backbone),
       max_positions_(config.max_positions),
       device_(device),
-      symbol_embedding_(reader->Matrix("embed.symbol", config.symbols.vocab_size, shape_.width)),
+      symbol_embedding_(reader->Table("embed.symbol", config.symbols.vocab_size, shape_.width)),
       heard_embedding_(ReadChannel("embed.heard.", config, reader)),
       spoken_embedding_(ReadChannel("embed.spoken.", config, reader)),
       norm_(reader->Vector("norm", shape_.width)),

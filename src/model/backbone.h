@@ -40,7 +40,7 @@ class Backbone {
   std::vector<torch::Tensor> heard_embedding_, spoken_embedding_;  // [K] of [size of the codebook, width]
   std::vector<BlockWeights> layers_;
   torch::Tensor norm_;  // [width]
-  torch::Tensor head_;  // [vocab_size, width]
+  WeightMatrix head_;   // [vocab_size, width]
   RotaryTable rotary_;
 };
 

@@ -14,7 +14,7 @@ DepthDecoder::DepthDecoder(const ModelConfig& config, torch::Device device, Weig
     : shape_(config.depth),
       end_of_audio_(config.end_of_audio()),
       device_(device),
-      position_(reader->Matrix("depth.position", config.codebooks(), shape_.width)),
+      position_(reader->Table("depth.position", config.codebooks(), shape_.width)),
       norm_(reader->Vector("depth.norm", shape_.width)) {
   for (int64_t k = 0; k < config.codebooks(); ++k) {
     const std::string suffix = std::to_string(k);
@@ -22,7 +22,7 @@ DepthDecoder::DepthDecoder(const ModelConfig& config, torch::Device device, Weig
     input_.push_back(reader->Matrix("depth.input." + suffix, shape_.width, config.backbone.width));
     head_.push_back(reader->Matrix("depth.head." + suffix, k == 0 ? size + 1 : size, shape_.width));
     if (k + 1 < config.codebooks())
-      embed_.push_back(reader->Matrix("depth.embed." + suffix, size, shape_.width));
+      embed_.push_back(reader->Table("depth.embed." + suffix, size, shape_.width));
   }
   for (int64_t i = 0; i < shape_.layers; ++i) {
     layers_.push_back(ReadBlock("depth.layers." + std::to_string(i) + ".", shape_, reader));

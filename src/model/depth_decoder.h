@@ -26,12 +26,12 @@ class DepthDecoder {
   const TransformerShape shape_;
   const int64_t end_of_audio_;
   const torch::Device device_;
-  std::vector<torch::Tensor> input_;  // [K] of [width, width of the backbone]
+  std::vector<WeightMatrix> input_;   // [K] of [width, width of the backbone]
   std::vector<torch::Tensor> embed_;  // [K - 1] of [size of the codebook, width]
   torch::Tensor position_;            // [K, width]
   std::vector<BlockWeights> layers_;
-  torch::Tensor norm_;               // [width]
-  std::vector<torch::Tensor> head_;  // [K] of [size of the codebook (+ 1 for the first), width]
+  torch::Tensor norm_;              // [width]
+  std::vector<WeightMatrix> head_;  // [K] of [size of the codebook (+ 1 for the first), width]
 };
 
 }  // namespace antiphon

@@ -57,8 +57,9 @@ class LoadedLanguageModel final : public LanguageModel {
 }  // namespace
 
 Result<std::unique_ptr<LanguageModel>> LanguageModel::Load(const Safetensors& weights,
-                                                           const ModelConfig& config, torch::Device device) {
-  WeightReader reader(weights, device);
+                                                           const ModelConfig& config, torch::Device device,
+                                                           WeightFormat format) {
+  WeightReader reader(weights, device, format);
   auto model = std::make_unique<LoadedLanguageModel>(config, device, &reader);
   if (!reader.status().ok()) return reader.status();
   return std::unique_ptr<LanguageModel>(std::move(model));

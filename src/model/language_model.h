@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "antiphon/status.h"
+#include "antiphon/weight_format.h"
 #include "kernels/sequence_gap.h"
 #include "model/model_config.h"
 #include "model/ragged_batch.h"
@@ -23,9 +24,10 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
 
-  // DATA_LOSS naming the tensor when one is missing or has the wrong shape.
+  // DATA_LOSS naming the tensor when one is missing, has the wrong shape or holds what it may not.
   static Result<std::unique_ptr<LanguageModel>> Load(const Safetensors& weights, const ModelConfig& config,
-                                                     torch::Device device);
+                                                     torch::Device device,
+                                                     WeightFormat format = WeightFormat::kAsStored);
 
   // A pool of `pages` pages of `page_positions` positions that fits this model.
   virtual KvPool MakePool(int64_t pages, int64_t page_positions) const = 0;

@@ -16,6 +16,8 @@
 #include <sstream>
 #include <utility>
 
+#include "model/safetensors_dtypes.h"
+
 namespace antiphon {
 namespace {
 
@@ -27,14 +29,10 @@ constexpr size_t kMaxDimensions = 8;
 constexpr int kMaxNesting = 3;  // the header, a tensor, its shape
 
 std::optional<torch::ScalarType> ParseDtype(const std::string& name) {
-  static const std::map<std::string, torch::ScalarType> kTypes = {
-      {"F64", torch::kDouble},    {"F32", torch::kFloat}, {"F16", torch::kHalf},  {"I64", torch::kLong},
-      {"BF16", torch::kBFloat16}, {"I32", torch::kInt},   {"I16", torch::kShort}, {"I8", torch::kChar},
-      {"U8", torch::kByte},       {"BOOL", torch::kBool},
-  };
-  const auto found = kTypes.find(name);
-  if (found == kTypes.end()) return std::nullopt;
-  return found->second;
+  for (const SafetensorsDtype& dtype : kSafetensorsDtypes) {
+    if (name == dtype.name) return dtype.type;
+  }
+  return std::nullopt;
 }
 
 // A JSON integer in [0, most].

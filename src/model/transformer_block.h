@@ -17,11 +17,11 @@ namespace antiphon {
 
 struct BlockWeights {
   torch::Tensor attn_norm;  // [width]
-  torch::Tensor wq, wk, wv,
+  WeightMatrix wq, wk, wv,
       wo;  // [heads * head_width, width], [kv_heads * head_width, width] twice, wq's transposed
-  torch::Tensor mlp_norm;      // [width]
-  torch::Tensor w_gate, w_up;  // [mlp_width, width]
-  torch::Tensor w_down;        // [width, mlp_width]
+  torch::Tensor mlp_norm;     // [width]
+  WeightMatrix w_gate, w_up;  // [mlp_width, width]
+  WeightMatrix w_down;        // [width, mlp_width]
 };
 
 // Reads the tensors whose names begin with `prefix`.

@@ -2,8 +2,33 @@
 
 namespace antiphon {
 
-torch::Tensor WeightReader::Matrix(const std::string& name, int64_t out, int64_t in) {
-  return Read(name, {out, in}, /*keep_bfloat16=*/device_.is_cpu());
+WeightMatrix WeightReader::Matrix(const std::string& name, int64_t out, int64_t in) {
+  matrices_.push_back(name);
+  const torch::Tensor values = Get(name, {out, in});
+  if (!status_.ok()) return {};
+  WeightMatrix matrix;
+  if (values.scalar_type() == torch::kChar) {
+    matrix = {values, ReadScales(ScalesName(name), out)};
+    parameters_ += static_cast<uint64_t>(values.numel());
+  } else if (format_ == WeightFormat::kInt8) {
+    matrix = Quantize(name, Read(name, {out, in}, /*keep_bfloat16=*/true));
+  } else {
+    return Read(name, {out, in}, /*keep_bfloat16=*/device_.is_cpu());
+  }
+  if (!status_.ok()) return {};
+  if (!device_.is_cpu()) return ToFloat(matrix).to(device_);
+  return matrix;
+}
+
+WeightMatrix WeightReader::Quantize(const std::string& name, const torch::Tensor& matrix) {
+  if (!status_.ok()) return {};
+  if (matrix.isfinite().all().item<bool>()) return QuantizeRows(matrix);
+  Fail(name, "holds a number that is not finite, which has no int8 form");
+  return {};
+}
+
+torch::Tensor WeightReader::Table(const std::string& name, int64_t rows, int64_t width) {
+  return Read(name, {rows, width}, /*keep_bfloat16=*/device_.is_cpu());
 }
 
 torch::Tensor WeightReader::Vector(const std::string& name, int64_t size) {
@@ -12,20 +37,45 @@ torch::Tensor WeightReader::Vector(const std::string& name, int64_t size) {
 
 torch::Tensor WeightReader::Read(const std::string& name, const std::vector<int64_t>& shape,
                                  bool keep_bfloat16) {
+  const torch::Tensor tensor = Get(name, shape);
+  if (!status_.ok()) return {};
+  if (!tensor.is_floating_point()) {
+    Fail(name, "does not hold floating-point numbers");
+    return {};
+  }
+  parameters_ += static_cast<uint64_t>(tensor.numel());
+  if (keep_bfloat16 && tensor.scalar_type() == torch::kBFloat16) return tensor;
+  return tensor.to(device_, torch::kFloat);
+}
+
+torch::Tensor WeightReader::ReadScales(const std::string& name, int64_t out) {
+  const torch::Tensor tensor = Get(name, {out});
+  if (!status_.ok()) return {};
+  if (!tensor.is_floating_point()) {
+    Fail(name, "does not hold floating-point numbers");
+    return {};
+  }
+  const torch::Tensor scales = tensor.to(torch::kFloat);
+  if (!(scales.isfinite() & (scales >= 0)).all().item<bool>()) {
+    Fail(name, "holds a scale that is negative or not finite");
+    return {};
+  }
+  return scales;
+}
+
+torch::Tensor WeightReader::Get(const std::string& name, at::IntArrayRef shape) {
   if (!status_.ok()) return {};
   Result<torch::Tensor> tensor = file_.GetChecked(name, shape);
-  if (!tensor.ok()) {
-    // A weights file without one of its tensors is a damaged file, whatever the lookup calls it.
-    status_ = DataLoss(tensor.status().message());
-    return {};
-  }
-  if (!tensor->is_floating_point()) {
-    status_ = DataLoss(file_.path() + ": tensor " + name + " does not hold floating-point numbers");
-    return {};
-  }
-  parameters_ += static_cast<uint64_t>(tensor->numel());
-  if (keep_bfloat16 && tensor->scalar_type() == torch::kBFloat16) return *tensor;
-  return tensor->to(device_, torch::kFloat);
+  if (tensor.ok()) return *tensor;
+  // A weights file without one of its tensors is a damaged file, whatever the lookup calls it.
+  status_ = DataLoss(tensor.status().message());
+  return {};
 }
+
+void WeightReader::Fail(const std::string& name, const std::string& what) {
+  if (status_.ok()) status_ = DataLoss(file_.path() + ": tensor " + name + " " + what);
+}
+
+std::string ScalesName(const std::string& matrix) { return matrix + ".scale"; }
 
 }  // namespace antiphon

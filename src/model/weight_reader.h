@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "antiphon/status.h"
+#include "antiphon/weight_format.h"
+#include "kernels/weight_matrix.h"
 #include "model/safetensors.h"
 
 namespace antiphon {
@@ -15,24 +17,40 @@ namespace antiphon {
 // tensors and asks once. One thread.
 class WeightReader {
  public:
-  WeightReader(const Safetensors& file, torch::Device device) : file_(file), device_(device) {}
+  WeightReader(const Safetensors& file, torch::Device device, WeightFormat format = WeightFormat::kAsStored)
+      : file_(file), device_(device), format_(format) {}
 
-  // A matrix [out, in], for Linear or AddEmbedding. On the CPU a bfloat16 matrix stays in the mapped file,
-  // where all processes share it and it takes half the memory traffic; elsewhere it becomes float32.
-  torch::Tensor Matrix(const std::string& name, int64_t out, int64_t in);
+  // A matrix [out, in], for Linear; int8 where the file or the format says so. On the CPU a bfloat16 or int8
+  // matrix of the file stays in the mapping, where all processes share it and it takes a half or a quarter of
+  // the memory traffic; elsewhere all become float32.
+  WeightMatrix Matrix(const std::string& name, int64_t out, int64_t in);
+  // A table [rows, width], for AddEmbedding: float32, or on the CPU bfloat16.
+  torch::Tensor Table(const std::string& name, int64_t rows, int64_t width);
   // A vector, as float32.
   torch::Tensor Vector(const std::string& name, int64_t size);
 
   const Status& status() const { return status_; }
-  uint64_t parameters() const { return parameters_; }  // numbers read so far
+  uint64_t parameters() const { return parameters_; }  // numbers read so far, scales not counted
+  // The names that Matrix was asked for, in order.
+  const std::vector<std::string>& matrices() const { return matrices_; }
 
  private:
   torch::Tensor Read(const std::string& name, const std::vector<int64_t>& shape, bool keep_bfloat16);
+  WeightMatrix Quantize(const std::string& name, const torch::Tensor& matrix);
+  torch::Tensor ReadScales(const std::string& name, int64_t out);
+  // The tensor with its shape checked; undefined after a failure.
+  torch::Tensor Get(const std::string& name, at::IntArrayRef shape);
+  void Fail(const std::string& name, const std::string& what);
 
   const Safetensors& file_;
   const torch::Device device_;
+  const WeightFormat format_;
   Status status_;
   uint64_t parameters_ = 0;
+  std::vector<std::string> matrices_;
 };
+
+// The name of the tensor that holds the scales of the int8 matrix `matrix`.
+std::string ScalesName(const std::string& matrix);
 
 }  // namespace antiphon

@@ -3,6 +3,8 @@
 // recorded).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -19,6 +21,17 @@ struct Recording {
   const char* model_folder;
   const char* golden;  // path without .json and .safetensors
   size_t least_conversations;
+  // Of what the int8 form chooses where it has read what was recorded.
+  double least_symbol_agreement;
+  double least_code_agreement;
+  double largest_logit_error;
+};
+
+// How near the int8 form of a model comes to the recording and to the model itself.
+struct Agreement {
+  int64_t symbols = 0, same_symbols = 0;
+  int64_t codes = 0, same_codes = 0;
+  double logit_error = 0;
 };
 
 // What one position read and wrote, in the recording's terms.
@@ -114,7 +127,8 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
     Result<Safetensors> vectors = Safetensors::Open(golden + ".safetensors");
     ASSERT_TRUE(vectors.ok()) << vectors.status().ToString();
     vectors_ = std::make_unique<Safetensors>(std::move(vectors).value());
-    model_ = LoadLanguageModel(std::string(ANTIPHON_SOURCE_DIR) + "/" + GetParam().model_folder);
+    folder_ = std::string(ANTIPHON_SOURCE_DIR) + "/" + GetParam().model_folder;
+    model_ = LoadLanguageModel(folder_);
   }
 
   // The recorded values as a flat list of int64 or as floats.
@@ -205,7 +219,60 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
     }
   }
 
+  // The recorded conversation as positions to run.
+  std::vector<StreamPosition> Positions(size_t index) const {
+    const std::vector<int64_t> symbol = Integers(index, "symbol");
+    const std::vector<int64_t> heard = Integers(index, "heard"), spoken = Integers(index, "spoken");
+    std::vector<StreamPosition> positions;
+    for (size_t at = 0; at < symbol.size(); ++at) {
+      positions.push_back({.symbol = symbol[at], .heard = Frame(heard, at), .spoken = Frame(spoken, at)});
+    }
+    return positions;
+  }
+
+  // What a model writes at a position, greedily; -1 where it has no choice.
+  int64_t Choose(const torch::Tensor& logits, int64_t phase, int64_t written) const {
+    const StreamGrammar grammar(model_->config());
+    auto rule = static_cast<SymbolRule>(phase);
+    if (rule == SymbolRule::kHearing) {
+      return grammar.ChooseHearing(Floats(logits), summary_["endpoint_threshold"].get<float>());
+    }
+    if (rule != SymbolRule::kAnswering && rule != SymbolRule::kImageCode) return -1;
+    // Whether a picture may begin is not recorded: what was written tells.
+    if (written == model_->config().image.begin) rule = SymbolRule::kAnsweringImage;
+    return ArgMax(Floats(logits), grammar.allowed(rule));
+  }
+
+  // Runs the recorded conversation through the model and its int8 form, position by position the same.
+  void Compare(const LanguageModel& int8, size_t index, Agreement* agreement) const {
+    const std::vector<StreamPosition> positions = Positions(index);
+    const auto pages = static_cast<int64_t>(positions.size() + 15) / 16;
+    const torch::Tensor states = SoloSequence(int8, pages, 16).Run(positions);
+    const torch::Tensor logits = int8.SymbolLogits(states);
+    const torch::Tensor exact = model_->SymbolLogits(SoloSequence(*model_, pages, 16).Run(positions));
+    agreement->logit_error = std::max(agreement->logit_error, (logits - exact).abs().max().item<double>());
+    const std::vector<int64_t> phase = Integers(index, "phase"), written = Integers(index, "written");
+    const std::vector<int64_t> frames = Integers(index, "frame");
+    for (size_t at = 0; at < positions.size(); ++at) {
+      const auto row = static_cast<int64_t>(at);
+      if (const int64_t chosen = Choose(logits[row], phase[at], written[at]); chosen >= 0) {
+        ++agreement->symbols;
+        agreement->same_symbols += chosen == written[at];
+      }
+      const std::vector<int64_t> frame = Frame(frames, at);
+      if (frame.empty()) continue;
+      (void)int8.DrawFrames(states.narrow(0, row, 1),
+                            [&](int64_t, int64_t k, const torch::Tensor& code_logits) {
+                              const int64_t code = frame.at(static_cast<size_t>(k));
+                              ++agreement->codes;
+                              agreement->same_codes += ArgMax(Floats(code_logits), {}) == code;
+                              return code;
+                            });
+    }
+  }
+
   json summary_;
+  std::string folder_;
   std::unique_ptr<Safetensors> vectors_;
   std::unique_ptr<LanguageModel> model_;
 
@@ -230,10 +297,36 @@ TEST_P(LanguageModelGolden, WritesTheTokensOfTheTrainer) {
   }
 }
 
+TEST_P(LanguageModelGolden, ItsInt8FormWritesNearlyTheSame) {
+  const std::unique_ptr<LanguageModel> int8 = LoadLanguageModel(folder_, WeightFormat::kInt8);
+  Agreement agreement;
+  for (size_t i = 0; i < summary_["conversations"].size(); ++i) Compare(*int8, i, &agreement);
+  ASSERT_GT(agreement.symbols, 100);
+  ASSERT_GT(agreement.codes, 100);
+  std::printf("symbols %ld of %ld, codes %ld of %ld the same; largest logit error %.3f\n",
+              agreement.same_symbols, agreement.symbols, agreement.same_codes, agreement.codes,
+              agreement.logit_error);
+  const auto share = [](int64_t part, int64_t all) {
+    return static_cast<double>(part) / static_cast<double>(all);
+  };
+  EXPECT_GE(share(agreement.same_symbols, agreement.symbols), GetParam().least_symbol_agreement);
+  EXPECT_GE(share(agreement.same_codes, agreement.codes), GetParam().least_code_agreement);
+  EXPECT_LE(agreement.logit_error, GetParam().largest_logit_error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, LanguageModelGolden,
-                         ::testing::Values(Recording{"tests/golden/tiny_model",
-                                                     "tests/golden/tiny_model/golden", 20},
-                                           Recording{"models/wren", "tests/golden/language_model", 20}),
+                         ::testing::Values(Recording{.model_folder = "tests/golden/tiny_model",
+                                                     .golden = "tests/golden/tiny_model/golden",
+                                                     .least_conversations = 20,
+                                                     .least_symbol_agreement = 0.98,
+                                                     .least_code_agreement = 0.97,
+                                                     .largest_logit_error = 0.5},
+                                           Recording{.model_folder = "models/wren",
+                                                     .golden = "tests/golden/language_model",
+                                                     .least_conversations = 20,
+                                                     .least_symbol_agreement = 0.995,
+                                                     .least_code_agreement = 0.98,
+                                                     .largest_logit_error = 0.4}),
                          [](const auto& recording) {
                            return std::filesystem::path(recording.param.model_folder).filename().string();
                          });

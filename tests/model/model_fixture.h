@@ -21,12 +21,13 @@ namespace antiphon {
 
 inline const std::string kTinyModel = ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model";
 
-inline std::unique_ptr<LanguageModel> LoadLanguageModel(const std::string& folder) {
+inline std::unique_ptr<LanguageModel> LoadLanguageModel(const std::string& folder,
+                                                        WeightFormat format = WeightFormat::kAsStored) {
   const Result<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) throw std::runtime_error(config.status().ToString());
   const Result<Safetensors> weights = Safetensors::Open(folder + "/backbone.safetensors");
   if (!weights.ok()) throw std::runtime_error(weights.status().ToString());
-  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*weights, *config, torch::kCPU);
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*weights, *config, torch::kCPU, format);
   if (!model.ok()) throw std::runtime_error(model.status().ToString());
   return std::move(model).value();
 }
