@@ -12,6 +12,7 @@
 
 #include "antiphon/status.h"
 #include "antiphon/types.h"
+#include "antiphon/weight_format.h"
 
 namespace antiphon {
 
@@ -22,7 +23,8 @@ struct EngineOptions {
   int page_positions = 16;  // positions of one page
   int max_batch_positions = 128;
   int max_pending_frames = 256;  // heard frames a sequence may have waiting; more have to wait outside
-  int threads = 0;               // intra-op threads of libtorch; 0: one a core, at most 4
+  int threads = 0;               // of the model's arithmetic; 0: one a core, at most 4
+  WeightFormat weights = WeightFormat::kAsStored;
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
 };
 

@@ -22,14 +22,14 @@
 namespace antiphon {
 namespace {
 
-Result<EngineModules> LoadModules(const std::string& folder) {
+Result<EngineModules> LoadModules(const std::string& folder, WeightFormat format) {
   const Result<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) return config.status();
   const torch::Device device(torch::kCPU);
 
   const Result<Safetensors> backbone = Safetensors::Open(folder + "/backbone.safetensors");
   if (!backbone.ok()) return backbone.status();
-  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*backbone, *config, device);
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*backbone, *config, device, format);
   if (!model.ok()) return model.status();
 
   const Result<Safetensors> codec_weights = Safetensors::Open(folder + "/audio_codec.safetensors");
@@ -56,7 +56,7 @@ Result<EngineModules> LoadModules(const std::string& folder) {
 Result<std::unique_ptr<Engine>> Engine::Create(const std::string& model_folder,
                                                const EngineOptions& options) {
   try {
-    Result<EngineModules> modules = LoadModules(model_folder);
+    Result<EngineModules> modules = LoadModules(model_folder, options.weights);
     if (!modules.ok()) return modules.status();
     auto engine = StartEngine(std::move(modules).value(), options, SystemClock::Get());
     if (engine.ok()) LogInfo("engine ready with {}", model_folder);

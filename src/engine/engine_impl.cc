@@ -6,6 +6,7 @@
 #include <exception>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "engine/sequence_port.h"
 #include "engine/sequence_request.h"
 #include "engine/warm_up.h"
+#include "kernels/thread_team.h"
 #include "media/image.h"
 
 namespace antiphon {
@@ -97,7 +99,11 @@ class EngineImpl final : public Engine {
     thread_ = std::thread([this, warm = std::move(warm)]() mutable {
       at::set_num_threads(ThreadCount(options_));
       Status status;
+      std::optional<ThreadTeam> team;
+      std::optional<ThreadTeamScope> scope;
       try {
+        team.emplace(ThreadCount(options_));
+        scope.emplace(&*team);
         status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples());
       } catch (const std::exception& error) {
         status = Internal(std::string("the engine cannot start: ") + error.what());

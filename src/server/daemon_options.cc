@@ -42,6 +42,14 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
   app->add_option_function<std::string>(
+         "--weights",
+         [options](const std::string& form) {
+           options->engine.weights = form == "int8" ? WeightFormat::kInt8 : WeightFormat::kAsStored;
+         },
+         "stored: the model's matrices as its files have them; int8: rounded to that while it is loaded")
+      ->check(CLI::IsMember({"stored", "int8"}))
+      ->default_str("stored");
+  app->add_option_function<std::string>(
          "--log-level",
          [options](const std::string& name) {
            auto level = ParseLogLevel(name);
