@@ -3,11 +3,13 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/ask_command.h"
 #include "client/generate_command.h"
 #include "client/models_command.h"
+#include "client/quantize_command.h"
 
 namespace {
 
@@ -154,6 +156,7 @@ CLI::App* AddGenerate(CLI::App* app, Items* items, GenerateCommand* generate) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "quantize") return antiphon::client::RunQuantize(argv + 2);
   CLI::App app("Talks to an antiphond server.", "antiphon");
   app.require_subcommand(1);
 
@@ -170,6 +173,9 @@ int main(int argc, char** argv) {
   CLI::App* models_app = app.add_subcommand("models", "List what the server has");
   AddServer(models_app, &models_server);
   models_app->add_flag("--json", models_json, "Print one JSON object");
+
+  // For the list of --help: main has taken it already.
+  app.add_subcommand("quantize", "Write an int8 copy of a model folder (no server needed)");
 
   try {
     app.parse(argc, argv);
