@@ -14,5 +14,6 @@ Command AddTurnsCommand(CLI::App& app);
 Command AddCodecCommand(CLI::App& app);
 Command AddImageCodecCommand(CLI::App& app);
 Command AddEngineCommand(CLI::App& app);
+Command AddLinearCommand(CLI::App& app);
 
 }  // namespace antiphon::bench

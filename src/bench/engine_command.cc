@@ -18,6 +18,7 @@
 #include "bench/memory_bandwidth.h"
 #include "bench/output.h"
 #include "bench/statistics.h"
+#include "kernels/thread_team.h"
 #include "model/language_model.h"
 #include "model/model_config.h"
 #include "model/safetensors.h"
@@ -125,6 +126,8 @@ Status Run(const Arguments& arguments) {
   const int threads = arguments.threads > 0 ? arguments.threads : std::min(cores, 4);
   const c10::InferenceMode inference;
   at::set_num_threads(threads);
+  ThreadTeam team(threads);
+  const ThreadTeamScope scope(&team);
 
   Speaker speaker(**model, positions);
   speaker.Prefill(arguments.context);

@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
       antiphon::bench::AddImageCodecCommand);
   add("engine", "One step of the model against the floor that memory sets",
       antiphon::bench::AddEngineCommand);
+  add("linear", "The matrix products of a step against the floor that memory sets",
+      antiphon::bench::AddLinearCommand);
 
   try {
     app.parse(argc, argv);
