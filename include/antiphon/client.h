@@ -53,6 +53,8 @@ struct SessionSettings {
   std::optional<SamplingOptions> sampling{};
   std::optional<int> max_response_seconds{};  // of speech, 1 to 60
   std::optional<int> max_video_frames{};      // the latest that stay in the model's context, 1 to 8
+  std::optional<std::string> voice{};         // one of ModelInfo::voices, from the next response on
+  std::optional<SpeechSpeed> speed{};         // one of ModelInfo::speeds, likewise
 };
 
 // A session as the server accepted it.
@@ -66,6 +68,7 @@ struct Session {
 
 // ---- What a conversation reports. Field meanings and limits: proto/antiphon/v1/conversation.proto.
 
+// Answers Update. Also comes when the user has made the model change its voice or speed ("speak faster").
 struct SessionUpdated {
   SessionSettings settings;  // in force now, complete
 };
@@ -250,10 +253,12 @@ struct ModelInfo {
   int codebooks = 0;
   int vocabulary_size = 0;
   int max_positions = 0;
-  bool sees = false;   // pictures in
-  bool draws = false;  // pictures out
-  int image_side = 0;  // of its pictures, pixels; 0: it knows none
-  int image_grid = 0;  // codes on a side of one
+  bool sees = false;                  // pictures in
+  bool draws = false;                 // pictures out
+  int image_side = 0;                 // of its pictures, pixels; 0: it knows none
+  int image_grid = 0;                 // codes on a side of one
+  std::vector<std::string> voices{};  // the first is the one a session begins with
+  std::vector<SpeechSpeed> speeds{};
 };
 
 struct GenerateRequest;  // antiphon/generate.h

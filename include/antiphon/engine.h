@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -33,10 +34,11 @@ struct SequenceOptions {
   bool speak = true;                // false: written answers, no audio codes are drawn
   bool semantic_turns = true;       // the model may end the user's turn by itself
   float endpoint_threshold = 0.0f;  // probability in (0, 1) from which it does; 0: the model's default
-  int max_response_frames = 375;    // of speech; 1 to 750
+  int max_response_frames = 375;    // of speech; 1 to 1000
   int max_response_pieces = 256;    // of text; 1 to 1024
   int max_response_images = 1;      // pictures the model may draw in a response; 0 to 4
   int max_video_frames = 2;         // the latest so many stay in the context; 1 to 8; from the next frame on
+  SpeechManner manner{};            // of speech; of a model without manners it is always the default one
   SamplingOptions sampling{};
   // Nobody is talking to it: all its work is done in the time that other sequences leave, though never put
   // off for ever. As it is at Open; Configure does not change it.
@@ -72,7 +74,8 @@ struct ResponseText {
   TimePoint at;
 };
 
-// One frame of the answer's speech: ModelDescription::frame_samples samples in [-1, 1].
+// One frame of the answer's speech: samples in [-1, 1], SamplesAt(speed, ModelDescription::frame_samples) of
+// them.
 struct ResponseAudio {
   std::vector<float> samples;
   TimePoint at;
@@ -84,6 +87,14 @@ struct ResponseAudio {
 struct ResponseImage {
   int index = 0;           // of the response's pictures, from 0
   std::vector<int> codes;  // written so far, row by row from the top
+  TimePoint at;
+};
+
+// The model chose how it is to speak from the next response on, mostly because the user asked for it. What is
+// unset stays. Nothing changes by itself: Configure makes it so.
+struct MannerChosen {
+  std::optional<SpeechVoice> voice;
+  std::optional<SpeechSpeed> speed;
   TimePoint at;
 };
 
@@ -116,7 +127,7 @@ struct RoomForFrames {
 };
 
 using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage,
-                                   ResponseDone, InputRefused, TurnCleared, RoomForFrames>;
+                                   MannerChosen, ResponseDone, InputRefused, TurnCleared, RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never

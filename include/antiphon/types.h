@@ -21,6 +21,29 @@ struct SamplingOptions {
   uint64_t seed = 0;
 };
 
+// Whose voice speaks: the model's own, or a lower one.
+enum class SpeechVoice { kOwn, kLow };
+constexpr int kSpeechVoices = 2;
+
+// How fast it speaks: kSlow has 0.8 times and kFast 1.25 times the normal speed, at the same pitch.
+enum class SpeechSpeed { kSlow, kNormal, kFast };
+constexpr int kSpeechSpeeds = 3;
+
+// How the same words are spoken.
+struct SpeechManner {
+  SpeechVoice voice = SpeechVoice::kOwn;
+  SpeechSpeed speed = SpeechSpeed::kNormal;
+
+  friend bool operator==(const SpeechManner&, const SpeechManner&) = default;
+};
+
+// How many samples what takes `samples` at the normal speed takes at this one: 5/4 of them or 4/5, rounded
+// down.
+constexpr int64_t SamplesAt(SpeechSpeed speed, int64_t samples) {
+  if (speed == SpeechSpeed::kSlow) return samples * 5 / 4;
+  return speed == SpeechSpeed::kFast ? samples * 4 / 5 : samples;
+}
+
 // Who ended the user's turn.
 enum class TurnEndCause { kModel, kCommit, kSilence, kLength };
 
@@ -48,6 +71,7 @@ struct ModelDescription {
   int max_positions = 0;  // the longest sequence
   int image_side = 0;     // pixels on a side of the square pictures it sees and draws; 0: it knows none
   int image_grid = 0;     // codes on a side of such a picture
+  bool manners = false;   // it speaks in every SpeechManner; false: in the default one only
 };
 
 }  // namespace antiphon

@@ -27,6 +27,8 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   options.input_audio = options.output_audio = FormatFor(command.opus, command.sample_rate);
   if (command.write) options.settings.speak = false;
   if (!command.out_image.empty()) options.settings.draw = true;
+  options.settings.voice = command.voice;
+  options.settings.speed = command.speed;
   if (command.seed || command.temperature) {
     SamplingOptions sampling;
     sampling.seed = command.seed.value_or(0);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "antiphon/types.h"
 #include "client/command_line.h"
 
 namespace antiphon::client {
@@ -23,6 +24,8 @@ struct AskCommand {
   bool opus = false;
   bool json = false;
   int sample_rate = 0;  // 0: 24000 for Opus, else 16000
+  std::optional<std::string> voice;
+  std::optional<SpeechSpeed> speed;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;
   std::chrono::milliseconds timeout{60'000};

@@ -115,6 +115,18 @@ CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
       ->add_option("--sample-rate", ask->sample_rate,
                    "Of the audio sent and received, in Hz (default 16000, Opus 24000)")
       ->check(CLI::IsMember({16000, 24000, 48000}));
+  command->add_option("--voice", ask->voice, "One of the voices that `antiphon models` lists")
+      ->type_name("NAME");
+  command
+      ->add_option_function<std::string>(
+          "--speed",
+          [ask](const std::string& speed) {
+            ask->speed = speed == "slow"   ? SpeechSpeed::kSlow
+                         : speed == "fast" ? SpeechSpeed::kFast
+                                           : SpeechSpeed::kNormal;
+          },
+          "How fast to answer")
+      ->check(CLI::IsMember({"slow", "normal", "fast"}));
   return command;
 }
 

@@ -1,6 +1,7 @@
 #include "client/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <cstdio>
@@ -54,6 +55,18 @@ const char* Name(TurnEndCause cause) {
       return "silence";
     case TurnEndCause::kLength:
       return "length";
+  }
+  return "unknown";
+}
+
+const char* Name(SpeechSpeed speed) {
+  switch (speed) {
+    case SpeechSpeed::kSlow:
+      return "slow";
+    case SpeechSpeed::kNormal:
+      return "normal";
+    case SpeechSpeed::kFast:
+      return "fast";
   }
   return "unknown";
 }
@@ -128,6 +141,8 @@ json TurnJson(const Answer& answer) {
 }
 
 json ModelJson(const ModelInfo& model) {
+  json speeds = json::array();
+  for (const SpeechSpeed speed : model.speeds) speeds.push_back(Name(speed));
   return {{"name", model.name},
           {"version", model.version},
           {"parameters", model.parameters},
@@ -141,7 +156,9 @@ json ModelJson(const ModelInfo& model) {
           {"sees", model.sees},
           {"draws", model.draws},
           {"image_side", model.image_side},
-          {"image_grid", model.image_grid}};
+          {"image_grid", model.image_grid},
+          {"voices", model.voices},
+          {"speeds", std::move(speeds)}};
 }
 
 json ErrorJson(const Status& status) {
@@ -192,15 +209,15 @@ std::string TurnText(const Answer& answer, const std::string& model) {
 
 std::string ModelTable(const std::vector<ModelInfo>& models) {
   const auto yes_or_no = [](bool value) { return value ? "yes" : "no"; };
-  std::string table = fmt::format("{:<12}{:<10}{:>11}{:>8}{:>8}{:>7}{:>7}{:>9}{:>7}{:>11}{:>12}\n", "model",
-                                  "version", "parameters", "hears", "speaks", "sees", "draws", "rate",
-                                  "frame", "codebooks", "positions");
+  std::string table = fmt::format("{:<12}{:<10}{:>11}{:>8}{:>8}{:>7}{:>7}{:>9}{:>7}{:>11}{:>12}  {}\n",
+                                  "model", "version", "parameters", "hears", "speaks", "sees", "draws",
+                                  "rate", "frame", "codebooks", "positions", "voices");
   for (const ModelInfo& model : models) {
-    table +=
-        fmt::format("{:<12}{:<10}{:>10.1f}M{:>8}{:>8}{:>7}{:>7}{:>6} Hz{:>4} ms{:>11}{:>12}\n", model.name,
-                    model.version, static_cast<double>(model.parameters) / 1e6, yes_or_no(model.hears),
-                    yes_or_no(model.speaks), yes_or_no(model.sees), yes_or_no(model.draws), model.sample_rate,
-                    model.frame_ms, model.codebooks, model.max_positions);
+    table += fmt::format("{:<12}{:<10}{:>10.1f}M{:>8}{:>8}{:>7}{:>7}{:>6} Hz{:>4} ms{:>11}{:>12}  {}\n",
+                         model.name, model.version, static_cast<double>(model.parameters) / 1e6,
+                         yes_or_no(model.hears), yes_or_no(model.speaks), yes_or_no(model.sees),
+                         yes_or_no(model.draws), model.sample_rate, model.frame_ms, model.codebooks,
+                         model.max_positions, fmt::join(model.voices, " "));
   }
   return table;
 }

@@ -1,6 +1,7 @@
 #include "client/wire.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,32 @@ namespace {
 template <typename Modalities>
 bool Has(const Modalities& modalities, v1::Modality modality) {
   return std::ranges::find(modalities, modality) != modalities.end();
+}
+
+// Speeds of later versions are left out.
+std::optional<SpeechSpeed> FromWire(int speed) {
+  switch (speed) {
+    case v1::SPEED_SLOW:
+      return SpeechSpeed::kSlow;
+    case v1::SPEED_NORMAL:
+      return SpeechSpeed::kNormal;
+    case v1::SPEED_FAST:
+      return SpeechSpeed::kFast;
+    default:
+      return std::nullopt;
+  }
+}
+
+v1::Speed ToWire(SpeechSpeed speed) {
+  switch (speed) {
+    case SpeechSpeed::kSlow:
+      return v1::SPEED_SLOW;
+    case SpeechSpeed::kNormal:
+      return v1::SPEED_NORMAL;
+    case SpeechSpeed::kFast:
+      return v1::SPEED_FAST;
+  }
+  return v1::SPEED_UNSPECIFIED;
 }
 
 Session FromWire(v1::SessionCreated&& wire) {
@@ -178,6 +205,8 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
   if (settings.max_video_frames) {
     wire->set_max_video_frames(static_cast<uint32_t>(*settings.max_video_frames));
   }
+  if (settings.voice) wire->set_voice(*settings.voice);
+  if (settings.speed) wire->set_speed(ToWire(*settings.speed));
 }
 
 SessionSettings FromWire(const v1::SessionConfig& wire) {
@@ -192,6 +221,8 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
                                       sampling.top_p(), sampling.repetition_penalty(), sampling.seed()};
   settings.max_response_seconds = static_cast<int>(wire.max_response_seconds());
   settings.max_video_frames = static_cast<int>(wire.max_video_frames());
+  if (!wire.voice().empty()) settings.voice = wire.voice();
+  settings.speed = FromWire(wire.speed());
   return settings;
 }
 
@@ -211,6 +242,10 @@ ModelInfo FromWire(const v1::ModelInfo& wire) {
   info.max_positions = static_cast<int>(wire.max_positions());
   info.image_side = static_cast<int>(wire.image_side());
   info.image_grid = static_cast<int>(wire.image_grid());
+  info.voices.assign(wire.voices().begin(), wire.voices().end());
+  for (const int speed : wire.speeds()) {
+    if (const auto known = FromWire(speed)) info.speeds.push_back(*known);
+  }
   return info;
 }
 

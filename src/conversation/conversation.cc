@@ -99,6 +99,7 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
   if (const auto* image = std::get_if<ResponseImage>(&event)) return On(*image);
+  if (const auto* chosen = std::get_if<MannerChosen>(&event)) return On(*chosen);
   On(std::get<ResponseDone>(event));
 }
 
@@ -111,7 +112,8 @@ Conversation::Answer Conversation::Take(const client_event::Unknown&, TimePoint)
 }
 
 Conversation::Answer Conversation::Take(const client_event::SessionUpdate& update, TimePoint) {
-  auto applied = ApplyUpdate(config_, update.config, model_.image_side > 0);
+  const ModelAbilities abilities{.draws = model_.image_side > 0, .manners = model_.manners};
+  auto applied = ApplyUpdate(config_, update.config, abilities);
   if (auto* refusal = std::get_if<Refusal>(&applied)) return std::move(*refusal);
   const auto& wanted = std::get<SessionConfig>(applied);
   if (wanted.input != config_.input) {
@@ -136,8 +138,11 @@ void Conversation::Configure() {
   options.semantic_turns = config_.turn_detection.mode == TurnDetectionMode::kSemantic;
   options.endpoint_threshold = config_.turn_detection.threshold;
   options.max_response_images = config_.draw ? 1 : 0;
-  options.max_response_frames = config_.max_response_seconds * model_.sample_rate / model_.frame_samples;
   options.max_video_frames = config_.max_video_frames;
+  options.manner = config_.manner;
+  const int64_t frame = SamplesAt(config_.manner.speed, model_.frame_samples);
+  options.max_response_frames =
+      static_cast<int>(int64_t{config_.max_response_seconds} * model_.sample_rate / frame);
   options.sampling = config_.sampling;
   sequence_->Configure(options);
 }

@@ -139,6 +139,7 @@ class Conversation {
   void On(const ResponseText& text);
   void On(const ResponseAudio& audio);
   void On(const ResponseImage& image);
+  void On(const MannerChosen& chosen);
   void On(const ResponseDone& done);
   void FailResponse(const Status& status);
   void StopResponse();

@@ -44,6 +44,15 @@ void Conversation::On(const ResponseImage& image) {
   if (state_ == ConversationState::kResponding) response_->OnImage(image);
 }
 
+// The response under way keeps its own settings: this is for the next ones.
+void Conversation::On(const MannerChosen& chosen) {
+  if (state_ != ConversationState::kResponding || !model_.manners) return;
+  config_.manner.voice = chosen.voice.value_or(config_.manner.voice);
+  config_.manner.speed = chosen.speed.value_or(config_.manner.speed);
+  Configure();
+  sink_.Send(server_event::SessionUpdated{config_});
+}
+
 void Conversation::Paint() {
   if (Status status = response_->Paint(); !status.ok()) FailResponse(status);
 }

@@ -17,6 +17,9 @@ constexpr int kEncodingPcm16 = 1;
 constexpr int kEncodingOpus = 2;
 constexpr int kModeNone = 1;
 constexpr int kModeSemantic = 2;
+constexpr int kSpeedSlow = 1;
+constexpr int kSpeedNormal = 2;
+constexpr int kSpeedFast = 3;
 
 constexpr size_t kMaxModalities = 3;
 constexpr int kDefaultRate = 24000;
@@ -26,6 +29,7 @@ constexpr uint32_t kMaxSilenceMs = 10000;
 constexpr uint32_t kMaxTopK = 10000;
 constexpr uint32_t kMaxResponseSeconds = 60;
 constexpr uint32_t kMaxVideoFrames = 8;
+constexpr size_t kMaxVoiceBytes = 64;
 
 template <typename T>
 Refusal Bad(const std::string& field, const T& value, const std::string& limit) {
@@ -115,8 +119,41 @@ std::optional<Refusal> Apply(const SamplingUpdate& update, SamplingOptions* samp
   return std::nullopt;
 }
 
-std::optional<Refusal> ApplyAll(const ConfigUpdate& update, bool model_draws, SessionConfig* config) {
-  if (auto bad = Apply(update.output_modalities, model_draws, config)) return bad;
+std::optional<Refusal> ApplyVoice(const std::string& voice, bool manners, SpeechManner* manner) {
+  if (voice.empty()) return std::nullopt;
+  const std::string choices = manners ? "\"own\" or \"low\"" : "\"own\"";
+  // What is long is no name and not worth repeating.
+  if (voice.size() > kMaxVoiceBytes) return Bad("voice", std::to_string(voice.size()) + " bytes", choices);
+  for (const SpeechVoice known : {SpeechVoice::kOwn, SpeechVoice::kLow}) {
+    if (voice != NameOf(known) || (known != SpeechVoice::kOwn && !manners)) continue;
+    manner->voice = known;
+    return std::nullopt;
+  }
+  return Bad("voice", "\"" + voice + "\"", choices);
+}
+
+std::optional<Refusal> ApplySpeed(int speed, bool manners, SpeechManner* manner) {
+  const std::string field = "speed";
+  if (speed == kUnspecified) return std::nullopt;
+  if (speed < kSpeedSlow || speed > kSpeedFast) {
+    return Bad(field, speed, "SPEED_SLOW (1), SPEED_NORMAL (2) or SPEED_FAST (3)");
+  }
+  if (speed != kSpeedNormal && !manners) {
+    return Refusal{Status(StatusCode::kUnimplemented,
+                          field + " is not SPEED_NORMAL: this model speaks at no other speed"),
+                   kPath + field};
+  }
+  manner->speed = speed == kSpeedSlow   ? SpeechSpeed::kSlow
+                  : speed == kSpeedFast ? SpeechSpeed::kFast
+                                        : SpeechSpeed::kNormal;
+  return std::nullopt;
+}
+
+std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities& model,
+                                SessionConfig* config) {
+  if (auto bad = Apply(update.output_modalities, model.draws, config)) return bad;
+  if (auto bad = ApplyVoice(update.voice, model.manners, &config->manner)) return bad;
+  if (auto bad = ApplySpeed(update.speed, model.manners, &config->manner)) return bad;
   if (update.input_audio) {
     if (auto bad = Apply(*update.input_audio, "input_audio", &config->input)) return bad;
   }
@@ -144,10 +181,12 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, bool model_draws, Se
 
 }  // namespace
 
+const char* NameOf(SpeechVoice voice) { return voice == SpeechVoice::kLow ? "low" : "own"; }
+
 std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update,
-                                                 bool model_draws) {
+                                                 const ModelAbilities& model) {
   SessionConfig config = current;
-  if (auto refusal = ApplyAll(update, model_draws, &config)) return *std::move(refusal);
+  if (auto refusal = ApplyAll(update, model, &config)) return *std::move(refusal);
   return config;
 }
 

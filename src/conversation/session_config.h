@@ -39,6 +39,7 @@ struct TurnDetection {
 struct SessionConfig {
   bool speak = true;  // false: no speech
   bool draw = false;  // false: no pictures
+  SpeechManner manner;
   AudioFormat input;
   AudioFormat output;
   TurnDetection turn_detection;
@@ -68,8 +69,8 @@ struct SamplingUpdate {
   uint64_t seed = 0;
 };
 
-// What is absent (or empty, or 0 for max_response_seconds and max_video_frames) stays as it is; a message
-// that is there replaces the whole of its setting.
+// What is absent (or empty, or 0 for max_response_seconds, max_video_frames and speed) stays as it is; a
+// message that is there replaces the whole of its setting.
 struct ConfigUpdate {
   std::vector<int> output_modalities = {};
   std::optional<AudioFormatUpdate> input_audio = std::nullopt;
@@ -78,11 +79,21 @@ struct ConfigUpdate {
   std::optional<SamplingUpdate> sampling = std::nullopt;
   uint32_t max_response_seconds = 0;
   uint32_t max_video_frames = 0;
+  std::string voice = {};
+  int speed = 0;
 };
 
-// `current` with `update` applied, or the first mistake; nothing is applied in part. Pictures may be asked
-// for only if `model_draws`.
+// What a model can do, as far as settings depend on it.
+struct ModelAbilities {
+  bool draws = false;
+  bool manners = false;  // speaks in every SpeechManner
+};
+
+// What a voice is called on the wire.
+const char* NameOf(SpeechVoice voice);
+
+// `current` with `update` applied, or the first mistake; nothing is applied in part.
 std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update,
-                                                 bool model_draws);
+                                                 const ModelAbilities& model);
 
 }  // namespace antiphon

@@ -32,7 +32,7 @@ int ThreadCount(const EngineOptions& options) {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
 }
 
-ModelDescription Describe(const LanguageModel& model) {
+ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   const ModelConfig& config = model.config();
   ModelDescription description;
   description.name = config.name;
@@ -45,6 +45,7 @@ ModelDescription Describe(const LanguageModel& model) {
   description.max_positions = static_cast<int>(config.max_positions);
   description.image_side = static_cast<int>(config.image.side);
   description.image_grid = static_cast<int>(config.image.grid);
+  description.manners = codec.has_manners();
   return description;
 }
 
@@ -66,6 +67,9 @@ Status CheckFit(const EngineModules& modules) {
       modules.codec->codebook_sizes() != config.codebook_sizes) {
     return InvalidArgument("the audio codec has other frames or codebooks than the language model");
   }
+  if (config.manner.known() && !modules.codec->has_manners()) {
+    return InvalidArgument("the language model chooses manners of speaking, the audio codec has but one");
+  }
   if (modules.tokenizer.vocab_size() != config.symbols.text_pieces) {
     return InvalidArgument("the tokenizer has another vocabulary than the language model");
   }
@@ -84,7 +88,7 @@ class EngineImpl final : public Engine {
       : modules_(std::move(modules)),
         options_(options),
         clock_(clock),
-        description_(Describe(*modules_.model)),
+        description_(Describe(*modules_.model, *modules_.codec)),
         loop_({*modules_.model, *modules_.codec, modules_.tokenizer, clock}, options) {}
 
   ~EngineImpl() override {
@@ -235,7 +239,10 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
   if (!listener) return InvalidArgument("a sequence needs a listener");
   {
     const std::lock_guard lock(mutex_);
-    const Nanoseconds frame = FramePeriod(modules_.model->config());
+    // Whoever is let in may speak fast at any time.
+    const ModelConfig& config = modules_.model->config();
+    const SpeechSpeed fastest = modules_.codec->has_manners() ? SpeechSpeed::kFast : SpeechSpeed::kNormal;
+    const Nanoseconds frame = DurationOf(SamplesAt(fastest, config.frame_samples), config);
     if (const Status admitted =
             Admit(open_, live_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
         !admitted.ok()) {

@@ -75,7 +75,7 @@ WorkItem LiveSequence::NextAnswer() const {
   if (!SpeechPending()) return work;
   work.kind = spoken_frames_ == 0 ? WorkKind::kFirstAudio : WorkKind::kTimed;
   work.deadline = spoken_frames_ == 0 ? first_audio_deadline_
-                                      : playback_began_ + spoken_frames_ * FramePeriod(context_.config);
+                                      : playback_began_ + DurationOf(spoken_samples_, context_.config);
   return work;
 }
 

@@ -34,10 +34,13 @@ struct SequenceContext {
   Nanoseconds first_audio_target;
 };
 
-// How long a frame of speech lasts.
-inline Nanoseconds FramePeriod(const ModelConfig& config) {
-  return Nanoseconds(1'000'000'000 * config.frame_samples / config.sample_rate);
+// How long so many samples of sound last.
+inline Nanoseconds DurationOf(int64_t samples, const ModelConfig& config) {
+  return Nanoseconds(1'000'000'000 * samples / config.sample_rate);
 }
+
+// How long a frame of what is heard lasts.
+inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(config.frame_samples, config); }
 
 // The life of a turn is the grammar's (StreamState); this class adds the requests:
 //
@@ -157,6 +160,7 @@ class LiveSequence {
   TimePoint first_audio_deadline_{};
   TimePoint playback_began_{};  // when frame 0 was handed out
   int spoken_frames_ = 0;
+  int64_t spoken_samples_ = 0;    // of these frames: how long one lasts depends on the manner
   std::vector<int> image_codes_;  // of the picture drawn last, as far as it is written
   int drawn_images_ = 0;          // that are complete
 };

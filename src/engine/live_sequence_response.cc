@@ -17,9 +17,11 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
                               .max_images = options_.max_response_images};
   context_.grammar.BeginResponse(options_.speak, limits, &state_.stream);
   state_.ResetAudio();
+  if (context_.codec.has_manners()) state_.decoder.manner = options_.manner;
   state_.answer.clear();
   answer_decoder_ = {};
   spoken_frames_ = 0;
+  spoken_samples_ = 0;
   image_codes_.clear();
   drawn_images_ = 0;
   last_run_ = context_.clock.Now();
@@ -59,8 +61,12 @@ void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float>
     if (!delta.empty()) port_->Deliver(turn_, ResponseText{std::move(delta), now});
   }
   if (outcome.image_begun || outcome.image_code >= 0) FinishImageSymbol(outcome);
+  if (outcome.speed || outcome.voice) {
+    port_->Deliver(turn_, MannerChosen{.voice = outcome.voice, .speed = outcome.speed, .at = now});
+  }
   if (outcome.has_frame) {
     if (spoken_frames_++ == 0) playback_began_ = now;
+    spoken_samples_ += static_cast<int64_t>(speech.size());
     port_->Deliver(turn_, ResponseAudio{std::move(speech), now});
   }
   if (outcome.done) {

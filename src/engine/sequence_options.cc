@@ -23,7 +23,7 @@ struct Range {
 };
 
 constexpr Range<float> kThreshold{"endpoint_threshold", 0.0f, 0.9999f};
-constexpr Range<int> kFrames{"max_response_frames", 1, 750};
+constexpr Range<int> kFrames{"max_response_frames", 1, 1000};
 constexpr Range<int> kPieces{"max_response_pieces", 1, 1024};
 constexpr Range<int> kImages{"max_response_images", 0, 4};
 constexpr Range<int> kVideoFrames{"max_video_frames", 1, 8};

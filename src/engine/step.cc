@@ -191,11 +191,11 @@ void StepRunner::DecodeSpoken(std::span<StepItem> items, const std::vector<Codes
   }
   if (speaking.empty()) return;
   const torch::Tensor batch = IndexTensor(frames).view({static_cast<int64_t>(speaking.size()), -1});
-  const torch::Tensor samples =
-      OnCpu(codec_.Decode(states, batch.to(states[0]->history.device())).clamp(-1.0, 1.0));
+  const std::vector<torch::Tensor> made = codec_.Decode(states, batch.to(states[0]->history.device()));
   for (size_t i = 0; i < speaking.size(); ++i) {
-    const auto row = Row(samples, static_cast<int64_t>(i));
-    speaking[i]->speech.assign(row.begin(), row.end());
+    const torch::Tensor samples = OnCpu(made[i].clamp(-1.0, 1.0));
+    const float* first = samples.data_ptr<float>();
+    speaking[i]->speech.assign(first, first + samples.numel());
   }
 }
 

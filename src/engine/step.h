@@ -33,7 +33,7 @@ struct StepItem {
   std::optional<AudioDecoderState> decoder;
   std::optional<HearingOutcome> heard;
   std::optional<AnswerOutcome> answered;
-  std::vector<float> speech;  // one frame of samples in [-1, 1], if answered->has_frame
+  std::vector<float> speech;  // samples of one frame in [-1, 1], if answered->has_frame
 
   bool answers() const { return samples.empty() && pieces.empty(); }
 };

@@ -18,6 +18,13 @@ void AudioCodecState::Reset() {
   phase = 0.0;
 }
 
+void AudioDecoderState::Reset() {
+  AudioCodecState::Reset();
+  manner = {};
+  position = 0;
+  last_hop = 0;
+}
+
 Result<std::unique_ptr<AudioCodec>> AudioCodec::Load(const Safetensors& weights, const ModelConfig& config,
                                                      torch::Device device) {
   return WrenAudioCodec::Load(weights, config, device);

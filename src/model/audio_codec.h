@@ -11,14 +11,15 @@
 #include <vector>
 
 #include "antiphon/status.h"
+#include "antiphon/types.h"
 
 namespace antiphon {
 
 class Safetensors;
 struct ModelConfig;
 
-// What a codec remembers of one stream of audio. A value: a copy is a fork that goes on by itself, and the
-// three fields are all there is to serialise. Only the codec that made it reads or changes it.
+// What a codec remembers of one stream of audio. A value: a copy is a fork that goes on by itself, and its
+// fields are all there is to serialise. Only the codec that made it reads or changes it, but for `manner`.
 struct AudioCodecState {
   torch::Tensor history;  // [n] float32 on the codec's device: the last inputs of every layer; zeros at first
   int64_t frames = 0;     // frames done
@@ -45,6 +46,13 @@ struct AudioEncoderState : AudioCodecState {
 };
 struct AudioDecoderState : AudioCodecState {
   using AudioCodecState::AudioCodecState;
+
+  SpeechManner manner;   // of the next frames; its owner may change it between any two
+  int64_t position = 0;  // samples of the voice source made so far
+  int64_t last_hop = 0;  // samples that the last hop of the source has; 0: there is none yet
+
+  // As when made, the default manner included.
+  void Reset();
 };
 
 // Weights only: const after loading and shared by all sessions; calls may run in parallel as long as no state
@@ -74,11 +82,18 @@ class AudioCodec {
   virtual torch::Tensor Encode(std::span<AudioEncoderState* const> states,
                                const torch::Tensor& samples) const = 0;
 
-  // One frame of each of B streams. `codes` is [B, K] int64, each within its codebook; returns samples
-  // [B, frame_samples()] float32, nominally in [-1, 1], not clipped. They lie decoder_delay_samples() behind
-  // the samples that were encoded. REQUIRES: as for Hear.
-  virtual torch::Tensor Decode(std::span<AudioDecoderState* const> states,
-                               const torch::Tensor& codes) const = 0;
+  // One frame of each of B streams, each in its state's manner. `codes` is [B, K] int64, each within its
+  // codebook; returns B tensors of SamplesAt(speed, frame_samples()) samples, float32, nominally in [-1, 1],
+  // not clipped. At the normal speed they lie decoder_delay_samples() behind the samples that were encoded.
+  // When the speed changes, the first frame at the new one still has a last piece of the old one in it and
+  // makes up the difference in its length; it begins without a click. REQUIRES: as for Hear; manners are the
+  // default one unless has_manners().
+  virtual std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                            const torch::Tensor& codes) const = 0;
+
+  // It can speak in every SpeechManner. Then 5/4 and 4/5 of a frame are whole numbers of samples: speech
+  // never drifts.
+  virtual bool has_manners() const { return false; }
 
   virtual int64_t sample_rate() const = 0;                         // Hz
   virtual int64_t frame_samples() const = 0;                       // samples a frame

@@ -1,5 +1,6 @@
 #include "model/model_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -156,6 +157,20 @@ void ReadImage(Fields& fields, const SymbolIds& symbols, ImageShape* image) {
   fields.Require(!image->is_code(image->end), "image.end has the id of an image code");
 }
 
+void ReadManner(Fields& fields, const SymbolIds& symbols, const ImageShape& image, MannerSymbols* manner) {
+  std::set<int64_t> used;
+  if (image.known()) used = {image.begin, image.end};
+  const auto read = [&](const char* name) {
+    const std::string path = std::string("manner.") + name;
+    const int64_t id = fields.Integer(path, symbols.text_pieces, symbols.vocab_size - 1);
+    fields.Require(used.insert(id).second, path + " has the id of another symbol");
+    fields.Require(!image.known() || !image.is_code(id), path + " has the id of an image code");
+    return id;
+  };
+  manner->speeds = {read("speed_slow"), read("speed_normal"), read("speed_fast")};
+  manner->voices = {read("voice_own"), read("voice_low")};
+}
+
 void ReadBackbone(Fields& fields, TransformerShape* shape) {
   shape->width = fields.Integer("backbone.width", 1, 16384);
   shape->layers = fields.Integer("backbone.layers", 1, 256);
@@ -200,6 +215,7 @@ Result<ModelConfig> ReadConfig(const json& root) {
     config.endpoint_threshold = static_cast<float>(fields.Number("sampling.endpoint_threshold", 0.01, 1.0));
   }
   if (fields.Has("image")) ReadImage(fields, config.symbols, &config.image);
+  if (fields.Has("manner")) ReadManner(fields, config.symbols, config.image, &config.manner);
   config.audio_codec_json = fields.Object("audio_codec");
   config.image_codec_json = fields.Object("image_codec");
   if (fields.failed()) return DataLoss(fields.failure());
@@ -218,7 +234,22 @@ Result<std::string> ReadText(const std::string& path) {
   return text;
 }
 
+template <typename Choice, size_t n>
+std::optional<Choice> ChoiceOf(const std::array<int64_t, n>& symbols, int64_t symbol) {
+  const auto found = std::ranges::find(symbols, symbol);
+  if (found == symbols.end() || symbol < 0) return std::nullopt;
+  return static_cast<Choice>(found - symbols.begin());
+}
+
 }  // namespace
+
+std::optional<SpeechSpeed> MannerSymbols::SpeedOf(int64_t symbol) const {
+  return ChoiceOf<SpeechSpeed>(speeds, symbol);
+}
+
+std::optional<SpeechVoice> MannerSymbols::VoiceOf(int64_t symbol) const {
+  return ChoiceOf<SpeechVoice>(voices, symbol);
+}
 
 Result<ModelConfig> LoadModelConfig(const std::string& folder) {
   const std::string path = (std::filesystem::path(folder) / "config.json").string();

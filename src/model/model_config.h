@@ -1,11 +1,14 @@
 // What a model folder's config.json says. See docs/model_format.md for the file.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "antiphon/status.h"
+#include "antiphon/types.h"
 
 namespace antiphon {
 
@@ -48,6 +51,17 @@ struct ImageShape {
   bool is_code(int64_t symbol) const { return symbol >= first_code && symbol < first_code + codebook_size; }
 };
 
+// The control symbols with which an answer chooses how the later ones are spoken. Ids are as those of
+// pictures.
+struct MannerSymbols {
+  std::array<int64_t, kSpeechSpeeds> speeds = {-1, -1, -1};  // by SpeechSpeed; -1: the model has none of them
+  std::array<int64_t, kSpeechVoices> voices = {-1, -1};      // by SpeechVoice
+
+  bool known() const { return speeds[0] >= 0; }
+  std::optional<SpeechSpeed> SpeedOf(int64_t symbol) const;
+  std::optional<SpeechVoice> VoiceOf(int64_t symbol) const;
+};
+
 struct ModelConfig {
   std::string name;
   std::string version;
@@ -61,6 +75,7 @@ struct ModelConfig {
   TransformerShape depth;  // kv_heads == heads, heads * head_width == width
   float endpoint_threshold = 0.9f;
   ImageShape image;
+  MannerSymbols manner;
   std::string audio_codec_json;      // the "audio_codec" object, for the codec to read
   std::string image_codec_json;      // the "image_codec" object, likewise
   std::string path = "config.json";  // of the file, for messages about what is wrong with it

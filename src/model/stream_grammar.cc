@@ -12,6 +12,7 @@ namespace antiphon {
 StreamGrammar::StreamGrammar(const ModelConfig& config)
     : symbols_(config.symbols),
       image_(config.image),
+      manner_(config.manner),
       speech_lead_(config.speech_lead),
       end_of_audio_(config.end_of_audio()),
       codebooks_(config.codebook_sizes.size()),
@@ -26,9 +27,19 @@ StreamGrammar::StreamGrammar(const ModelConfig& config)
   mask(SymbolRule::kHearing)[symbols_.pad] = 1;
   mask(SymbolRule::kAnswering)[symbols_.end] = 1;
   mask(SymbolRule::kPad)[symbols_.pad] = 1;
+  for (const bool image : {false, true}) {
+    for (const bool speed : {false, true}) {
+      for (const bool voice : {false, true}) {
+        std::vector<uint8_t>& more = mask(AnsweringRule(image, speed, voice));
+        more = mask(SymbolRule::kAnswering);
+        if (image && image_.known()) more.at(image_.begin) = 1;
+        if (!manner_.known()) continue;
+        for (const int64_t symbol : manner_.speeds) more.at(symbol) = speed ? 1 : 0;
+        for (const int64_t symbol : manner_.voices) more.at(symbol) = voice ? 1 : 0;
+      }
+    }
+  }
   if (!image_.known()) return;
-  mask(SymbolRule::kAnsweringImage) = mask(SymbolRule::kAnswering);
-  mask(SymbolRule::kAnsweringImage).at(image_.begin) = 1;
   std::fill_n(mask(SymbolRule::kImageCode).begin() + image_.first_code, image_.codebook_size, 1);
   mask(SymbolRule::kImageEnd).at(image_.end) = 1;
 }
@@ -124,7 +135,8 @@ SymbolRule StreamGrammar::RuleOfAnswer(const StreamState& state) const {
     return state.image_codes < image_.codes() ? SymbolRule::kImageCode : SymbolRule::kImageEnd;
   }
   const bool may_draw = image_.known() && state.images < state.limits.max_images;
-  return may_draw ? SymbolRule::kAnsweringImage : SymbolRule::kAnswering;
+  return AnsweringRule(may_draw, manner_.known() && !state.speed_chosen,
+                       manner_.known() && !state.voice_chosen);
 }
 
 void StreamGrammar::Answer(StreamState* state, std::vector<StreamPosition>* plan) const {
@@ -163,7 +175,7 @@ void StreamGrammar::WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcom
   const bool draws = state->drawing || (image_.known() && symbol == image_.begin);
   if (draws) {
     WriteImageSymbol(symbol, state, outcome);
-  } else if (!state->text_over) {
+  } else if (!state->text_over && !WriteManner(symbol, state, outcome)) {
     if (symbol != symbols_.end && state->pieces == state->limits.max_pieces) {
       symbol = symbols_.end;
       state->incomplete = true;
@@ -175,6 +187,15 @@ void StreamGrammar::WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcom
     }
   }
   state->next_symbol = symbol;
+}
+
+// False for a symbol that chooses nothing.
+bool StreamGrammar::WriteManner(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const {
+  outcome->speed = manner_.SpeedOf(symbol);
+  outcome->voice = manner_.VoiceOf(symbol);
+  state->speed_chosen |= outcome->speed.has_value();
+  state->voice_chosen |= outcome->voice.has_value();
+  return outcome->speed || outcome->voice;
 }
 
 void StreamGrammar::WriteImageSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const {

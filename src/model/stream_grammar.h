@@ -4,24 +4,36 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "antiphon/types.h"
 #include "model/model_config.h"
 
 namespace antiphon {
 
 // What the symbol channel of a position may write.
 enum class SymbolRule : uint8_t {
-  kNothing,         // the output is ignored
-  kHearing,         // `<pad>`, a transcript piece, or `<assistant>` when the turn is over
-  kAnswering,       // a text piece or `<end>`
-  kPad,             // always `<pad>`: the text is over, the speech goes on
-  kImageCode,       // a code of the picture
-  kImageEnd,        // always `</image>`: the picture has all its codes
-  kAnsweringImage,  // as kAnswering, or `<image>`: a picture may begin
+  kNothing,    // the output is ignored
+  kHearing,    // `<pad>`, a transcript piece, or `<assistant>` when the turn is over
+  kAnswering,  // a text piece or `<end>`
+  kPad,        // always `<pad>`: the text is over, the speech goes on
+  kImageCode,  // a code of the picture
+  kImageEnd,   // always `</image>`: the picture has all its codes
+
+  // As kAnswering, and more besides: see AnsweringRule.
+  kAnsweringMore = 8,
+  kAnsweringImage = kAnsweringMore + 1,  // `<image>`: a picture may begin
 };
-constexpr size_t kSymbolRules = 7;
+constexpr size_t kSymbolRules = 16;
+
+// The rule of an answer's text where a picture may begin, a speed or a voice of later answers be chosen.
+constexpr SymbolRule AnsweringRule(bool image, bool speed, bool voice) {
+  const int more = (image ? 1 : 0) + (speed ? 2 : 0) + (voice ? 4 : 0);
+  return more == 0 ? SymbolRule::kAnswering
+                   : static_cast<SymbolRule>(static_cast<int>(SymbolRule::kAnsweringMore) + more);
+}
 
 // One position to run: what it reads and what is asked of it.
 struct StreamPosition {
@@ -69,10 +81,12 @@ struct StreamState {
   int64_t response_position = 0;          // j, of the response position planned next
   int64_t pieces = 0;                     // of the response so far
   int64_t frames = 0;
-  int64_t images = 0;       // of the response, that have all their codes
-  bool drawing = false;     // `<image>` was written, its `</image>` was not
-  int64_t image_codes = 0;  // of the picture that is drawn
-  bool image_open = false;  // the response has read `<image>`, but not its `</image>`
+  int64_t images = 0;         // of the response, that have all their codes
+  bool drawing = false;       // `<image>` was written, its `</image>` was not
+  int64_t image_codes = 0;    // of the picture that is drawn
+  bool image_open = false;    // the response has read `<image>`, but not its `</image>`
+  bool speed_chosen = false;  // the response has written a symbol of a speed
+  bool voice_chosen = false;  // likewise
   ResponseLimits limits = {};
 
   bool in_turn() const { return phase == Phase::kListening; }
@@ -89,13 +103,15 @@ struct HearingOutcome {
 
 // What a position of the response wrote.
 struct AnswerOutcome {
-  int64_t piece = -1;           // of the text; -1: none
-  bool image_begun = false;     // `<image>`
-  int64_t image_code = -1;      // of a picture, from 0; -1: none
-  bool image_complete = false;  // that was its last
-  bool has_frame = false;       // the codes given are a frame to be played
-  bool text_over = false;       // the text, and the drawing, ended here
-  bool audio_over = false;      // the speech ended here
+  int64_t piece = -1;                // of the text; -1: none
+  bool image_begun = false;          // `<image>`
+  int64_t image_code = -1;           // of a picture, from 0; -1: none
+  bool image_complete = false;       // that was its last
+  std::optional<SpeechSpeed> speed;  // chosen for later responses
+  std::optional<SpeechVoice> voice;
+  bool has_frame = false;   // the codes given are a frame to be played
+  bool text_over = false;   // the text, and the drawing, ended here
+  bool audio_over = false;  // the speech ended here
   bool done = false;  // nothing more follows; StreamState::incomplete says whether a limit was the reason
 };
 
@@ -157,12 +173,14 @@ class StreamGrammar {
   std::vector<uint8_t>& mask(SymbolRule rule) { return allowed_[static_cast<size_t>(rule)]; }
   SymbolRule RuleOfAnswer(const StreamState& state) const;
   void WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
+  bool WriteManner(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
   void WriteImageSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
   void WriteFrame(std::span<const int64_t> codes, StreamState* state, AnswerOutcome* outcome) const;
   void OpenTurn(std::span<const int64_t> heard, StreamState* state, std::vector<StreamPosition>* plan) const;
 
   const SymbolIds symbols_;
   const ImageShape image_;
+  const MannerSymbols manner_;
   const int64_t speech_lead_;
   const int64_t end_of_audio_;
   const size_t codebooks_;

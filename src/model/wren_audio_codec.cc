@@ -105,17 +105,14 @@ torch::Tensor WrenAudioCodec::Encode(std::span<AudioEncoderState* const> states,
   return Forward(encoder_, states, samples);
 }
 
-torch::Tensor WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
-                                     const torch::Tensor& codes) const {
+std::vector<torch::Tensor> WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
+                                                  const torch::Tensor& codes) const {
   const c10::InferenceMode inference;
   const JoinedHistories joined(states);
-  std::vector<SourceFilterDecoder::Clock> clocks;
-  clocks.reserve(states.size());
-  for (AudioDecoderState* state : states)
-    clocks.push_back({.frames = &state->frames, .phase = &state->phase});
   const torch::Tensor vectors = encoder_.quantizer().Decode(codes).unsqueeze(1);
-  torch::Tensor samples = decoder_.Forward(vectors, clocks, joined.tensor());
+  std::vector<torch::Tensor> samples = decoder_.Forward(vectors, states, joined.tensor());
   joined.CopyBack();
+  for (AudioDecoderState* state : states) ++state->frames;
   return samples;
 }
 

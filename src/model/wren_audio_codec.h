@@ -22,7 +22,9 @@ class WrenAudioCodec final : public AudioCodec {
   torch::Tensor Hear(std::span<AudioHearingState* const> states, const torch::Tensor& samples) const override;
   torch::Tensor Encode(std::span<AudioEncoderState* const> states,
                        const torch::Tensor& samples) const override;
-  torch::Tensor Decode(std::span<AudioDecoderState* const> states, const torch::Tensor& codes) const override;
+  std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                    const torch::Tensor& codes) const override;
+  bool has_manners() const override { return decoder_.has_manners(); }
 
   int64_t sample_rate() const override { return sample_rate_; }
   int64_t frame_samples() const override { return frame_samples_; }

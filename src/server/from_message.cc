@@ -27,6 +27,8 @@ ConfigUpdate From(const v1::SessionConfig& config) {
   if (config.has_sampling()) update.sampling = From(config.sampling());
   update.max_response_seconds = config.max_response_seconds();
   update.max_video_frames = config.max_video_frames();
+  update.voice = config.voice();
+  update.speed = static_cast<int>(config.speed());
   return update;
 }
 

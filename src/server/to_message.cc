@@ -12,6 +12,18 @@ void Fill(const AudioFormat& format, v1::AudioFormat* message) {
   message->set_sample_rate(static_cast<uint32_t>(format.sample_rate));
 }
 
+v1::Speed ToMessage(SpeechSpeed speed) {
+  switch (speed) {
+    case SpeechSpeed::kSlow:
+      return v1::SPEED_SLOW;
+    case SpeechSpeed::kNormal:
+      return v1::SPEED_NORMAL;
+    case SpeechSpeed::kFast:
+      return v1::SPEED_FAST;
+  }
+  return v1::SPEED_UNSPECIFIED;
+}
+
 void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->add_output_modalities(v1::MODALITY_TEXT);
   if (config.speak) message->add_output_modalities(v1::MODALITY_AUDIO);
@@ -32,6 +44,8 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   sampling->set_seed(config.sampling.seed);
   message->set_max_response_seconds(static_cast<uint32_t>(config.max_response_seconds));
   message->set_max_video_frames(static_cast<uint32_t>(config.max_video_frames));
+  message->set_voice(NameOf(config.manner.voice));
+  message->set_speed(ToMessage(config.manner.speed));
 }
 
 v1::TurnEnded::Cause ToMessage(TurnEndCause cause) {
@@ -210,6 +224,12 @@ v1::ModelInfo ToMessage(const ModelDescription& model) {
   info.set_max_positions(static_cast<uint32_t>(model.max_positions));
   info.set_image_side(static_cast<uint32_t>(model.image_side));
   info.set_image_grid(static_cast<uint32_t>(model.image_grid));
+  for (const SpeechVoice voice : {SpeechVoice::kOwn, SpeechVoice::kLow}) {
+    if (voice == SpeechVoice::kOwn || model.manners) info.add_voices(NameOf(voice));
+  }
+  for (const SpeechSpeed speed : {SpeechSpeed::kSlow, SpeechSpeed::kNormal, SpeechSpeed::kFast}) {
+    if (speed == SpeechSpeed::kNormal || model.manners) info.add_speeds(ToMessage(speed));
+  }
   return info;
 }
 

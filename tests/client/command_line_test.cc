@@ -193,7 +193,9 @@ TEST_F(CommandLineTest, QuestionsKeepTheirOrder) {
 TEST_F(CommandLineTest, SettingsReachTheServer) {
   const ScriptedServer server(AnsweringScript(24000));
   const Outcome run = Antiphon(
-      "ask --text x --seed 7 --temperature 0.8 --write --sample-rate 48000 --server " + server.target());
+      "ask --text x --seed 7 --temperature 0.8 --write --sample-rate 48000 --voice low --speed fast "
+      "--server " +
+      server.target());
   EXPECT_EQ(run.exit_status, 0) << run.err;
   ASSERT_TRUE(server.WaitForCalls(1));
   const v1::SessionConfig config = server.received().at(0).event.session_update().config();
@@ -201,6 +203,8 @@ TEST_F(CommandLineTest, SettingsReachTheServer) {
   EXPECT_FLOAT_EQ(config.sampling().temperature(), 0.8f);
   EXPECT_EQ(config.output_modalities_size(), 1);
   EXPECT_EQ(config.input_audio().sample_rate(), 48000u);
+  EXPECT_EQ(config.voice(), "low");
+  EXPECT_EQ(config.speed(), v1::SPEED_FAST);
 }
 
 TEST_F(CommandLineTest, OpusBothWays) {
@@ -476,6 +480,7 @@ TEST_F(CommandLineTest, WrongUsage) {
   EXPECT_EQ(Antiphon("ask").exit_status, 2);
   EXPECT_EQ(Antiphon("ask --text x --sample-rate 44100").exit_status, 2);
   EXPECT_EQ(Antiphon("ask --text x --temperature 3").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --text x --speed quick").exit_status, 2);
   EXPECT_EQ(Antiphon("sing").exit_status, 2);
   EXPECT_EQ(Antiphon("generate").exit_status, 2);
   EXPECT_EQ(Antiphon("generate --seed 1").exit_status, 2);
@@ -499,8 +504,11 @@ TEST_F(CommandLineTest, Models) {
   EXPECT_EQ(run.exit_status, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("scripted"));
   EXPECT_THAT(run.out, HasSubstr("12.3M"));
+  EXPECT_THAT(run.out, HasSubstr("own low\n"));
   run = Antiphon("models --json --server " + server.target());
   EXPECT_EQ(json::parse(run.out)["models"][0]["name"], "scripted");
+  EXPECT_EQ(json::parse(run.out)["models"][0]["voices"], json({"own", "low"}));
+  EXPECT_EQ(json::parse(run.out)["models"][0]["speeds"], json({"normal", "fast"}));
   run = Antiphon("models --json --server 127.0.0.1:1");
   EXPECT_EQ(run.exit_status, 1);
   EXPECT_EQ(json::parse(run.out)["error"]["code"], "UNAVAILABLE");

@@ -26,6 +26,8 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
   options.settings.turn_detection = TurnDetection{.semantic = true, .threshold = 0.5f, .max_silence_ms = 700};
   options.settings.sampling = SamplingOptions{.temperature = 0.5f, .top_k = 3, .seed = 17};
   options.settings.max_response_seconds = 12;
+  options.settings.voice = "low";
+  options.settings.speed = SpeechSpeed::kSlow;
   {
     const auto conversation = OpenOn(server, options);
     EXPECT_EQ(conversation->session().id, "session-1");
@@ -39,6 +41,8 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
     EXPECT_EQ(settings.sampling->seed, 17u);
     EXPECT_EQ(settings.sampling->top_k, 3);
     EXPECT_EQ(*settings.max_response_seconds, 12);
+    EXPECT_EQ(settings.voice, "low");
+    EXPECT_EQ(settings.speed, SpeechSpeed::kSlow);
   }
   ASSERT_TRUE(server.WaitForCalls(1));
   const v1::SessionConfig config = server.received().at(0).event.session_update().config();
@@ -47,6 +51,8 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
   EXPECT_EQ(config.output_audio().encoding(), v1::AUDIO_ENCODING_PCM16);
   EXPECT_EQ(config.output_audio().sample_rate(), 16000u);
   EXPECT_EQ(config.output_modalities_size(), 1);
+  EXPECT_EQ(config.voice(), "low");
+  EXPECT_EQ(config.speed(), v1::SPEED_SLOW);
 }
 
 TEST(ConversationTest, ReportsEveryKindOfEvent) {
@@ -213,6 +219,8 @@ TEST(ClientTest, ListsModels) {
   EXPECT_FALSE(models->at(0).draws);
   EXPECT_EQ(models->at(0).image_side, 64);
   EXPECT_EQ(models->at(0).image_grid, 8);
+  EXPECT_EQ(models->at(0).voices, (std::vector<std::string>{"own", "low"}));
+  EXPECT_EQ(models->at(0).speeds, (std::vector<SpeechSpeed>{SpeechSpeed::kNormal, SpeechSpeed::kFast}));
 }
 
 }  // namespace

@@ -231,6 +231,11 @@ class ScriptedServer::Models final : public v1::ModelService::Service {
     model.add_input_modalities(v1::MODALITY_IMAGE);
     model.set_image_side(64);
     model.set_image_grid(8);
+    model.add_voices("own");
+    model.add_voices("low");
+    model.add_speeds(v1::SPEED_NORMAL);
+    model.add_speeds(v1::SPEED_FAST);
+    model.add_speeds(static_cast<v1::Speed>(99));  // of a later version
     return grpc::Status::OK;
   }
 };

@@ -11,6 +11,8 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+constexpr ModelAbilities kEverything{.draws = true, .manners = true};
+
 struct Mistake {
   const char* what;
   ConfigUpdate update;
@@ -50,12 +52,16 @@ const Mistake kMistakes[] = {
      "1 to 2"},
     {"penalty NaN", {.sampling = {{.repetition_penalty = kNan}}}, "sampling.repetition_penalty", "1 to 2"},
     {"response length", {.max_response_seconds = 61}, "max_response_seconds", "1 to 60"},
+    {"unknown voice", {.voice = "Own"}, "voice", "\"own\" or \"low\""},
+    {"endless voice", {.voice = std::string(65, 'x')}, "voice", "65 bytes"},
+    {"unknown speed", {.speed = 4}, "speed", "SPEED_FAST (3)"},
+    {"negative speed", {.speed = -1}, "speed", "SPEED_SLOW (1)"},
 };
 
 TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
   for (const Mistake& mistake : kMistakes) {
     SCOPED_TRACE(mistake.what);
-    const auto applied = ApplyUpdate(SessionConfig{}, mistake.update, true);
+    const auto applied = ApplyUpdate(SessionConfig{}, mistake.update, kEverything);
     const auto* refusal = std::get_if<Refusal>(&applied);
     ASSERT_NE(refusal, nullptr);
     EXPECT_EQ(refusal->status.code(), StatusCode::kInvalidArgument);
@@ -65,7 +71,7 @@ TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
 }
 
 SessionConfig Applied(const SessionConfig& current, const ConfigUpdate& update) {
-  const auto applied = ApplyUpdate(current, update, true);
+  const auto applied = ApplyUpdate(current, update, kEverything);
   EXPECT_TRUE(std::holds_alternative<SessionConfig>(applied));
   return std::get<SessionConfig>(applied);
 }
@@ -130,7 +136,7 @@ TEST(SessionConfigTest, DrawsIfAskedToAndTheModelCan) {
   drawing.draw = true;
   EXPECT_TRUE(Applied(drawing, {}).draw);
   EXPECT_FALSE(Applied(drawing, {.output_modalities = {1, 2}}).draw);
-  const auto refused = ApplyUpdate(SessionConfig{}, {.output_modalities = {1, 3}}, false);
+  const auto refused = ApplyUpdate(SessionConfig{}, {.output_modalities = {1, 3}}, {});
   ASSERT_TRUE(std::holds_alternative<Refusal>(refused));
   EXPECT_EQ(std::get<Refusal>(refused).status.code(), StatusCode::kUnimplemented);
   EXPECT_EQ(std::get<Refusal>(refused).field, "session_update.config.output_modalities");

@@ -50,6 +50,12 @@ struct Describer {
   std::string operator()(const ResponseImage& image) const {
     return fmt::format("image {} [{}]", image.index, fmt::join(image.codes, " "));
   }
+  std::string operator()(const MannerChosen& chosen) const {
+    constexpr const char* kSpeeds[] = {" slow", " normal", " fast"};
+    constexpr const char* kVoices[] = {" own", " low"};
+    return fmt::format("manner{}{}", chosen.speed ? kSpeeds[static_cast<int>(*chosen.speed)] : "",
+                       chosen.voice ? kVoices[static_cast<int>(*chosen.voice)] : "");
+  }
   std::string operator()(const ResponseDone& done) const {
     return fmt::format("done {} {} {}+{}{} at {}", Name(done.end), StatusCodeName(done.error.code()),
                        done.text_pieces, done.spoken_frames, Images(done.images), done.context_positions);

@@ -49,7 +49,9 @@ int64_t FakeModel::WantedInAnswer(int64_t place, int64_t seed) const {
     return kFirstPiece + (seed + place) % (config_.symbols.text_pieces - kFirstPiece);
   }
   const int64_t at = (place - answer_pieces) % config_.image.symbols();
-  if ((place - answer_pieces) / config_.image.symbols() >= answer_images) return config_.symbols.end;
+  const int64_t behind = place - answer_pieces - answer_images * config_.image.symbols();
+  if (behind >= static_cast<int64_t>(answer_manner.size())) return config_.symbols.end;
+  if (behind >= 0) return answer_manner[static_cast<size_t>(behind)];
   return at == 0 ? config_.image.begin : config_.image.first_code + (seed + at) % config_.image.codebook_size;
 }
 
@@ -169,14 +171,16 @@ torch::Tensor FakeCodec::Hear(std::span<AudioHearingState* const> states,
   return codes;
 }
 
-torch::Tensor FakeCodec::Decode(std::span<AudioDecoderState* const> states,
-                                const torch::Tensor& codes) const {
+std::vector<torch::Tensor> FakeCodec::Decode(std::span<AudioDecoderState* const> states,
+                                             const torch::Tensor& codes) const {
   const auto streams = static_cast<int64_t>(states.size());
-  torch::Tensor samples = at::zeros({streams, frame_samples_});
+  std::vector<torch::Tensor> decoded;
   for (int64_t row = 0; row < streams; ++row) {
     AudioDecoderState& state = *states[static_cast<size_t>(row)];
     float& history = *state.history.data_ptr<float>();
-    float* sample = samples.select(0, row).data_ptr<float>();
+    const int64_t length = SamplesAt(state.manner.speed, frame_samples_);
+    float* sample = decoded.emplace_back(at::zeros({length})).data_ptr<float>();
+    sample[length - 1] = state.manner.voice == SpeechVoice::kLow ? -1.0f : 0.0f;
     const int64_t* code = codes.data_ptr<int64_t>() + row * codes.size(1);
     for (int64_t k = 0; k < codes.size(1); ++k) sample[k] = static_cast<float>(code[k]) / 100.0f;
     sample[codes.size(1)] = static_cast<float>(state.frames) / 100.0f;
@@ -184,7 +188,7 @@ torch::Tensor FakeCodec::Decode(std::span<AudioDecoderState* const> states,
     history = static_cast<float>((std::lround(history) * 5 + code[0]) % 997);
     ++state.frames;
   }
-  return samples;
+  return decoded;
 }
 
 Result<std::vector<int>> FakeImageCodec::Encode(const Image& picture) const {

@@ -33,6 +33,7 @@ class FakeModel final : public LanguageModel {
   int64_t answer_pieces = 3;
   int64_t answer_frames = 4;
   int64_t answer_images = 0;
+  std::vector<int64_t> answer_manner;  // symbols behind all these
   // Called with every batch before it runs: may throw, block, or move a clock.
   std::function<void(const RaggedBatch&)> on_forward;
   // Called before a gap is closed: may throw.
@@ -53,13 +54,15 @@ class FakeModel final : public LanguageModel {
 };
 
 // A frame's codes depend on its first sample (Sound) and on all frames of the stream before it; so does
-// decoded sound.
+// decoded sound, whose length is its manner's and whose last sample tells the voice.
 class FakeCodec final : public AudioCodec {
  public:
   explicit FakeCodec(const ModelConfig& config)
       : sample_rate_(config.sample_rate),
         frame_samples_(config.frame_samples),
         codebook_sizes_(config.codebook_sizes) {}
+
+  bool manners = true;
 
   // A frame that is encoded with code 0 = `code`.
   std::vector<float> Sound(int64_t code) const;
@@ -72,7 +75,9 @@ class FakeCodec final : public AudioCodec {
   torch::Tensor Encode(std::span<AudioEncoderState* const>, const torch::Tensor&) const override {
     return {};
   }
-  torch::Tensor Decode(std::span<AudioDecoderState* const> states, const torch::Tensor& codes) const override;
+  std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                    const torch::Tensor& codes) const override;
+  bool has_manners() const override { return manners; }
   int64_t sample_rate() const override { return sample_rate_; }
   int64_t frame_samples() const override { return frame_samples_; }
   const std::vector<int64_t>& codebook_sizes() const override { return codebook_sizes_; }

@@ -56,6 +56,12 @@ TEST(ModelConfig, ReadsEveryField) {
   EXPECT_EQ(config->image.codes(), 9);
   EXPECT_EQ(config->image.symbols(), 11);
   EXPECT_EQ(json::parse(config->image_codec_json), TinyConfig()["image_codec"]);
+  EXPECT_TRUE(config->manner.known());
+  EXPECT_THAT(config->manner.speeds, ElementsAre(68, 64, 83));
+  EXPECT_THAT(config->manner.voices, ElementsAre(69, 67));
+  EXPECT_EQ(config->manner.SpeedOf(83), SpeechSpeed::kFast);
+  EXPECT_EQ(config->manner.VoiceOf(67), SpeechVoice::kLow);
+  EXPECT_EQ(config->manner.SpeedOf(67), std::nullopt);
   EXPECT_EQ(config->path, kTinyModel + "/config.json");
 }
 
@@ -73,12 +79,25 @@ TEST(ModelConfig, AModelNeedNotKnowPictures) {
   json config = TinyConfig();
   config.erase("image");
   config.erase("image_codec");
+  config.erase("manner");
   config["symbols"].erase("text_pieces");
   const Result<ModelConfig> loaded = LoadText(config.dump());
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
   EXPECT_FALSE(loaded->image.known());
   EXPECT_EQ(loaded->image_codec_json, "");
   EXPECT_EQ(loaded->symbols.text_pieces, 84);
+}
+
+TEST(ModelConfig, AModelNeedNotChooseManners) {
+  json config = TinyConfig();
+  config.erase("manner");
+  const Result<ModelConfig> loaded = LoadText(config.dump());
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  EXPECT_FALSE(loaded->manner.known());
+  for (int64_t symbol = -1; symbol < 84; ++symbol) {
+    EXPECT_EQ(loaded->manner.SpeedOf(symbol), std::nullopt);
+    EXPECT_EQ(loaded->manner.VoiceOf(symbol), std::nullopt);
+  }
 }
 
 TEST(ModelConfig, AMissingFolderIsNotFound) {
@@ -149,6 +168,14 @@ TEST(ModelConfig, EveryBrokenFieldIsNamed) {
       {"/image/first_code", 63, "image.first_code"},
       {"/image/first_code", 73, "image.codebook_size"},
       {"/image/first_code", -70, "image.first_code"},
+      {"/manner", 3, "manner.speed_slow"},
+      {"/manner/speed_slow", 63, "manner.speed_slow"},
+      {"/manner/speed_normal", 84, "manner.speed_normal"},
+      {"/manner/speed_fast", 68, "manner.speed_fast"},
+      {"/manner/voice_own", 65, "manner.voice_own"},
+      {"/manner/voice_own", "low", "manner.voice_own"},
+      {"/manner/voice_low", 70, "manner.voice_low"},
+      {"/manner/voice_low", 69, "manner.voice_low"},
   };
   for (const Breakage& breakage : breakages) {
     json config = TinyConfig();
@@ -165,7 +192,8 @@ TEST(ModelConfig, EveryFieldIsNeeded) {
     json without_section = whole;
     without_section.erase(section);
     const bool optional = section == "sampling" || section == "image_codec";
-    EXPECT_EQ(LoadText(without_section.dump()).ok(), optional || section == "image") << section;
+    EXPECT_EQ(LoadText(without_section.dump()).ok(), optional || section == "image" || section == "manner")
+        << section;
     if (!fields.is_object()) continue;
     for (const auto& [field, value] : fields.items()) {
       json without_field = whole;

@@ -123,6 +123,7 @@ def check_model(pb, model_pb, model_grpc, channel):
     models = model_grpc.ModelServiceStub(channel).ListModels(model_pb.ListModelsRequest(), timeout=TIMEOUT_S).models
     assert len(models) == 1 and models[0].name and models[0].parameters > 0, models
     assert models[0].sample_rate * models[0].frame_ms % 1000 == 0
+    assert list(models[0].voices) == ["own", "low"] and pb.SPEED_FAST in models[0].speeds, models
     sees = pb.MODALITY_IMAGE in models[0].input_modalities
     assert sees == (models[0].image_side > 0) == (models[0].image_grid > 0), models
     print(f"model: {models[0].name} {models[0].version}, {models[0].parameters / 1e6:.1f} M parameters")
@@ -147,6 +148,25 @@ def check_typed_turn(pb, stub, question):
     call.end()
     assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
     print(f"typed: {question!r} -> {text!r}, {len(audio) / 48000:.2f} s of speech")
+
+
+def check_manners(pb, stub, question):
+    call = Call(pb, stub)
+    for speed, samples in ((pb.SPEED_SLOW, 2400), (pb.SPEED_FAST, 1536)):
+        call.put(session_update=pb.SessionUpdate(config=pb.SessionConfig(voice="low", speed=speed)))
+        config = call.read_until("session_updated").config
+        assert config.voice == "low" and config.speed == speed, config
+        call.put(text_append=pb.TextAppend(text=question))
+        call.put(commit=pb.Commit())
+        call.read_until("turn_ended")
+        _, audio, done = call.read_answer()
+        assert len(audio) // 2 == done.usage.spoken_frames * samples > 0
+    call.put(session_update=pb.SessionUpdate(config=pb.SessionConfig(voice="nobody")))
+    error = call.read_until("error")
+    assert error.field == "session_update.config.voice" and '"low"' in error.message, error
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    print("manners: low and slow, low and fast")
 
 
 def check_mistake(pb, stub):
@@ -270,6 +290,7 @@ def main():
                 stub = pb_grpc.ConversationServiceStub(channel)
                 sees = check_model(pb, model_pb, model_grpc, channel)
                 check_typed_turn(pb, stub, arguments.question)
+                check_manners(pb, stub, arguments.question)
                 check_mistake(pb, stub)
                 check_picture(pb, stub, sees)
                 check_spoken_turn(pb, stub, arguments.question)

@@ -34,6 +34,7 @@ struct FakeEngine::State {
   bool wants_picture = false;
   int rows_told = -1;  // of the picture; -1: not even its beginning
   float level = 0.0f;
+  SpeechManner manner;  // of the answer
 
   void Say(SequenceEvent event) {
     const std::lock_guard lock(listener_mutex);
@@ -61,6 +62,7 @@ struct FakeEngine::State {
     rows_told = -1;
     level = static_cast<float>(std::atoi(transcript.c_str() + transcript.rfind(' ') + 1)) / 100.0f;
     responding = true;
+    manner = options.manner;
     cancelled = false;
     pieces_said = 0;
     frames_said = 0;
@@ -86,8 +88,13 @@ struct FakeEngine::State {
       Say(ResponseImage{0, std::vector<int>(codes, kCode), Clock::now()});
     } else if (options.speak && (fake.endless || frames_said < fake.answer_frames)) {
       ++frames_said;
-      Say(ResponseAudio{std::vector<float>(static_cast<size_t>(frame_samples), level), Clock::now()});
+      const auto samples = static_cast<size_t>(SamplesAt(manner.speed, frame_samples));
+      const float said = manner.voice == SpeechVoice::kLow ? -level : level;
+      Say(ResponseAudio{std::vector<float>(samples, said), Clock::now()});
     } else if (!fake.endless) {
+      if (text.find("speak faster") != std::string::npos) {
+        Say(MannerChosen{SpeechVoice::kLow, SpeechSpeed::kFast, Clock::now()});
+      }
       Done(ResponseEnd::kCompleted);
     }
   }
@@ -186,6 +193,7 @@ FakeEngine::FakeEngine(const FakeEngineOptions& options) : options_(options) {
   model_.vocabulary_size = 600;
   model_.max_positions = 4096;
   model_.image_side = options.image_side;
+  model_.manners = options.manners;
   model_.image_grid = options.image_side > 0 ? kImageGrid : 0;
   thread_ = std::thread(&FakeEngine::Run, this);
 }

@@ -25,15 +25,18 @@ struct FakeEngineOptions {
   std::chrono::microseconds hearing{0};  // what a heard frame costs
   int max_pending_frames = 256;          // heard frames that may wait; more are refused
   int image_side = 0;                    // 0: a model without pictures
-  int rows_drawn = 8;                    // of the 8 rows of a picture; fewer leave it unfinished
+  bool manners = false;
+  int rows_drawn = 8;  // of the 8 rows of a picture; fewer leave it unfinished
 };
 
 // A typed turn "blue 7" is answered "you said blue 7", word by word, and with frames of the constant level
 // 0.07 (the number that ends the text, in hundredths). In a spoken turn the third frame brings the words
 // "some words" to light, and frames_of_turn of them end it; it is answered "i heard you". Pictures are
 // answered with their sizes: "i saw 40x24", or " and 40x24" behind the rest; video with the first byte of the
-// newest frame's pixels, as in " now 200". A typed turn with the word
-// "draw" in it gets a picture, whose rows come between the frames of speech, if pictures are wanted.
+// newest frame's pixels, as in " now 200". A typed turn with the word "draw" in it gets a picture, whose rows
+// come between the frames of speech, if pictures are wanted; one that says "speak faster" makes it choose
+// that and the low voice. A frame is as long as its manner wants it, and of the low voice the level is
+// negative.
 class FakeEngine final : public Engine {
  public:
   static constexpr int kImageGrid = 8;

@@ -67,6 +67,11 @@ const Garbage kGarbage[] = {
      "session_update.config.sampling.repetition_penalty"},
     {"response length", [](auto* e) { Config(e)->set_max_response_seconds(UINT32_MAX); }, kInvalid,
      "session_update.config.max_response_seconds"},
+    {"voice", [](auto* e) { Config(e)->set_voice("nobody"); }, kInvalid, "session_update.config.voice"},
+    {"speed", [](auto* e) { Config(e)->set_speed(static_cast<v1::Speed>(1 << 30)); }, kInvalid,
+     "session_update.config.speed"},
+    {"a speed of a model that has but one", [](auto* e) { Config(e)->set_speed(v1::SPEED_FAST); },
+     StatusCode::kUnimplemented, "session_update.config.speed"},
     {"no audio", [](auto* e) { e->mutable_audio_append(); }, kInvalid, "audio_append.audio"},
     {"odd audio", [](auto* e) { e->mutable_audio_append()->set_audio("abc"); }, kInvalid,
      "audio_append.audio"},
@@ -155,10 +160,13 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_sampling()->set_repetition_penalty(1.25f);
   config->mutable_sampling()->set_seed(UINT64_MAX);
   config->set_max_response_seconds(9);
+  config->set_voice("low");
+  config->set_speed(v1::SPEED_SLOW);
   const std::string sent = config->ShortDebugString();
 
   const ClientEvent plain = FromMessage(event, {});
-  const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config, true);
+  const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config,
+                                   {.draws = true, .manners = true});
   ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
   const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
   EXPECT_EQ(back.session_updated().config().ShortDebugString(), sent);

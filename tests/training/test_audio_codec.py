@@ -17,8 +17,9 @@ import torch
 
 import augment
 from safetensors_file import write_safetensors
-from audio_codec import codec_tokens, export, layers, restore_codec, train_decoder, train_hearing
-from audio_codec.model import FRAME, SIZES, Codec
+from audio_codec import codec_tokens, export, layers, restore_codec, source_filter, train_decoder, train_hearing
+from audio_codec.model import FRAME, SIZES, VECTOR, Codec
+from audio_codec.source_filter import HOP, MANNERS, Manner
 
 
 def write_corpus(folder):
@@ -145,6 +146,47 @@ class StagesTest(unittest.TestCase):
     def test_the_frame_before_is_asked_for_one_frame_later(self):
         targets = torch.arange(12).view(1, 3, 4)
         self.assertEqual(train_hearing.frame_before(targets).tolist(), [[[0] * 4, [0, 1, 2, 3], [4, 5, 6, 7]]])
+
+
+class MannerTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        torch.manual_seed(1)
+        cls.decoder = source_filter.SourceFilterDecoder().eval()
+        cls.vectors = torch.randn(7, VECTOR)
+
+    def test_the_default_manner_is_what_was_trained(self):
+        with torch.no_grad():
+            trained, _ = self.decoder(self.vectors[None])
+        said = self.decoder.render(self.vectors, [Manner()] * 7)
+        torch.testing.assert_close(said, trained[0], atol=1e-6, rtol=0)
+        self.assertGreater(float(said.abs().max()), 1e-3)
+
+    def test_frames_have_the_length_of_their_speed(self):
+        for (_, speed), manner in MANNERS.items():
+            length = {"slow": 5 * FRAME // 4, "normal": FRAME, "fast": 4 * FRAME // 5}[speed]
+            self.assertEqual(len(self.decoder.render(self.vectors, [manner] * 7)), 7 * length)
+
+    def test_a_change_moves_the_difference_of_one_row(self):
+        slow, fast = MANNERS["own", "slow"], MANNERS["low", "fast"]
+        said = self.decoder.render(self.vectors, [slow] * 3 + [fast] * 4)
+        self.assertEqual(len(said), 3 * 8 * slow.hop + 4 * 8 * fast.hop + slow.hop - fast.hop)
+        unchanged = self.decoder.render(self.vectors, [slow] * 7)
+        torch.testing.assert_close(said[: 3 * 8 * slow.hop], unchanged[: 3 * 8 * slow.hop], atol=1e-6, rtol=0)
+
+    def test_filters_are_read_at_other_frequencies(self):
+        ramp = torch.arange(source_filter.BINS).float()
+        torch.testing.assert_close(source_filter.resample_filters(ramp, 1.0, source_filter.BINS), ramp)
+        moved = source_filter.resample_filters(ramp, 0.8, 129)
+        self.assertEqual(len(moved), 129)
+        self.assertAlmostEqual(float(moved[40]), 40 * (HOP / 128) / 0.8, places=4)
+        self.assertEqual(float(moved[-1]), HOP)  # beyond the band its end
+
+    def test_the_recording_has_every_manner(self):
+        codes = torch.randint(0, 500, (40, len(SIZES)))
+        recorded = export.golden_manners(Codec().eval(), self.decoder, codes)
+        self.assertEqual(sorted(set(recorded["manners"].tolist())), list(range(len(MANNERS))))
+        self.assertEqual(len(recorded["codes"]), len(recorded["manners"]))
 
 
 class TractTest(unittest.TestCase):

@@ -235,6 +235,78 @@ class Passes(unittest.TestCase):
             self.assertTrue(0.7 < size < 1.3, size)
 
 
+class Manners(unittest.TestCase):
+    """The reference decoder on a model that writes what its script says, through one row of logits a position."""
+
+    CONFIG = {
+        "symbols": {"vocab_size": 24, "text_pieces": 12, "pad": 0, "unk": 1, "bos": 2, "end": 3, "user": 4, "assistant": 5},
+        "audio": {"codebook_sizes": [8, 8]},
+        "stream": {"speech_lead": 2},
+        "sampling": {"endpoint_threshold": 0.9},
+        "manner": {"speed_slow": 12, "speed_normal": 13, "speed_fast": 14, "voice_own": 15, "voice_low": 16},
+    }
+
+    def answer(self, wanted, pieces=96, config=CONFIG):
+        """wanted: for each position of a written answer the symbols it would write, the likeliest first."""
+        test = self
+
+        class Script:
+            codebooks, end_of_audio = 2, 8
+
+            def __init__(self):
+                self.config = config
+
+            def start(self, rows, capacity):
+                self.position, self.keys, self.values = 0, torch.zeros(1, rows, 1, 1, 1), torch.zeros(1, rows, 1, 1, 1)
+
+            def embed(self, symbols, *_):
+                self.read.append(int(symbols))
+                return symbols[:, None].float()
+
+            def step(self, x):
+                self.position += 1
+                return x
+
+            def symbol_logits(self, h):
+                logits = torch.zeros(1, 24)
+                at = len(self.read) - 1 - self.read.index(ASSISTANT) if ASSISTANT in self.read else -1
+                for rank, symbol in enumerate(wanted[at] if 0 <= at < len(wanted) else ()):
+                    logits[0, symbol] = 9.0 - rank
+                return logits
+
+        script = Script()
+        script.read = []
+        turn = decode.Turn(typed=[7], speak=False)
+        (row,) = decode.decode(script, [[turn]], limits=decode.Limits(pieces=pieces))
+        test.read = script.read
+        return row.results[0]
+
+    def test_a_symbol_chooses_and_is_no_text(self):
+        result = self.answer([[8], [14], [END]])
+        self.assertEqual((result.text, result.manner), ([8], {"speed": "fast"}))
+        self.assertEqual(self.read[-3:], [8, 14, END])
+        self.assertTrue(result.complete)
+
+    def test_at_most_one_of_each_kind(self):
+        result = self.answer([[14], [12, 16], [15, 13, END]])
+        self.assertEqual((result.text, result.manner), ([], {"speed": "fast", "voice": "low"}))
+
+    def test_the_limit_of_the_text_does_not_count_them(self):
+        result = self.answer([[8], [16], [9]], pieces=1)
+        self.assertEqual((result.text, result.manner, result.complete), ([8], {"voice": "low"}, False))
+
+    def test_a_model_without_them_writes_none(self):
+        config = {name: section for name, section in self.CONFIG.items() if name != "manner"}
+        result = self.answer([[14, 8], [END]], config=config)
+        self.assertEqual((result.text, result.manner), ([8], {}))
+
+    def test_the_folder_names_the_symbols_that_are_taught(self):
+        named = wren.folder_config(wren.ModelConfig(symbols.VOCABULARY, SIZES))["manner"]
+        self.assertEqual(sorted(named.values()), list(range(symbols.SPEED_SLOW, symbols.VOICE_LOW + 1)))
+        self.assertEqual(named["speed_fast"], symbols.SPEED_FAST)
+        self.assertEqual(named["voice_low"], symbols.VOICE_LOW)
+
+
 class Lessons(unittest.TestCase):
     """80 ms frames whose labels are 40 ms late: frame 0 covers what was said from -40 to 40 ms."""
 

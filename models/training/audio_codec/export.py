@@ -4,7 +4,8 @@
         --golden ../../../tests/golden
 
 Weights are float16. The golden vectors are computed from the rounded weights by this offline Python implementation: a
-wave, its codes for the ears and for the codec, and the wave made from the latter.
+wave, its codes for the ears and for the codec, and the wave made from the latter; and, in a file of their own, codes said
+in every manner in turn.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from audio_codec import codec_tokens, source_filter
 from audio_codec.corpus import utterances
 from audio_codec.layers import SAMPLE_RATE, SLOPE, CausalConv, Down, MelSpectrogram, Project, Residual, Up
 from audio_codec.model import FRAME, SIZES, VECTOR
-from audio_codec.source_filter import SourceFilterDecoder
+from audio_codec.source_filter import MANNERS, SourceFilterDecoder
 
 
 class Exporter:
@@ -140,6 +141,16 @@ def golden(ears, codec, decoder, folder):
     return tensors
 
 
+@torch.no_grad()
+def golden_manners(codec, decoder, codes):
+    """codes [T, K] said in all voices at all speeds, two frames each; `manners` [T] counts MANNERS from 0."""
+    order = [frame // 2 % len(MANNERS) for frame in range(min(len(codes), 4 * len(MANNERS)))]
+    manners = [list(MANNERS.values())[number] for number in order]
+    made = decoder.render(codec.quantiser.decode(codes[: len(order)].long()), manners)
+    return {"manners": torch.tensor(order, dtype=torch.int16), "codes": codes[: len(order)].to(torch.int16),
+            "made": made.half()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     folder = os.environ.get("WREN_WORK", "/tmp/wren")
@@ -159,7 +170,10 @@ def main():
     write_safetensors(os.path.join(options.model, "audio_codec.safetensors"), tensors, {"format": "pt"})
     with open(options.section, "w") as out:
         json.dump(section, out, indent=1)
-    write_safetensors(os.path.join(options.golden, "audio_codec.safetensors"), golden(ears, codec, decoder, options.data))
+    recorded = golden(ears, codec, decoder, options.data)
+    write_safetensors(os.path.join(options.golden, "audio_codec.safetensors"), recorded)
+    manners = golden_manners(codec, decoder, recorded["output.codes"])
+    write_safetensors(os.path.join(options.golden, "audio_manners.safetensors"), manners)
     # Only what the codec needs of config.json: the codec's tests do not depend on the language model.
     with open(os.path.join(options.golden, "audio_codec.json"), "w") as out:
         json.dump(section, out, separators=(",", ":"))

@@ -134,6 +134,7 @@ class TurnResult:
     text: list = dataclasses.field(default_factory=list)  # answer pieces
     codes: list = dataclasses.field(default_factory=list)  # spoken frames, K integers each
     drawn: list = dataclasses.field(default_factory=list)  # pictures, each a list of codes
+    manner: dict = dataclasses.field(default_factory=dict)  # "speed", "voice" -> what was chosen for later answers
     complete: bool = True  # False: cut by a limit
 
 
@@ -160,6 +161,7 @@ class _Row:
         self.symbols, self.lead = config["symbols"], config["stream"]["speech_lead"]
         self.end_of_audio = config["audio"]["codebook_sizes"][0]
         self.image = config.get("image")
+        self.chooses = {symbol: name.split("_") for name, symbol in config.get("manner", {}).items()}
         self.results, self.trace = [], []
         self.turn, self.state, self.done = -1, "bos", False
         self.next_symbol, self.next_spoken = self.symbols["bos"], None
@@ -199,6 +201,10 @@ class _Row:
         """A picture may begin here."""
         return self.state == "answer" and len(self.results[-1].drawn) < self.turns[self.turn].pictures
 
+    def may_choose(self, kind):
+        """A symbol of this kind, "speed" or "voice", may be written here."""
+        return self.state == "answer" and kind not in self.results[-1].manner
+
     def speaks(self):
         turn = self.turns[self.turn] if 0 <= self.turn < len(self.turns) else None
         return self.state == "answer" and turn.speak and not self.audio_over and self.j >= self.lead
@@ -235,7 +241,8 @@ class _Row:
 
     def _answer(self, position, result, best, codes):
         begins = self.image is not None and best == self.image["begin"]
-        full = len(result.text) == self.limits.pieces and not self.drawing and not begins
+        chooses = None if self.text_over or self.drawing else self.chooses.get(best)
+        full = len(result.text) == self.limits.pieces and not self.drawing and not begins and not chooses
         if not self.text_over and best != self.symbols["end"] and full:
             best, result.complete = self.symbols["end"], False
         position.written, self.next_symbol, self.next_spoken = best, best, None
@@ -246,6 +253,9 @@ class _Row:
         elif begins:
             self.drawing = True
             result.drawn.append([])
+        elif chooses:
+            kind, choice = chooses
+            result.manner[kind] = choice
         elif not self.text_over:
             self.text_over = best == self.symbols["end"]
             if not self.text_over:
@@ -273,7 +283,7 @@ class Limits:
 
 def _allowed(config):
     """-> additive masks [V]: while hearing, while answering before `<end>`, there when a picture may begin, and inside
-    one."""
+    one; and kind of manner -> mask of what its symbols, where they may not be written, are barred by."""
     s, image = config["symbols"], config.get("image")
     vocabulary, pieces = s["vocab_size"], s.get("text_pieces", s["vocab_size"])
 
@@ -284,12 +294,16 @@ def _allowed(config):
 
     controls = {s[name] for name in ("pad", "unk", "bos", "end", "user", "assistant")}
     text = [i for i in range(pieces) if i not in controls]
-    answering = text + [s["end"]]
-    drawing, codes = answering, []
+    answering, codes = text + [s["end"]], []
+    barred = {}
+    for name, symbol in config.get("manner", {}).items():
+        answering.append(symbol)
+        barred.setdefault(name.split("_")[0], torch.zeros(vocabulary))[symbol] = _NEVER
+    drawing = answering
     if image:
         drawing = answering + [image["begin"]]
         codes = list(range(image["first_code"], image["first_code"] + image["codebook_size"]))
-    return only(text + [s["pad"]]), only(answering), only(drawing), only(codes)
+    return only(text + [s["pad"]]), only(answering), only(drawing), only(codes), barred
 
 
 def _gap(logits):
@@ -304,7 +318,7 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
     config = model.config
     limits = limits or Limits()
     threshold = config["sampling"]["endpoint_threshold"] if threshold is None else threshold
-    hearing_mask, answering_mask, drawing_mask, code_mask = _allowed(config)
+    hearing_mask, answering_mask, drawing_mask, code_mask, barred = _allowed(config)
     pad, assistant = config["symbols"]["pad"], config["symbols"]["assistant"]
     image_end = config["image"]["end"] if "image" in config else None
     rows = [_Row(turns, config, limits) for turns in conversations]
@@ -323,6 +337,9 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
         may_draw = torch.tensor([rows[b].may_draw() for b in active])
         inside = torch.tensor([p.phase == 4 for p in positions])
         answering = logits + torch.where(may_draw[:, None], drawing_mask, answering_mask)
+        for kind, mask in barred.items():
+            chosen = torch.tensor([not rows[b].may_choose(kind) for b in active])
+            answering = answering + chosen[:, None] * mask
         answering = torch.where(inside[:, None], logits + code_mask, answering)
         best_hearing, best_answering = hearing.argmax(-1).tolist(), answering.argmax(-1).tolist()
         probability = logits.softmax(-1)[:, assistant].tolist()

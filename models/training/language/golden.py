@@ -78,6 +78,8 @@ def _describe(row, labels, piece_text):
             entry["pictures"] = turn.pictures
         if result.drawn:
             entry["drawn"] = result.drawn
+        if result.manner:
+            entry["manner"] = result.manner
         if turn.heard is None:
             entry["typed_pieces"] = list(turn.typed)
         else:

@@ -220,6 +220,13 @@ def folder_config(config, name="wren", version="v1"):
         "end": symbols.IMAGE_END,
         "first_code": symbols.FIRST_IMAGE_CODE,
     }
+    manner = {
+        "speed_slow": symbols.SPEED_SLOW,
+        "speed_normal": symbols.SPEED_NORMAL,
+        "speed_fast": symbols.SPEED_FAST,
+        "voice_own": symbols.VOICE_OWN,
+        "voice_low": symbols.VOICE_LOW,
+    }
     return {
         "format": "antiphon-model",
         "format_version": 1,
@@ -236,6 +243,7 @@ def folder_config(config, name="wren", version="v1"):
             "assistant": 5,
         },
         "image": image,
+        "manner": manner,
         "audio": {"sample_rate": 16000, "frame_samples": 1280, "codebook_sizes": list(config.codebook_sizes)},
         "stream": {"speech_lead": 2, "max_positions": config.max_positions},
         "backbone": {

@@ -3,8 +3,8 @@ image codec is image_codec/tiny_codec.py's.
 
 Its dimensions are all different from one another and from Wren's on purpose: a runtime that confuses two of them, or
 hard-codes Wren's, fails. Heads are shared by two query heads each. The rows of `<assistant>`, `<end>` and end of audio
-are enlarged so that turns and answers end by themselves, that of `<image>` so that pictures are drawn. Ids between and
-behind the symbols of pictures are reserved.
+are enlarged so that turns and answers end by themselves, those of `<image>` and of the manners of speaking so that pictures
+are drawn and manners chosen. Two of the ids behind the codes of pictures are reserved.
 """
 
 import io
@@ -40,6 +40,7 @@ CONFIG = {
     "depth": {"width": 16, "layers": 2, "heads": 2, "mlp_width": 36, "norm_eps": 1e-5},
     "sampling": {"endpoint_threshold": 0.9},
     "image": {"begin": 65, "end": 66, "first_code": 70},
+    "manner": {"speed_slow": 68, "speed_normal": 64, "speed_fast": 83, "voice_own": 69, "voice_low": 67},
 }
 
 
@@ -96,6 +97,8 @@ def _weights(config, seed):
     w["embed.symbol"] = torch.cat([w["embed.symbol"], torch.randn(beyond, d, generator=generator)])
     w["head"] = torch.cat([w["head"], matrix(beyond, d, 1.5)])
     w["head"][config["image"]["begin"]] *= 1.8
+    for symbol in config["manner"].values():
+        w["head"][symbol] *= 1.3
     return w
 
 
@@ -131,11 +134,13 @@ def _picture(config, rng):
 
 
 def _chosen(rows, count):
-    """Clear conversations; every other one with a picture drawn, as far as there are any."""
+    """Clear conversations; every other one with a picture drawn and one of four with a manner chosen, as far as there are
+    any."""
     clear = [row for row in rows if golden.is_clear(row)]
     drawn = [row for row in clear if any(result.drawn for result in row.results)][: count // 2]
-    others = [row for row in clear if row not in drawn][: count - len(drawn)]
-    return drawn + others
+    chosen = [row for row in clear if row not in drawn and any(result.manner for result in row.results)][: count // 4]
+    others = [row for row in clear if row not in drawn + chosen][: count - len(drawn + chosen)]
+    return drawn + chosen + others
 
 
 def _conversations(config, tokenizer, count, seed):
