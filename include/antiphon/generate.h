@@ -47,7 +47,9 @@ struct GenerateRequest {
   std::optional<bool> draw{};
   AudioFormat output_audio{};
   SamplingOptions sampling{};
-  int max_response_seconds = 0;  // of speech, 1 to 60; 0: the server's default
+  int max_response_seconds = 0;        // of speech, 1 to 60; 0: the server's default
+  std::optional<std::string> voice{};  // one of ModelInfo::voices
+  std::optional<SpeechSpeed> speed{};  // one of ModelInfo::speeds
 };
 
 struct GenerateOptions {

@@ -66,12 +66,16 @@ Status ToWire(const GenerateRequest& request, v1::GenerateRequest* wire) {
   const SessionSettings settings{.speak = request.speak,
                                  .draw = request.draw,
                                  .sampling = request.sampling,
-                                 .max_response_seconds = request.max_response_seconds};
+                                 .max_response_seconds = request.max_response_seconds,
+                                 .voice = request.voice,
+                                 .speed = request.speed};
   v1::SessionConfig config;
   ToWire(settings, &config);
   wire->mutable_output_modalities()->Swap(config.mutable_output_modalities());
   wire->mutable_sampling()->Swap(config.mutable_sampling());
   wire->set_max_response_seconds(config.max_response_seconds());
+  wire->set_voice(config.voice());
+  wire->set_speed(config.speed());
   ToWire(request.output_audio, wire->mutable_output_audio());
   return OkStatus();
 }

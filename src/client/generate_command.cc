@@ -50,6 +50,8 @@ Result<GenerateRequest> RequestFor(const GenerateCommand& command) {
   request.sampling.seed = command.seed.value_or(0);
   request.sampling.temperature = command.temperature.value_or(0.0f);
   request.max_response_seconds = command.max_response_seconds;
+  request.voice = command.voice;
+  request.speed = command.speed;
   return request;
 }
 

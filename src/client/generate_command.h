@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "antiphon/types.h"
 #include "client/command_line.h"
 
 namespace antiphon::client {
@@ -21,6 +22,8 @@ struct GenerateCommand {
   bool json = false;
   int sample_rate = 0;           // of the speech; 0: 24000 for Opus, else 16000
   int max_response_seconds = 0;  // 0: the server's default
+  std::optional<std::string> voice;
+  std::optional<SpeechSpeed> speed;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;
   std::chrono::milliseconds timeout{60'000};

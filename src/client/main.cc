@@ -59,6 +59,17 @@ void AddServer(CLI::App* app, std::string* server) {
 template <typename Command>
 void AddCommon(CLI::App* app, Command* command) {
   AddServer(app, &command->server);
+  app->add_option("--voice", command->voice, "One of the voices that `antiphon models` lists")
+      ->type_name("NAME");
+  app->add_option_function<std::string>(
+         "--speed",
+         [command](const std::string& speed) {
+           command->speed = speed == "slow"   ? SpeechSpeed::kSlow
+                            : speed == "fast" ? SpeechSpeed::kFast
+                                              : SpeechSpeed::kNormal;
+         },
+         "How fast to answer")
+      ->check(CLI::IsMember({"slow", "normal", "fast"}));
   app->add_option("--seed", command->seed, "The same seed gives the same answer");
   app->add_option("--temperature", command->temperature, "0 (greedy, the default) to 2")
       ->check(CLI::Range(0.0, 2.0));
@@ -115,18 +126,6 @@ CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
       ->add_option("--sample-rate", ask->sample_rate,
                    "Of the audio sent and received, in Hz (default 16000, Opus 24000)")
       ->check(CLI::IsMember({16000, 24000, 48000}));
-  command->add_option("--voice", ask->voice, "One of the voices that `antiphon models` lists")
-      ->type_name("NAME");
-  command
-      ->add_option_function<std::string>(
-          "--speed",
-          [ask](const std::string& speed) {
-            ask->speed = speed == "slow"   ? SpeechSpeed::kSlow
-                         : speed == "fast" ? SpeechSpeed::kFast
-                                           : SpeechSpeed::kNormal;
-          },
-          "How fast to answer")
-      ->check(CLI::IsMember({"slow", "normal", "fast"}));
   return command;
 }
 

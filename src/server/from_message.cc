@@ -109,6 +109,8 @@ GenerationRequest FromMessage(v1::GenerateRequest message) {
   if (message.has_output_audio()) config.output_audio = From(message.output_audio());
   if (message.has_sampling()) config.sampling = From(message.sampling());
   config.max_response_seconds = message.max_response_seconds();
+  config.voice = message.voice();
+  config.speed = static_cast<int>(message.speed());
   return request;
 }
 

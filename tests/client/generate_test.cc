@@ -93,6 +93,8 @@ TEST(GenerateTest, PartsTravelInOrder) {
   request.output_audio = {AudioEncoding::kPcm16, 48000};
   request.sampling = {.temperature = 0.5f, .top_k = 7, .top_p = 0.9f, .repetition_penalty = 1.5f, .seed = 11};
   request.max_response_seconds = 9;
+  request.voice = "low";
+  request.speed = SpeechSpeed::kFast;
   Generation generation;
   ASSERT_EQ(GenerateOn(server, request, &generation), OkStatus());
   const v1::GenerateRequest wire = server.request();
@@ -118,6 +120,8 @@ TEST(GenerateTest, PartsTravelInOrder) {
   EXPECT_EQ(wire.sampling().repetition_penalty(), 1.5f);
   EXPECT_EQ(wire.sampling().seed(), 11u);
   EXPECT_EQ(wire.max_response_seconds(), 9u);
+  EXPECT_EQ(wire.voice(), "low");
+  EXPECT_EQ(wire.speed(), v1::SPEED_FAST);
 }
 
 TEST(GenerateTest, ModalitiesAreLeftToTheServerUnlessAsked) {

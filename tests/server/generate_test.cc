@@ -197,6 +197,9 @@ TEST_F(GenerateTest, MistakesAreStatusesThatNameTheField) {
   request = RequestOf({TextOf("x")});
   request.set_max_response_seconds(61);
   ExpectEnd(request, StatusCode::kInvalidArgument, "max_response_seconds is 61");
+  request = RequestOf({TextOf("x")});
+  request.set_voice("loud");
+  ExpectEnd(request, StatusCode::kInvalidArgument, "voice is ");
   // And the server is as good as before.
   GenerateStream call(channel_, RequestOf({TextOf("blue 7")}));
   EXPECT_TRUE(call.End().ok());
