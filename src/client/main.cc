@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "antiphon/types.h"
 #include "client/ask_command.h"
 #include "client/generate_command.h"
 #include "client/models_command.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr char kDefaultServer[] = "127.0.0.1:50051";
 
+using antiphon::SpeechSpeed;
 using antiphon::client::AskCommand;
 using antiphon::client::GenerateCommand;
 using antiphon::client::Item;
