@@ -80,7 +80,8 @@ TEST(ImageInputTest, VideoFramesAreTakenLikewise) {
   const auto refused = [](client_event::ImageAppend picture) {
     const auto taken = DecodeVideoFrame({std::move(picture)});
     const auto* refusal = std::get_if<Refusal>(&taken);
-    return refusal == nullptr ? "" : StatusCodeName(refusal->status.code()) + (" " + refusal->field);
+    return refusal == nullptr ? std::string()
+                              : std::string(StatusCodeName(refusal->status.code())) + " " + refusal->field;
   };
   const std::string png = EncodePng(Sample()).value();
   EXPECT_EQ(refused({png, "image/png"}), "");
