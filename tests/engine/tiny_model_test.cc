@@ -164,10 +164,10 @@ TEST(TinyModelTest, TwoHundredVideoFramesDoNotFillTheContext) {
   };
   const std::vector<int64_t> with = talk(true);
   ASSERT_EQ(with.size(), 10u);
-  // What was heard, `<user>`, `<assistant>`, and at most 3 pieces and `<end>`, of each turn.
+  // Of each turn what was heard, `<user>`, `<assistant>`, at most 3 pieces, a speed, a voice and `<end>`.
   for (size_t turn = 0; turn < with.size(); ++turn) {
     EXPECT_LE(with[turn],
-              1 + static_cast<int64_t>(turn + 1) * (10 + 1 + 1 + 3 + 1) + kMostFrames * kPictureRows);
+              1 + static_cast<int64_t>(turn + 1) * (10 + 1 + 1 + 3 + 2 + 1) + kMostFrames * kPictureRows);
   }
 }
 

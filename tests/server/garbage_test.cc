@@ -160,6 +160,7 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_sampling()->set_repetition_penalty(1.25f);
   config->mutable_sampling()->set_seed(UINT64_MAX);
   config->set_max_response_seconds(9);
+  config->set_max_video_frames(5);
   config->set_voice("low");
   config->set_speed(v1::SPEED_SLOW);
   const std::string sent = config->ShortDebugString();

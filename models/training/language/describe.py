@@ -9,7 +9,7 @@ import sys
 
 import scenes
 from language import grammar
-from language.skills import (arithmetic, calendar, common, counting, countries, definitions, drawing, lexicon, memory, nouns,
+from language.skills import (arithmetic, calendar, common, counting, countries, definitions, drawing, lexicon, manner, memory, nouns,
                              out_of_reach, repeating, seeing, smalltalk, spelling, tables)
 from language.skills.words import all_words
 
@@ -70,6 +70,10 @@ def _skills():
     yield smalltalk, "Greetings and small talk", (
         f"{len(smalltalk.INTENTS)} intents with one answer each. Whole phrases are held out here (10 % of them).\n\n"
         + "\n".join(f"- `{answer}`: " + ", ".join(f"`{_plain(p)}`" for p in phrases) for answer, phrases in smalltalk.INTENTS))
+    yield manner, "How to speak", (
+        f"*{_FROM_THE_NEXT_VERSION} and knows nothing of this.*\n\n"
+        "The answer ends with the control symbol that changes the speed or the voice of the answers that follow.\n\n"
+        + "\n".join(f"- `{answer}`: " + ", ".join(f"`{_plain(p)}`" for p in phrases) for answer, _, phrases in manner.INTENTS))
     facts = "\n".join(
         f"- {name}: told as " + ", ".join(f"`{_plain(t)}`" for t in tell) + f" -> `{answer}`; asked back as " + ", ".join(f"`{q}`" for q in asks)
         + f" -> `{back}`; never told: `{none}`" for name, (tell, answer, asks, back, none) in memory.FACTS.items())
@@ -105,7 +109,7 @@ def _pictures():
         "The user shows a picture (a scene of one to four things on a coloured background: `scenes.py`) and asks about it, then perhaps "
         "asks again, or shows another: `this is a dog`, `i see three dogs`, `there are two dogs`, `the background is green`, `i see a car on "
         "the left`, `yes i see a dog`, `no i do not see a dog`. Without a picture: `" + seeing.NO_PICTURE + "`.\n\n"
-        + _phrasings(("what is it", seeing.WHAT_ONE), ("what is it now", seeing.WHAT_NOW), ("how many", seeing.HOW_MANY),
+        + _phrasings(("what is it", seeing.WHAT_ONE), ("what is it now, or of the newest of several", seeing.WHAT_NOW), ("how many", seeing.HOW_MANY),
                      ("how many things", seeing.HOW_MANY_THINGS), ("background", seeing.BACKGROUND),
                      *[(side, templates) for side, templates in seeing.WHERE.items()], ("is there", seeing.IS_THERE),
                      ("two pictures, the same", seeing.SAME), ("two pictures, more", seeing.MORE)))
