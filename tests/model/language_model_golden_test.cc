@@ -238,8 +238,12 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
       return grammar.ChooseHearing(Floats(logits), summary_["endpoint_threshold"].get<float>());
     }
     if (rule != SymbolRule::kAnswering && rule != SymbolRule::kImageCode) return -1;
-    // Whether a picture may begin is not recorded: what was written tells.
-    if (written == model_->config().image.begin) rule = SymbolRule::kAnsweringImage;
+    // Whether a picture may begin, a speed or a voice be chosen is not recorded: what was written tells.
+    if (rule == SymbolRule::kAnswering) {
+      const ModelConfig& config = model_->config();
+      rule = AnsweringRule(written == config.image.begin, config.manner.SpeedOf(written).has_value(),
+                           config.manner.VoiceOf(written).has_value());
+    }
     return ArgMax(Floats(logits), grammar.allowed(rule));
   }
 
