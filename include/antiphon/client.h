@@ -42,6 +42,13 @@ struct TurnDetection {
   int max_silence_ms = 0;  // silence that ends a turn in any case, 200 to 10000; 0: the server's default
 };
 
+// What the user's voice does to an answer that is being played.
+struct Interruption {
+  enum class Policy { kOff, kCautious, kEager };
+  Policy policy = Policy::kCautious;
+  int min_voice_ms = 0;  // cautious: a voice that goes on so long cuts it, 100 to 3000; 0: the server's default
+};
+
 // Settings that may change during a conversation. What is unset stays as it is on the server.
 struct SessionSettings {
   std::optional<bool> speak{};  // false: no speech
@@ -55,6 +62,8 @@ struct SessionSettings {
   std::optional<int> max_video_frames{};      // the latest that stay in the model's context, 1 to 8
   std::optional<std::string> voice{};         // one of ModelInfo::voices, from the next response on
   std::optional<SpeechSpeed> speed{};         // one of ModelInfo::speeds, likewise
+  std::optional<Interruption> interruption{};
+  std::optional<int> playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
 };
 
 // A session as the server accepted it.
@@ -117,6 +126,22 @@ struct ImageDone {
   int image_index = 0;
   std::string png;
 };
+// The user speaks: stop playing the response, and keep what is left of it.
+struct PlaybackPaused {
+  std::string response_id;
+  uint64_t played_samples = 0;  // as far as the server knows
+};
+// It was nothing: go on from where you stopped.
+struct PlaybackResumed {
+  std::string response_id;
+  uint64_t played_samples = 0;
+};
+// The rest of the response will not be heard: drop it.
+struct ResponseInterrupted {
+  std::string response_id;
+  uint64_t played_samples = 0;
+  std::string heard_text;
+};
 struct Usage {
   int heard_frames = 0;
   int input_text_pieces = 0;
@@ -162,7 +187,8 @@ struct Closed {
 struct Event {
   TimePoint received;  // when it came off the socket, before decoding
   std::variant<SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta, TurnEnded, ResponseStarted,
-               TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone, ResponseDone, ServerError, Closed>
+               TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone, PlaybackPaused, PlaybackResumed,
+               ResponseInterrupted, ResponseDone, ServerError, Closed>
       body;
 };
 
@@ -219,8 +245,9 @@ class Conversation {
   virtual Status SendVideoFrame(const Image& image) = 0;
   // Ends the user's turn and asks for the response.
   virtual Status Commit() = 0;
-  // Stops the response under way.
-  virtual Status Cancel() = 0;
+  // Stops the response under way, or the playing of the last one. `played_samples`: of it, by the loudspeaker;
+  // absent: as far as the server knows.
+  virtual Status Cancel(std::optional<uint64_t> played_samples = std::nullopt) = 0;
   // Forgets the user's open turn.
   virtual Status Clear() = 0;
   // The loudspeaker has played this many samples of that response.
@@ -257,6 +284,7 @@ struct ModelInfo {
   bool draws = false;                 // pictures out
   int image_side = 0;                 // of its pictures, pixels; 0: it knows none
   int image_grid = 0;                 // codes on a side of one
+  bool tells_words = false;           // ResponseInterrupted::heard_text is exact
   std::vector<std::string> voices{};  // the first is the one a session begins with
   std::vector<SpeechSpeed> speeds{};
 };

@@ -108,6 +108,13 @@ struct ResponseDone {
   int context_positions = 0;
 };
 
+// The last response was cut back to what the user had heard of it: Sequence::CutResponse. Comes before its
+// ResponseDone, if that was still to come.
+struct ResponseCut {
+  int frames = 0;    // of its speech that stay
+  std::string text;  // the words that were spoken to their end within them
+};
+
 // Input that could not be taken (the context is full, a step failed). The sequence goes on, but the open turn
 // has a hole now: EndTurn forgets it, as ClearTurn does, instead of answering a part of it.
 struct InputRefused {
@@ -127,7 +134,8 @@ struct RoomForFrames {
 };
 
 using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage,
-                                   MannerChosen, ResponseDone, InputRefused, TurnCleared, RoomForFrames>;
+                                   MannerChosen, ResponseCut, ResponseDone, InputRefused, TurnCleared,
+                                   RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -185,6 +193,14 @@ class Sequence {
   // between. Each ends with ResponseDone kCancelled. What the user said stays said: input is not cancelled.
   // No effect on a response that the model may yet begin by itself when no EndTurn waits.
   virtual void Cancel() = 0;
+
+  // The user has heard the first `frames` frames of the last response, and will hear no more of it. Stops it as
+  // Cancel does if it is under way, and makes the sequence as if it had been an answer that ends there: of its
+  // text only the words stay that were spoken to their end, where the model tells which (else all that was
+  // written), and complete pictures. ResponseCut follows. More frames than there are mean all of them. No effect,
+  // and no ResponseCut, on a response that is cut already, that was not spoken, or behind which a turn has
+  // opened; such a one that is under way is cancelled all the same.
+  virtual void CutResponse(int frames) = 0;
 };
 
 // Counters since the engine started, for metrics and tests. A consistent copy.

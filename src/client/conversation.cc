@@ -172,9 +172,10 @@ Status StreamConversation::Commit() {
   return stream_.Send(std::move(event), Stream::Room::kGranted);
 }
 
-Status StreamConversation::Cancel() {
+Status StreamConversation::Cancel(std::optional<uint64_t> played_samples) {
   v1::ClientEvent event;
-  event.mutable_cancel();
+  v1::Cancel* cancel = event.mutable_cancel();
+  if (played_samples) cancel->set_played_samples(*played_samples);
   return stream_.Send(std::move(event), Stream::Room::kSignal);
 }
 

@@ -35,7 +35,7 @@ class StreamConversation final : public Conversation, private StreamSink {
   Status SendVideoFrame(const ImageFile& file) override;
   Status SendVideoFrame(const Image& image) override;
   Status Commit() override;
-  Status Cancel() override;
+  Status Cancel(std::optional<uint64_t> played_samples) override;
   Status Clear() override;
   Status ReportPlayback(const std::string& response_id, uint64_t played_samples) override;
   Status Update(const SessionSettings& settings) override;

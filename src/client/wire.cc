@@ -41,6 +41,25 @@ v1::Speed ToWire(SpeechSpeed speed) {
   return v1::SPEED_UNSPECIFIED;
 }
 
+v1::Interruption::Policy ToWire(Interruption::Policy policy) {
+  switch (policy) {
+    case Interruption::Policy::kOff:
+      return v1::Interruption::POLICY_OFF;
+    case Interruption::Policy::kCautious:
+      return v1::Interruption::POLICY_CAUTIOUS;
+    case Interruption::Policy::kEager:
+      return v1::Interruption::POLICY_EAGER;
+  }
+  return v1::Interruption::POLICY_UNSPECIFIED;
+}
+
+Interruption FromWire(const v1::Interruption& wire) {
+  Interruption interruption{.min_voice_ms = static_cast<int>(wire.min_voice_ms())};
+  if (wire.policy() == v1::Interruption::POLICY_OFF) interruption.policy = Interruption::Policy::kOff;
+  if (wire.policy() == v1::Interruption::POLICY_EAGER) interruption.policy = Interruption::Policy::kEager;
+  return interruption;
+}
+
 Session FromWire(v1::SessionCreated&& wire) {
   return {std::move(*wire.mutable_session_id()), std::move(*wire.mutable_model()),
           std::move(*wire.mutable_model_version()), client::FromWire(wire.config()),
@@ -207,6 +226,13 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
   }
   if (settings.voice) wire->set_voice(*settings.voice);
   if (settings.speed) wire->set_speed(ToWire(*settings.speed));
+  if (settings.interruption) {
+    wire->mutable_interruption()->set_policy(ToWire(settings.interruption->policy));
+    wire->mutable_interruption()->set_min_voice_ms(static_cast<uint32_t>(settings.interruption->min_voice_ms));
+  }
+  if (settings.playback_delay_ms) {
+    wire->set_playback_delay_ms(static_cast<uint32_t>(*settings.playback_delay_ms));
+  }
 }
 
 SessionSettings FromWire(const v1::SessionConfig& wire) {
@@ -223,6 +249,8 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
   settings.max_video_frames = static_cast<int>(wire.max_video_frames());
   if (!wire.voice().empty()) settings.voice = wire.voice();
   settings.speed = FromWire(wire.speed());
+  if (wire.has_interruption()) settings.interruption = FromWire(wire.interruption());
+  if (wire.has_playback_delay_ms()) settings.playback_delay_ms = static_cast<int>(wire.playback_delay_ms());
   return settings;
 }
 
@@ -242,6 +270,7 @@ ModelInfo FromWire(const v1::ModelInfo& wire) {
   info.max_positions = static_cast<int>(wire.max_positions());
   info.image_side = static_cast<int>(wire.image_side());
   info.image_grid = static_cast<int>(wire.image_grid());
+  info.tells_words = wire.tells_words();
   info.voices.assign(wire.voices().begin(), wire.voices().end());
   for (const int speed : wire.speeds()) {
     if (const auto known = FromWire(speed)) info.speeds.push_back(*known);
@@ -263,6 +292,20 @@ Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio) {
       return FromWire(std::move(*wire.mutable_turn_ended()));
     case v1::ServerEvent::kResponseStarted:
       return WireBody(ResponseStarted{std::move(*wire.mutable_response_started()->mutable_response_id())});
+    case v1::ServerEvent::kPlaybackPaused: {
+      v1::PlaybackPaused& paused = *wire.mutable_playback_paused();
+      return WireBody(PlaybackPaused{std::move(*paused.mutable_response_id()), paused.played_samples()});
+    }
+    case v1::ServerEvent::kPlaybackResumed: {
+      v1::PlaybackResumed& resumed = *wire.mutable_playback_resumed();
+      return WireBody(PlaybackResumed{std::move(*resumed.mutable_response_id()), resumed.played_samples()});
+    }
+    case v1::ServerEvent::kResponseInterrupted: {
+      v1::ResponseInterrupted& interrupted = *wire.mutable_response_interrupted();
+      return WireBody(ResponseInterrupted{std::move(*interrupted.mutable_response_id()),
+                                          interrupted.played_samples(),
+                                          std::move(*interrupted.mutable_heard_text())});
+    }
     case v1::ServerEvent::kError:
       return FromWire(std::move(*wire.mutable_error()));
     default:

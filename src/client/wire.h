@@ -27,7 +27,8 @@ ModelInfo FromWire(const v1::ModelInfo& wire);
 // outside their enums.
 using WireBody = std::variant<std::monostate, Session, SessionUpdated, SpeechStarted, SpeechStopped,
                               TranscriptDelta, TurnEnded, ResponseStarted, TextDelta, AudioDelta,
-                              ImageStarted, ImageDelta, ImageDone, ResponseDone, ServerError>;
+                              ImageStarted, ImageDelta, ImageDone, PlaybackPaused, PlaybackResumed,
+                              ResponseInterrupted, ResponseDone, ServerError>;
 Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio);
 // Likewise; a call that has started is a Session with an id and a model.
 Result<WireBody> FromWire(v1::GenerateResponse&& wire, std::string* audio);

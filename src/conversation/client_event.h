@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -32,7 +33,9 @@ struct VideoFrame {
 };
 struct Commit {};
 struct Clear {};
-struct Cancel {};
+struct Cancel {
+  std::optional<uint64_t> played_samples = std::nullopt;  // at the output rate; absent: as far as is known
+};
 struct PlaybackPosition {
   std::string response_id;
   uint64_t played_samples = 0;  // at the output rate

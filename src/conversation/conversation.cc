@@ -73,7 +73,7 @@ void Conversation::Refuse(Refusal refusal, std::string event_id) {
 
 bool Conversation::accepts_input() const {
   const uint64_t most = kMaxSecondsWhileCancelling * static_cast<uint64_t>(decoder_.format().sample_rate);
-  return heard_.empty() && said_while_cancelling_.size() < kMaxPacketsWhileCancelling &&
+  return (heard_.empty() || interruption_) && said_while_cancelling_.size() < kMaxPacketsWhileCancelling &&
          SamplesWhileCancelling() < most;
 }
 
@@ -95,6 +95,7 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* refused = std::get_if<InputRefused>(&event)) return On(*refused);
   if (const auto* cleared = std::get_if<TurnCleared>(&event)) return On(*cleared);
   if (const auto* room = std::get_if<RoomForFrames>(&event)) return On(*room);
+  if (const auto* cut = std::get_if<ResponseCut>(&event)) return OnCut(turn, *cut);
   if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
@@ -103,7 +104,13 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   On(std::get<ResponseDone>(event));
 }
 
-void Conversation::Tick() { CheckSilence(); }
+void Conversation::Tick() {
+  if (interruption_) {
+    JudgeInterruption();
+  } else {
+    CheckSilence();
+  }
+}
 
 // ---- Client events.
 
@@ -124,6 +131,7 @@ Conversation::Answer Conversation::Take(const client_event::SessionUpdate& updat
     }
     if (Status status = decoder_.SetFormat(wanted.input); !status.ok()) return Refusal{status, field};
     said_while_cancelling_.clear();  // at the rate of before
+    ForgetInterruption();
     ear_.Reset(wanted.input.sample_rate, decoder_.samples());
   }
   config_ = wanted;
@@ -153,7 +161,7 @@ Conversation::Answer Conversation::Take(const client_event::AudioAppend& append,
   Packet packet{std::move(*samples), received};
   if (state_ == ConversationState::kCancelling || cancel_wanted_) {
     said_while_cancelling_.push_back(std::move(packet));
-  } else if (!response_due()) {
+  } else if (!response_due() || (response_ && playback_->overheard())) {
     Hear(packet);
   }
   return std::nullopt;
@@ -211,6 +219,7 @@ Conversation::Answer Conversation::Take(const client_event::VideoFrame& frame, T
 
 Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint received) {
   if (response_due()) return ResponseUnderWay();
+  if (interruption_) Interrupt();  // no need to wait and see
   if (!MayMake(Move::kEnd)) {
     return WrongMoment("the turn is empty: no text, no picture, and no voice in the audio so far");
   }
@@ -224,20 +233,28 @@ Conversation::Answer Conversation::Take(const client_event::Clear&, TimePoint) {
   return std::nullopt;
 }
 
-Conversation::Answer Conversation::Take(const client_event::Cancel&, TimePoint) {
+Conversation::Answer Conversation::Take(const client_event::Cancel& cancel, TimePoint received) {
   if (state_ == ConversationState::kEnding) {
     cancel_wanted_ = true;  // the engine has yet to begin what is to be cancelled
     return std::nullopt;
   }
-  if (!MayMake(Move::kCancel)) return WrongMoment("no response is under way");
-  StopResponse();
-  sink_.DropMedia(response_->id());
+  const bool playing = playback_ && playback_->AudibleAt(received) && state_ == ConversationState::kWaiting;
+  if (!MayMake(Move::kCancel) && !playing) return WrongMoment("no response is under way");
+  if (cancel.played_samples) playback_->meter().OnReport(received, *cancel.played_samples);
+  if (interruption_) {
+    Interrupt();
+  } else if (playing) {
+    CutAnswer();
+  } else {
+    StopResponse();
+    sink_.DropMedia(response_->id());
+  }
   return std::nullopt;
 }
 
 Conversation::Answer Conversation::Take(const client_event::PlaybackPosition& position, TimePoint received) {
-  if (response_ && response_->id() == position.response_id) {
-    response_->OnPlayback(received, position.played_samples);
+  if (playback_ && playback_->response_id() == position.response_id) {
+    playback_->meter().OnReport(received, position.played_samples);
   }
   return std::nullopt;
 }

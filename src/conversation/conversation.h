@@ -17,6 +17,7 @@
 #include "conversation/image_output.h"
 #include "conversation/input_decoder.h"
 #include "conversation/response.h"
+#include "conversation/response_playback.h"
 #include "conversation/server_event.h"
 #include "conversation/session_config.h"
 #include "conversation/turn_ledger.h"
@@ -49,7 +50,8 @@ class Conversation {
   void Start();
 
   // False while audio is held back: the engine has no room for it, or a cancelled response is still stopping
-  // and 2 s of what is said meanwhile are kept. Only the engine's events change that.
+  // and 2 s of what is said meanwhile are kept. Only the engine's events change that. What a user says into
+  // an answer is kept until it is known whether that is a turn, and holds nothing back.
   bool accepts_input() const;
 
   // REQUIRES: accepts_input().
@@ -68,7 +70,7 @@ class Conversation {
   // REQUIRES: wants_to_paint().
   void Paint();
 
-  bool wants_ticks() const { return state_ == ConversationState::kHearing; }
+  bool wants_ticks() const { return state_ == ConversationState::kHearing || interruption_.has_value(); }
   // A response was asked for and has not ended.
   bool response_due() const {
     return state_ != ConversationState::kWaiting && state_ != ConversationState::kTyping &&
@@ -85,6 +87,11 @@ class Conversation {
   struct Packet {
     std::vector<float> samples;
     TimePoint received;
+  };
+  // A voice set in while an answer was being played.
+  struct VoiceInAnswer {
+    uint64_t onset = 0;    // its first sample
+    bool is_turn = false;  // the answer is cut; false: that is still to be seen
   };
   // What a turn has besides speech.
   struct Content {
@@ -125,6 +132,7 @@ class Conversation {
   void On(const TurnCleared& cleared);
   void On(const RoomForFrames& room);
   void ShowHeldVideo();
+  void ResetEar();
   void CheckSilence();
   bool ModelHadTimeForWords() const;
   void EndTurn(TurnEndCause cause);
@@ -143,6 +151,16 @@ class Conversation {
   void On(const ResponseDone& done);
   void FailResponse(const Status& status);
   void StopResponse();
+  void CutAnswer();
+
+  // The user's voice during an answer: conversation_interruption.cc.
+  bool AnswerIsPlaying() const;
+  void BeginInterruption();
+  void JudgeInterruption();
+  void Interrupt();
+  void ResumePlayback();
+  void ForgetInterruption();
+  void OnCut(uint64_t turn, const ResponseCut& cut);
 
   const ConversationOptions options_;
   const ModelDescription model_;
@@ -178,6 +196,9 @@ class Conversation {
   std::optional<Status> output_fault_;  // what kept its speech or pictures from being encoded
   server_event::Usage usage_;
   std::unique_ptr<Response> response_;  // while it is under way
+  std::optional<ResponsePlayback> playback_;  // of that one, or of the last
+  // Until it is over, what is heard stays in heard_.
+  std::optional<VoiceInAnswer> interruption_;
   std::deque<Packet> said_while_cancelling_;
 
   // Last, so that it is freed first.

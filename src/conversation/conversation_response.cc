@@ -12,6 +12,7 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   if (state_ == ConversationState::kHearing) EndVoice();
   heard_.clear();  // dropped as the engine drops what it has not run: the turn is over
   turn_end_.reset();
+  interruption_.reset();
   Make(Move::kAnswer);
   ledger_.Endpoint(ended.at);
   response_turn_ = turn;
@@ -25,7 +26,10 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   usage_.input_video_frames = ended.video_frames;
   usage_.dropped_video_frames = ended.dropped_video_frames + video_.TakeDropped();
   const std::string id = "response-" + std::to_string(++responses_);
-  response_ = std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_);
+  playback_.emplace(id, config_, model_);
+  if (playback_->overheard()) ResetEar();
+  response_ = std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_,
+                                         playback_->meter());
   sink_.Send(server_event::TurnEnded{ended.cause, ended.transcript});
   sink_.Send(server_event::ResponseStarted{id});
   if (cancel_wanted_) StopResponse();
@@ -66,8 +70,15 @@ void Conversation::FailResponse(const Status& status) {
 
 void Conversation::StopResponse() {
   Make(Move::kCancel);
-  sequence_->Cancel();
+  CutAnswer();
   response_->CutShort();
+}
+
+// What the user has not heard of it by now will not be heard, and the model forgets it.
+void Conversation::CutAnswer() {
+  const TimePoint now = clock_.Now();
+  playback_->Cut(now);
+  sequence_->CutResponse(playback_->FramesPlayed(now));
 }
 
 void Conversation::On(const ResponseDone& done) {
@@ -88,14 +99,19 @@ void Conversation::On(const ResponseDone& done) {
   usage_.output_images = done.images;
   usage_.context_positions = done.context_positions;
   sink_.Send(server_event::ResponseDone{response_->id(), end, response_->text(), usage_,
-                                        ledger_.Report(response_->playback())});
+                                        ledger_.Report(playback_->meter())});
   response_.reset();
   Make(Move::kResponseDone);
+  if (!playback_->overheard()) ResetEar();
   BeginTurns();
   if (!content_too_late_.empty()) {
     ShowHeldVideo();
     Make(Move::kContent);
     content_ = content_too_late_;
+  }
+  if (interruption_ && interruption_->is_turn) {
+    interruption_.reset();
+    PassOn();
   }
   for (const Packet& packet : std::exchange(said_while_cancelling_, {})) {
     if (!response_due()) Hear(packet);  // it may be enough for the longest turn

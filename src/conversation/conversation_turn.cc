@@ -16,7 +16,9 @@ void Conversation::Hear(const Packet& packet) {
 
 // As far as the engine has room; RoomForFrames says when it has more.
 void Conversation::PassOn() {
+  if (interruption_) return JudgeInterruption();
   while (!heard_.empty()) {
+    if (std::holds_alternative<VoiceStarted>(heard_.front()) && AnswerIsPlaying()) return BeginInterruption();
     if (const auto* frame = std::get_if<GatedFrame>(&heard_.front())) {
       const Status taken = sequence_->AppendFrame(frame->samples, frame->received);
       if (taken.code() == StatusCode::kResourceExhausted) return;
@@ -100,7 +102,7 @@ void Conversation::CheckSilence() {
   if (!content_.empty()) {
     EndVoice();
     Make(Move::kNoise);
-    ear_.Reset(decoder_.format().sample_rate, decoder_.samples());
+    ResetEar();
     ledger_.Reset();
   } else {
     ForgetTurn();
@@ -148,24 +150,29 @@ void Conversation::LoseTurn(Refusal refusal) {
 void Conversation::ForgetTurn() {
   sequence_->ClearTurn();
   ++clears_under_way_;
+  ForgetInterruption();
   heard_.clear();
   turn_end_.reset();
   said_while_cancelling_.clear();
   EndVoice();
   Make(Move::kForget);
+  ResetEar();
   BeginTurns();
 }
 
 // No turn is open: whatever comes next begins one.
 void Conversation::BeginTurns() {
-  // What was said while a response was cancelled is heard now.
-  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - SamplesWhileCancelling());
   ledger_.Reset();
   voice_told_ = false;
   content_ = {};
   has_words_ = false;
   frames_heard_ = 0;
   cancel_wanted_ = false;
+}
+
+// What was said while a response was cancelled is yet to be heard.
+void Conversation::ResetEar() {
+  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - SamplesWhileCancelling());
 }
 
 uint64_t Conversation::SamplesWhileCancelling() const {

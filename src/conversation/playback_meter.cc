@@ -6,6 +6,7 @@
 namespace antiphon {
 
 uint64_t PlaybackMeter::Played(TimePoint now) const {
+  if (paused_) return anchor_position_;
   const double elapsed = std::chrono::duration<double>(now - anchor_time_).count();
   const double played = static_cast<double>(anchor_position_) + std::max(elapsed, 0.0) * rate_;
   return played < static_cast<double>(sent_) ? static_cast<uint64_t>(played) : sent_;
@@ -13,8 +14,8 @@ uint64_t PlaybackMeter::Played(TimePoint now) const {
 
 void PlaybackMeter::OnSend(TimePoint now, uint64_t samples) {
   if (sent_ == 0) {
-    anchor_time_ = now;
-  } else {
+    anchor_time_ = now + delay_;
+  } else if (!paused_) {
     const uint64_t margin = sent_ - Played(now);
     least_margin_ = measured_ ? std::min(least_margin_, margin) : margin;
     measured_ = true;
@@ -31,6 +32,16 @@ void PlaybackMeter::OnReport(TimePoint now, uint64_t played) {
   reported_ = std::clamp(played, reported_, std::max(reported_, sent_));
   anchor_time_ = now;
   anchor_position_ = reported_;
+}
+
+void PlaybackMeter::Pause(TimePoint now) {
+  anchor_position_ = Played(now);
+  paused_ = true;
+}
+
+void PlaybackMeter::Resume(TimePoint now) {
+  paused_ = false;
+  anchor_time_ = now;
 }
 
 int PlaybackMeter::least_margin_ms() const {

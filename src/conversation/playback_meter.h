@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "antiphon/types.h"
+#include "common/clock.h"
 
 namespace antiphon {
 
@@ -13,13 +14,19 @@ namespace antiphon {
 // Positions are samples at the output rate. Not thread-safe.
 class PlaybackMeter {
  public:
-  explicit PlaybackMeter(int sample_rate) : rate_(sample_rate) {}
+  // `delay`: how long the client holds back the first piece before it plays it.
+  explicit PlaybackMeter(int sample_rate, Nanoseconds delay = Nanoseconds{0})
+      : rate_(sample_rate), delay_(delay) {}
 
   // `samples` more are handed to the transport. Audio that leaves together counts as one piece.
   void OnSend(TimePoint now, uint64_t samples);
 
   // The client says where its loudspeaker is. Clamped to what was reported before and what was sent.
   void OnReport(TimePoint now, uint64_t played);
+
+  // The client was told to stop where it is, and to go on from there. Nothing is an underrun in between.
+  void Pause(TimePoint now);
+  void Resume(TimePoint now);
 
   // Where playback is by now; at most sent().
   uint64_t Played(TimePoint now) const;
@@ -31,6 +38,8 @@ class PlaybackMeter {
 
  private:
   const int rate_;
+  const Nanoseconds delay_;
+  bool paused_ = false;  // at anchor_position_
   uint64_t sent_ = 0;
   uint64_t reported_ = 0;
   // Playback was at anchor_position_ at anchor_time_ and has run on since.

@@ -5,7 +5,8 @@
 namespace antiphon {
 
 Response::Response(std::string id, const SessionConfig& config, const ModelDescription& model,
-                   const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger)
+                   const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger,
+                   PlaybackMeter& playback)
     : id_(std::move(id)),
       speak_(config.speak),
       draw_(config.draw),
@@ -15,7 +16,7 @@ Response::Response(std::string id, const SessionConfig& config, const ModelDescr
       sink_(sink),
       ledger_(ledger),
       images_(id_, model, painter, clock, sink, ledger),
-      playback_(config.output.sample_rate) {}
+      playback_(playback) {}
 
 void Response::OnText(const ResponseText& text) {
   ledger_.Symbol(text.at);

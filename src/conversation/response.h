@@ -19,10 +19,11 @@ namespace antiphon {
 // thread-safe.
 class Response {
  public:
-  // `model`, `painter`, `clock`, `sink` and `ledger` outlive the response. Settings are taken over for its
-  // whole length.
+  // All references are to what outlives the response, but for `config`: settings are taken over for its whole
+  // length. `playback` is told of all that is sent.
   Response(std::string id, const SessionConfig& config, const ModelDescription& model,
-           const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger);
+           const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger,
+           PlaybackMeter& playback);
 
   void OnText(const ResponseText& text);
   // INTERNAL when the encoder fails.
@@ -41,13 +42,8 @@ class Response {
   // For one that was: forgets what is to be painted.
   void CutShort() { images_.Drop(); }
 
-  void OnPlayback(TimePoint received, uint64_t played_samples) {
-    playback_.OnReport(received, played_samples);
-  }
-
   const std::string& id() const { return id_; }
   const std::string& text() const { return text_; }
-  const PlaybackMeter& playback() const { return playback_; }
 
  private:
   Status Send(Result<std::vector<OutputPacket>> packets);
@@ -64,7 +60,7 @@ class Response {
   std::string text_;
   std::unique_ptr<SpeechOutput> output_;  // from the first frame on
   ImageOutput images_;
-  PlaybackMeter playback_;
+  PlaybackMeter& playback_;
 };
 
 }  // namespace antiphon

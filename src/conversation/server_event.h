@@ -94,6 +94,22 @@ struct ResponseDone {
   Usage usage;
   LatencyLedger ledger;
 };
+// The user speaks into the answer: the client stops playing it where it is, for the time being.
+struct PlaybackPaused {
+  std::string response_id;
+  uint64_t played_samples = 0;  // so far, at the output rate
+};
+// That was nothing: it goes on from the same sample.
+struct PlaybackResumed {
+  std::string response_id;
+  uint64_t played_samples = 0;
+};
+// The rest of the answer will not be heard.
+struct ResponseInterrupted {
+  std::string response_id;
+  uint64_t played_samples = 0;
+  std::string heard_text;
+};
 struct Error {
   Refusal refusal;
   std::string event_id;
@@ -106,7 +122,8 @@ using ServerEvent =
                  server_event::SpeechStopped, server_event::TranscriptDelta, server_event::TurnEnded,
                  server_event::ResponseStarted, server_event::TextDelta, server_event::AudioDelta,
                  server_event::ImageStarted, server_event::ImageDelta, server_event::ImageDone,
-                 server_event::ResponseDone, server_event::Error>;
+                 server_event::PlaybackPaused, server_event::PlaybackResumed,
+                 server_event::ResponseInterrupted, server_event::ResponseDone, server_event::Error>;
 
 // Takes a conversation's events, in order, on the thread that drives the conversation. Must return at once.
 class EventSink {

@@ -20,6 +20,8 @@ constexpr int kModeSemantic = 2;
 constexpr int kSpeedSlow = 1;
 constexpr int kSpeedNormal = 2;
 constexpr int kSpeedFast = 3;
+constexpr int kPolicyOff = 1;
+constexpr int kPolicyEager = 3;
 
 constexpr size_t kMaxModalities = 3;
 constexpr int kDefaultRate = 24000;
@@ -29,6 +31,9 @@ constexpr uint32_t kMaxSilenceMs = 10000;
 constexpr uint32_t kMaxTopK = 10000;
 constexpr uint32_t kMaxResponseSeconds = 60;
 constexpr uint32_t kMaxVideoFrames = 8;
+constexpr uint32_t kMinVoiceMs = 100;
+constexpr uint32_t kMaxVoiceMs = 3000;
+constexpr uint32_t kMaxPlaybackDelayMs = 2000;
 constexpr size_t kMaxVoiceBytes = 64;
 
 template <typename T>
@@ -98,6 +103,22 @@ std::optional<Refusal> Apply(const TurnDetectionUpdate& update, TurnDetection* d
   const bool none = update.mode == kModeNone;
   *detection = {none ? TurnDetectionMode::kNone : TurnDetectionMode::kSemantic, update.threshold,
                 static_cast<int>(silence)};
+  return std::nullopt;
+}
+
+std::optional<Refusal> Apply(const InterruptionUpdate& update, Interruption* interruption) {
+  const std::string field = "interruption.";
+  if (update.policy < kUnspecified || update.policy > kPolicyEager) {
+    return Bad(field + "policy", update.policy, "POLICY_OFF (1), POLICY_CAUTIOUS (2) or POLICY_EAGER (3)");
+  }
+  *interruption = {};
+  if (update.policy == kPolicyOff) interruption->policy = InterruptionPolicy::kOff;
+  if (update.policy == kPolicyEager) interruption->policy = InterruptionPolicy::kEager;
+  if (update.min_voice_ms == 0) return std::nullopt;
+  if (update.min_voice_ms < kMinVoiceMs || update.min_voice_ms > kMaxVoiceMs) {
+    return Bad(field + "min_voice_ms", update.min_voice_ms, "100 to 3000, or 0 for 500");
+  }
+  interruption->min_voice_ms = static_cast<int>(update.min_voice_ms);
   return std::nullopt;
 }
 
@@ -176,6 +197,15 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
     return Bad("max_video_frames", update.max_video_frames, "1 to 8, or 0 to leave it");
   }
   if (update.max_video_frames != 0) config->max_video_frames = static_cast<int>(update.max_video_frames);
+  if (update.interruption) {
+    if (auto bad = Apply(*update.interruption, &config->interruption)) return bad;
+  }
+  if (update.playback_delay_ms) {
+    if (*update.playback_delay_ms > kMaxPlaybackDelayMs) {
+      return Bad("playback_delay_ms", *update.playback_delay_ms, "0 to 2000");
+    }
+    config->playback_delay_ms = static_cast<int>(*update.playback_delay_ms);
+  }
   return std::nullopt;
 }
 

@@ -35,6 +35,18 @@ struct TurnDetection {
   int max_silence_ms = 1500;  // used in semantic mode
 };
 
+// What a voice of the user's does to an answer that is being played.
+enum class InterruptionPolicy {
+  kOff,       // nothing
+  kCautious,  // pauses it; one that goes on for min_voice_ms cuts it, after a shorter one it goes on
+  kEager,     // cuts it at once
+};
+
+struct Interruption {
+  InterruptionPolicy policy = InterruptionPolicy::kCautious;
+  int min_voice_ms = 500;
+};
+
 // Every setting of a session, checked.
 struct SessionConfig {
   bool speak = true;  // false: no speech
@@ -46,6 +58,8 @@ struct SessionConfig {
   SamplingOptions sampling;
   int max_response_seconds = 30;
   int max_video_frames = 2;  // that stay in the model's context
+  Interruption interruption;
+  int playback_delay_ms = 0;  // from the arrival of the first audio at the client to its being played
 };
 
 // ---- A client's wishes as they arrived: enumerators and numbers of the wire contract, unchecked.
@@ -69,6 +83,11 @@ struct SamplingUpdate {
   uint64_t seed = 0;
 };
 
+struct InterruptionUpdate {
+  int policy = 0;
+  uint32_t min_voice_ms = 0;
+};
+
 // What is absent (or empty, or 0 for max_response_seconds, max_video_frames and speed) stays as it is; a
 // message that is there replaces the whole of its setting.
 struct ConfigUpdate {
@@ -81,6 +100,8 @@ struct ConfigUpdate {
   uint32_t max_video_frames = 0;
   std::string voice = {};
   int speed = 0;
+  std::optional<InterruptionUpdate> interruption = std::nullopt;
+  std::optional<uint32_t> playback_delay_ms = std::nullopt;
 };
 
 // What a model can do, as far as settings depend on it.

@@ -46,6 +46,7 @@ ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   description.image_side = static_cast<int>(config.image.side);
   description.image_grid = static_cast<int>(config.image.grid);
   description.manners = codec.has_manners();
+  description.tells_words = config.word_head;
   return description;
 }
 
@@ -164,6 +165,7 @@ class SequenceImpl final : public Sequence {
   void EndTurn(TurnEndCause cause) override { Signal(TurnEndRequest{cause, engine_->now()}); }
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
+  void CutResponse(int frames) override { Signal(CutRequest{frames}); }
 
  private:
   Status Post(SequenceRequest request) {

@@ -55,9 +55,9 @@ std::optional<WorkItem> LiveSequence::NextWork() const {
   std::optional<WorkItem> work;
   if (stream().in_response()) {
     work = NextAnswer();
-  } else if (NextVideoFrame() != nullptr || !waiting_.empty()) {
+  } else if (!rerun_.empty() || NextVideoFrame() != nullptr || !waiting_.empty()) {
     // Settle carried out everything else.
-    assert(NextVideoFrame() != nullptr || IsInput(waiting_.front()));
+    assert(!rerun_.empty() || NextVideoFrame() != nullptr || IsInput(waiting_.front()));
     work = NextInput();
   }
   return work && best_effort_ ? AsBulk(*work) : work;
@@ -82,7 +82,8 @@ WorkItem LiveSequence::NextAnswer() const {
 WorkItem LiveSequence::NextInput() const {
   WorkItem work{.sequence = id_};
   const VideoFrame* video = NextVideoFrame();
-  const auto* frame = video == nullptr ? std::get_if<HeardFrame>(&waiting_.front()) : nullptr;
+  const auto* frame =
+      video == nullptr && rerun_.empty() ? std::get_if<HeardFrame>(&waiting_.front()) : nullptr;
   if (frame != nullptr) {
     work.kind = WorkKind::kTimed;
     work.ready = frame->received;
@@ -90,8 +91,11 @@ WorkItem LiveSequence::NextInput() const {
     work.rows = work.least_rows = HearingRows(context_.grammar, stream());
     work.hears = true;
   } else {
-    const int64_t opening = OpeningRows(context_.grammar, stream());
-    work.ready = std::max(last_run_, video != nullptr ? video->received : ReceivedAt(waiting_.front()));
+    const int64_t opening = rerun_.empty() ? OpeningRows(context_.grammar, stream()) : 0;
+    work.ready = last_run_;
+    if (rerun_.empty()) {
+      work.ready = std::max(work.ready, video != nullptr ? video->received : ReceivedAt(waiting_.front()));
+    }
     work.rows = opening + PiecesLeft();
     work.least_rows = opening + 1;
     // Frames of the same turn may wait behind it.
@@ -122,6 +126,7 @@ const TurnEndRequest* LiveSequence::WaitingTurnEnd() const {
 }
 
 int64_t LiveSequence::PiecesLeft() const {
+  if (!rerun_.empty()) return static_cast<int64_t>(rerun_.size()) - rerun_done_;
   const VideoFrame* video = NextVideoFrame();
   if (video != nullptr) return static_cast<int64_t>(video->pieces.size()) - video_.run();
   return PieceCount(waiting_.front()) - typed_;
@@ -138,6 +143,8 @@ void LiveSequence::TakeRequests() {
       port_->Deliver(turn_, TurnCleared{clear->calls});
     } else if (std::holds_alternative<CancelRequest>(request)) {
       Cancel();
+    } else if (const auto* cut = std::get_if<CutRequest>(&request)) {
+      CutResponse(cut->frames);
     } else if (std::holds_alternative<HeardFrame>(request) && stream().in_response()) {
       GiveBack(1, 0);
     } else if (auto* video = std::get_if<VideoFrame>(&request)) {
@@ -262,6 +269,12 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
   item.state = &state_;
   if (stream().in_response()) {
     item.sampling = turn_options_.sampling;
+    item.words = alignment_.words();
+    return item;
+  }
+  if (!rerun_.empty()) {
+    item.rerun =
+        std::span(rerun_).subspan(static_cast<size_t>(rerun_done_), static_cast<size_t>(rows));
     return item;
   }
   if (const VideoFrame* video = NextVideoFrame()) {
@@ -291,13 +304,17 @@ void LiveSequence::FinishStep(StepItem item) {
   const auto heard = item.heard;
   const auto answered = item.answered;
   const auto typed = static_cast<int64_t>(item.pieces.size());
+  const auto rerun = static_cast<int64_t>(item.rerun.size());
   const bool video = NextVideoFrame() != nullptr;
   std::vector<float> speech = std::move(item.speech);
+  if (answered && answered->has_frame) alignment_.AddFrame(std::move(item.word_scores));
   Commit(std::move(item), &state_);
   last_run_ = context_.clock.Now();
 
   if (answered) {
     FinishAnswer(*answered, std::move(speech));
+  } else if (rerun > 0) {
+    FinishRerun(rerun);
   } else {
     if (!before.in_turn()) OpenTurn(before, length);
     if (video) {
@@ -315,6 +332,8 @@ void LiveSequence::FinishStep(StepItem item) {
 void LiveSequence::FailStep(const Status& error) {
   if (stream().in_response()) {
     EndResponse(ResponseEnd::kFailed, error);
+  } else if (!rerun_.empty()) {
+    GiveUpRerun();
   } else if (NextVideoFrame() != nullptr) {
     RefuseVideo(error);
   } else if (!waiting_.empty()) {
@@ -330,6 +349,7 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
   ++turn_;
   before_turn_ = before;
   length_before_turn_ = length;
+  response_begin_.reset();
   turn_options_ = options_;
   transcript_decoder_ = {};
   transcript_.clear();

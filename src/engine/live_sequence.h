@@ -17,6 +17,7 @@
 #include "engine/sequence_state.h"
 #include "engine/step.h"
 #include "engine/video_window.h"
+#include "engine/word_alignment.h"
 #include "model/model_config.h"
 #include "model/stream_grammar.h"
 #include "model/text_tokenizer.h"
@@ -47,6 +48,9 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(co
 //   between turns --frame, text or picture run--> listening --`<assistant>` written, or EndTurn--> answering
 //   answering --over, cancelled, out of context, failed: ResponseDone--> between turns
 //   listening --ClearTurn--> between turns, as if the turn had never begun
+//
+// Between turns the last response may be cut back to what was heard of it (live_sequence_cut.cc): what is left
+// of it is run once more, before anything else.
 //
 // Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
 // frames heard during a response are dropped and that Cancel and ClearTurn never wait. A Cancel leaves its
@@ -98,6 +102,9 @@ class LiveSequence {
   void Settle();
   bool SettleFront();
   void Cancel();
+  void CutResponse(int64_t frames);
+  void FinishRerun(int64_t positions);
+  void GiveUpRerun();
   // Frames and pieces that were run or dropped; TellRoom tells the owner.
   void GiveBack(int64_t frames, int64_t pieces);
   void TellRoom();
@@ -155,7 +162,15 @@ class LiveSequence {
   bool refusal_told_ = false;
   bool turn_lost_ = false;  // some of it was refused: a turn with a hole in it is not answered
 
-  // The response.
+  // The response, or the one that was the last while no turn has opened.
+  std::optional<int64_t> response_begin_;  // where it stands, if it may be cut: see CutResponse
+  bool response_spoken_ = false;
+  bool speech_over_ = false;     // its last frame is there
+  std::vector<int64_t> answer_;  // its text pieces
+  WordAlignment alignment_;
+  std::vector<StreamPosition> rerun_;  // what is left of a cut one and has to be run once more
+  int64_t rerun_done_ = 0;             // of these positions
+  int64_t rerun_begin_ = 0;            // where the cut response begins
   TextDecoder answer_decoder_;
   TimePoint first_audio_deadline_{};
   TimePoint playback_began_{};  // when frame 0 was handed out

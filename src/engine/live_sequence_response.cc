@@ -1,5 +1,6 @@
 // The response of a sequence: how it begins, what its owner is told of each position, how it ends.
 #include <deque>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -19,6 +20,11 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
   state_.ResetAudio();
   if (context_.codec.has_manners()) state_.decoder.manner = options_.manner;
   state_.answer.clear();
+  response_begin_ = state_.length();
+  response_spoken_ = options_.speak;
+  speech_over_ = false;
+  answer_.clear();
+  alignment_.Reset();
   answer_decoder_ = {};
   spoken_frames_ = 0;
   spoken_samples_ = 0;
@@ -57,6 +63,10 @@ void LiveSequence::DropWaitingFrames(bool turn_end_too) {
 void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech) {
   const TimePoint now = last_run_;
   if (outcome.piece >= 0) {
+    if (context_.tokenizer.text(outcome.piece).starts_with(' ')) {
+      alignment_.AddWord(outcome.piece, static_cast<int64_t>(answer_.size()));
+    }
+    answer_.push_back(outcome.piece);
     std::string delta = answer_decoder_.Append(context_.tokenizer, outcome.piece);
     if (!delta.empty()) port_->Deliver(turn_, ResponseText{std::move(delta), now});
   }
@@ -69,6 +79,7 @@ void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float>
     spoken_samples_ += static_cast<int64_t>(speech.size());
     port_->Deliver(turn_, ResponseAudio{std::move(speech), now});
   }
+  speech_over_ |= outcome.audio_over;
   if (outcome.done) {
     EndResponse(stream().incomplete ? ResponseEnd::kIncomplete : ResponseEnd::kCompleted, OkStatus());
   }
@@ -91,10 +102,11 @@ void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
   if (stream().in_response()) context_.grammar.CancelResponse(&state_.stream);
   port_->Deliver(turn_, ResponseDone{.end = end,
                                      .error = error,
-                                     .text_pieces = static_cast<int>(state_.answer.size()),
+                                     .text_pieces = static_cast<int>(answer_.size()),
                                      .spoken_frames = spoken_frames_,
                                      .images = drawn_images_,
-                                     .context_positions = static_cast<int>(state_.length())});
+                                     .context_positions =
+                                         static_cast<int>(state_.length() + std::ssize(rerun_))});
 }
 
 }  // namespace antiphon

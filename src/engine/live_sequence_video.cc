@@ -23,7 +23,7 @@ void LiveSequence::TakeVideoFrame(VideoFrame frame) {
 // A text or picture that was begun comes first. So does, within a turn, a heard frame that is more urgent:
 // the turn may end with it, and who is about to be answered should not wait for a picture.
 const VideoFrame* LiveSequence::NextVideoFrame() const {
-  if (typed_ > 0 || stream().in_response()) return nullptr;
+  if (typed_ > 0 || stream().in_response() || !rerun_.empty()) return nullptr;
   const VideoFrame* next = video_.Next(WaitingTurnEnd() != nullptr);
   if (next == nullptr || video_.run() > 0) return next;
   const SequenceRequest* front = waiting_.empty() ? nullptr : &waiting_.front();
@@ -72,6 +72,7 @@ bool LiveSequence::LetOldestVideoLeave(const GapCloser& close) {
     const bool in_turn = stream().in_turn();
     before_turn_ = StreamState{.phase = StreamState::Phase::kBetween};
     length_before_turn_ = std::min(length_before_turn_, first);
+    response_begin_.reset();
     StreamState after = before_turn_;
     if (in_turn)
       after = {.phase = StreamState::Phase::kListening, .next_symbol = context_.config.symbols.pad};
@@ -80,6 +81,7 @@ bool LiveSequence::LetOldestVideoLeave(const GapCloser& close) {
     throw;
   }
   if (first < length_before_turn_) length_before_turn_ -= rows;
+  if (response_begin_ && first < *response_begin_) *response_begin_ -= rows;
   video_.OldestLeft();
   return true;
 }

@@ -46,12 +46,15 @@ struct ClearRequest {
   int calls = 1;  // each is answered
 };
 struct CancelRequest {};
+struct CutRequest {
+  int frames = 0;  // of the last response that were heard
+};
 struct ConfigureRequest {
   SequenceOptions options;
 };
 
 using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest,
-                                     ClearRequest, CancelRequest, ConfigureRequest>;
+                                     ClearRequest, CancelRequest, CutRequest, ConfigureRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {

@@ -86,6 +86,7 @@ StepTimes StepRunner::Run(std::span<StepItem> items, KvPool& pool) const {
   const TimePoint written = clock_.Now();
   const std::vector<Codes> spoken = DrawFrames(items, states);
   for (size_t i = 0; i < items.size(); ++i) Write(items[i], symbols[i], spoken[i]);
+  ScoreWords(items, states);
   DecodeSpoken(items, spoken);
   return {.encode = encoded - began, .forward = written - encoded, .speak = clock_.Now() - written};
 }
@@ -116,6 +117,8 @@ void StepRunner::PlanPositions(std::span<StepItem> items, const std::vector<Code
     item.stream = item.state->stream;
     if (item.answers()) {
       grammar_.Answer(&item.stream, &item.positions);
+    } else if (!item.rerun.empty()) {
+      item.positions.assign(item.rerun.begin(), item.rerun.end());
     } else if (item.pieces.empty()) {
       grammar_.Hear(heard[i], &item.stream, &item.positions);
     } else {
@@ -177,6 +180,21 @@ void StepRunner::Write(StepItem& item, int64_t symbol, const Codes& codes) const
   } else {
     item.heard = grammar_.WriteHearing(symbol, &item.stream);
   }
+}
+
+void StepRunner::ScoreWords(std::span<StepItem> items, const torch::Tensor& states) const {
+  std::vector<StepItem*> speaking;
+  std::vector<int64_t> rows;
+  std::vector<std::span<const int64_t>> words;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (!items[i].answered || !items[i].answered->has_frame || items[i].words.empty()) continue;
+    speaking.push_back(&items[i]);
+    rows.push_back(static_cast<int64_t>(i));
+    words.push_back(items[i].words);
+  }
+  if (speaking.empty()) return;
+  std::vector<std::vector<float>> scores = model_.WordScores(SelectRows(states, rows), words);
+  for (size_t i = 0; i < speaking.size(); ++i) speaking[i]->word_scores = std::move(scores[i]);
 }
 
 void StepRunner::DecodeSpoken(std::span<StepItem> items, const std::vector<Codes>& codes) const {

@@ -17,12 +17,14 @@
 
 namespace antiphon {
 
-// The part of one sequence in a step: hear one frame (`samples` is set), type or show (`pieces` is set) or
-// answer (neither). The step only reads `state` and leaves its results beside it; Commit takes them over.
+// The part of one sequence in a step: hear one frame (`samples` is set), type or show (`pieces` is set), run
+// given positions once more (`rerun` is set) or answer (none of them). The step only reads `state` and leaves its results beside it; Commit takes them over.
 struct StepItem {
   const SequenceState* state = nullptr;  // its pages are reserved for all rows of the item
   std::span<const float> samples;
   std::span<const int64_t> pieces;
+  std::span<const StreamPosition> rerun;  // without outputs
+  std::span<const int64_t> words;         // of an answer: the first piece of each so far
   float endpoint_threshold = 1.0f;  // 1: the model cannot end the turn
   SamplingOptions sampling;
 
@@ -33,9 +35,10 @@ struct StepItem {
   std::optional<AudioDecoderState> decoder;
   std::optional<HearingOutcome> heard;
   std::optional<AnswerOutcome> answered;
-  std::vector<float> speech;  // samples of one frame in [-1, 1], if answered->has_frame
+  std::vector<float> speech;       // samples of one frame in [-1, 1], if answered->has_frame
+  std::vector<float> word_scores;  // of that frame: LanguageModel::WordScores
 
-  bool answers() const { return samples.empty() && pieces.empty(); }
+  bool answers() const { return samples.empty() && pieces.empty() && rerun.empty(); }
 };
 
 // Makes the item's results the state it read. REQUIRES: `state` is the item's.
@@ -69,6 +72,7 @@ class StepRunner {
   int64_t ChooseSymbol(const StepItem& item, std::span<const float> logits) const;
   std::vector<Codes> DrawFrames(std::span<const StepItem> items, const torch::Tensor& states) const;
   void Write(StepItem& item, int64_t symbol, const Codes& codes) const;
+  void ScoreWords(std::span<StepItem> items, const torch::Tensor& states) const;
   void DecodeSpoken(std::span<StepItem> items, const std::vector<Codes>& codes) const;
 
   const LanguageModel& model_;

@@ -1,5 +1,6 @@
 #include "model/language_model.h"
 
+#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include <utility>
@@ -12,12 +13,18 @@
 namespace antiphon {
 namespace {
 
+torch::Tensor ReadWordHead(const ModelConfig& config, WeightReader* reader) {
+  if (!config.word_head) return {};
+  return reader->Table("word_head", config.symbols.text_pieces, config.backbone.width);
+}
+
 class LoadedLanguageModel final : public LanguageModel {
  public:
   LoadedLanguageModel(const ModelConfig& config, torch::Device device, WeightReader* reader)
       : config_(config),
         backbone_(config, device, reader),
         depth_(config, device, reader),
+        word_head_(ReadWordHead(config, reader)),
         parameters_(reader->parameters()) {}
 
   KvPool MakePool(int64_t pages, int64_t page_positions) const override {
@@ -44,6 +51,22 @@ class LoadedLanguageModel final : public LanguageModel {
     return depth_.DrawFrames(states, draw);
   }
 
+  std::vector<std::vector<float>> WordScores(
+      const torch::Tensor& states, std::span<const std::span<const int64_t>> words) const override {
+    const at::NoGradGuard no_grad;
+    std::vector<std::vector<float>> scores(words.size());
+    if (!word_head_.defined()) return scores;
+    for (size_t row = 0; row < words.size(); ++row) {
+      const std::vector<int64_t> pieces(words[row].begin(), words[row].end());
+      const torch::Tensor index = at::tensor(pieces, at::kLong).to(word_head_.device());
+      const torch::Tensor candidates = word_head_.index_select(0, index).to(at::kFloat);
+      const torch::Tensor found = at::mv(candidates, states.select(0, static_cast<int64_t>(row))).cpu();
+      const float* first = found.data_ptr<float>();
+      scores[row].assign(first, first + found.numel());
+    }
+    return scores;
+  }
+
   const ModelConfig& config() const override { return config_; }
   uint64_t parameters() const override { return parameters_; }
 
@@ -51,6 +74,7 @@ class LoadedLanguageModel final : public LanguageModel {
   const ModelConfig config_;
   const Backbone backbone_;
   const DepthDecoder depth_;
+  const torch::Tensor word_head_;  // [text_pieces, width]; undefined: it has none
   const uint64_t parameters_;
 };
 

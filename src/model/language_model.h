@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "antiphon/status.h"
@@ -49,6 +50,12 @@ class LanguageModel {
   // end of audio the row's other codes are 0 and not drawn. Returns [n, K] int64 on the CPU.
   using DrawCode = std::function<int64_t(int64_t row, int64_t codebook, const torch::Tensor& logits)>;
   virtual torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const = 0;
+
+  // Which word is being said, for states [n, width] of positions that write a spoken frame: for each row one
+  // number for each of its `words`, given by their first pieces; the larger the likelier. All empty for a model
+  // that has no word head (ModelConfig::word_head). REQUIRES: pieces are text pieces.
+  virtual std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+                                                     std::span<const std::span<const int64_t>> words) const = 0;
 
   virtual const ModelConfig& config() const = 0;
   virtual uint64_t parameters() const = 0;

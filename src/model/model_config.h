@@ -74,6 +74,7 @@ struct ModelConfig {
   TransformerShape backbone;
   TransformerShape depth;  // kv_heads == heads, heads * head_width == width
   float endpoint_threshold = 0.9f;
+  bool word_head = false;  // it tells which word of its answer it is saying
   ImageShape image;
   MannerSymbols manner;
   std::string audio_codec_json;      // the "audio_codec" object, for the codec to read

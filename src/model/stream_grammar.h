@@ -115,6 +115,12 @@ struct AnswerOutcome {
   bool done = false;  // nothing more follows; StreamState::incomplete says whether a limit was the reason
 };
 
+// How a response is made as if it had stopped where the user stopped hearing it.
+struct CutAnswer {
+  int64_t kept = 0;                   // of the positions that were run stay as they are
+  std::vector<StreamPosition> rerun;  // to be run behind them, with no output
+};
+
 // The rules. Const after construction, shared by all sequences; safe from any thread as long as each
 // StreamState is used by one at a time.
 //
@@ -162,6 +168,14 @@ class StreamGrammar {
   // first position, which reads `</image>`: text never stands within a picture.
   void CancelResponse(StreamState* state) const;
 
+  // What the positions of a spoken response would be, had it been an answer of its first `pieces` text pieces,
+  // of which `frames` frames were spoken: one that ends there and is complete, as in training. Complete
+  // pictures and choices of a manner stay in it. Nothing of it stays if nothing was heard. `run`: the
+  // response's positions so far, from `<assistant>` on; `state`: of the sequence behind them. The sequence goes
+  // on as after CancelResponse, but owes nothing. REQUIRES: !state.awaits_output.
+  CutAnswer Cut(std::span<const StreamPosition> run, const StreamState& state, int64_t pieces,
+                int64_t frames) const;
+
   // For each symbol, 1 if `rule` lets it be written: [vocab_size]. `<assistant>` is not in kHearing's: its
   // threshold is ChooseHearing's business. REQUIRES: rule is not kNothing.
   std::span<const uint8_t> allowed(SymbolRule rule) const;
@@ -172,6 +186,7 @@ class StreamGrammar {
  private:
   std::vector<uint8_t>& mask(SymbolRule rule) { return allowed_[static_cast<size_t>(rule)]; }
   SymbolRule RuleOfAnswer(const StreamState& state) const;
+  std::vector<int64_t> SymbolsOfCut(std::span<const StreamPosition> response, int64_t pieces) const;
   void WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
   bool WriteManner(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
   void WriteImageSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;

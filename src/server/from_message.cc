@@ -29,6 +29,11 @@ ConfigUpdate From(const v1::SessionConfig& config) {
   update.max_video_frames = config.max_video_frames();
   update.voice = config.voice();
   update.speed = static_cast<int>(config.speed());
+  if (config.has_interruption()) {
+    update.interruption = {static_cast<int>(config.interruption().policy()),
+                           config.interruption().min_voice_ms()};
+  }
+  if (config.has_playback_delay_ms()) update.playback_delay_ms = config.playback_delay_ms();
   return update;
 }
 
@@ -87,7 +92,9 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
       event.event = client_event::Clear{};
       break;
     case v1::ClientEvent::kCancel:
-      event.event = client_event::Cancel{};
+      event.event = client_event::Cancel{
+          message.cancel().has_played_samples() ? std::optional(message.cancel().played_samples())
+                                                : std::nullopt};
       break;
     case v1::ClientEvent::kPlaybackPosition: {
       v1::PlaybackPosition* position = message.mutable_playback_position();

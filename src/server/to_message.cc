@@ -24,6 +24,18 @@ v1::Speed ToMessage(SpeechSpeed speed) {
   return v1::SPEED_UNSPECIFIED;
 }
 
+v1::Interruption::Policy ToMessage(InterruptionPolicy policy) {
+  switch (policy) {
+    case InterruptionPolicy::kOff:
+      return v1::Interruption::POLICY_OFF;
+    case InterruptionPolicy::kCautious:
+      return v1::Interruption::POLICY_CAUTIOUS;
+    case InterruptionPolicy::kEager:
+      return v1::Interruption::POLICY_EAGER;
+  }
+  return v1::Interruption::POLICY_UNSPECIFIED;
+}
+
 void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->add_output_modalities(v1::MODALITY_TEXT);
   if (config.speak) message->add_output_modalities(v1::MODALITY_AUDIO);
@@ -46,6 +58,9 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->set_max_video_frames(static_cast<uint32_t>(config.max_video_frames));
   message->set_voice(NameOf(config.manner.voice));
   message->set_speed(ToMessage(config.manner.speed));
+  message->mutable_interruption()->set_policy(ToMessage(config.interruption.policy));
+  message->mutable_interruption()->set_min_voice_ms(static_cast<uint32_t>(config.interruption.min_voice_ms));
+  message->set_playback_delay_ms(static_cast<uint32_t>(config.playback_delay_ms));
 }
 
 v1::TurnEnded::Cause ToMessage(TurnEndCause cause) {
@@ -169,6 +184,20 @@ struct EventFiller : ResponseFiller<v1::ServerEvent> {
   void operator()(server_event::ResponseStarted& event) {
     message->mutable_response_started()->set_response_id(std::move(event.response_id));
   }
+  void operator()(server_event::PlaybackPaused& event) {
+    message->mutable_playback_paused()->set_response_id(std::move(event.response_id));
+    message->mutable_playback_paused()->set_played_samples(event.played_samples);
+  }
+  void operator()(server_event::PlaybackResumed& event) {
+    message->mutable_playback_resumed()->set_response_id(std::move(event.response_id));
+    message->mutable_playback_resumed()->set_played_samples(event.played_samples);
+  }
+  void operator()(server_event::ResponseInterrupted& event) {
+    v1::ResponseInterrupted* interrupted = message->mutable_response_interrupted();
+    interrupted->set_response_id(std::move(event.response_id));
+    interrupted->set_played_samples(event.played_samples);
+    interrupted->set_heard_text(std::move(event.heard_text));
+  }
   void operator()(server_event::Error& event) {
     v1::Error* error = message->mutable_error();
     error->set_code(static_cast<uint32_t>(ToGrpc(event.refusal.status.code())));
@@ -224,6 +253,7 @@ v1::ModelInfo ToMessage(const ModelDescription& model) {
   info.set_max_positions(static_cast<uint32_t>(model.max_positions));
   info.set_image_side(static_cast<uint32_t>(model.image_side));
   info.set_image_grid(static_cast<uint32_t>(model.image_grid));
+  info.set_tells_words(model.tells_words);
   for (const SpeechVoice voice : {SpeechVoice::kOwn, SpeechVoice::kLow}) {
     if (voice == SpeechVoice::kOwn || model.manners) info.add_voices(NameOf(voice));
   }

@@ -62,6 +62,40 @@ TEST(PlaybackMeterTest, BelievesTheClientAboutItsLoudspeaker) {
   EXPECT_EQ(meter.least_margin_ms(), 600);
 }
 
+TEST(PlaybackMeterTest, StandsStillWhileItIsPaused) {
+  PlaybackMeter meter(kRate);
+  meter.OnSend(At(0), 4 * kFrame);
+  meter.Pause(At(80));
+  EXPECT_EQ(meter.Played(At(300)), kFrame);
+  meter.OnSend(At(600), kFrame);
+  meter.Resume(At(700));
+  EXPECT_EQ(meter.Played(At(700)), kFrame);
+  EXPECT_EQ(meter.Played(At(780)), 2 * kFrame);
+  meter.OnSend(At(800), kFrame);
+  EXPECT_EQ(meter.underruns(), 0);
+  EXPECT_EQ(meter.least_margin_ms(), 5 * 80 - 180);
+}
+
+TEST(PlaybackMeterTest, AClientThatWasPausedSaysWhereItStopped) {
+  PlaybackMeter meter(kRate);
+  meter.OnSend(At(0), 4 * kFrame);
+  meter.Pause(At(160));
+  meter.OnReport(At(180), kFrame);
+  EXPECT_EQ(meter.Played(At(500)), kFrame);
+  meter.Resume(At(500));
+  EXPECT_EQ(meter.Played(At(580)), 2 * kFrame);
+}
+
+TEST(PlaybackMeterTest, ADelayIsPlayedLaterAndIsMargin) {
+  PlaybackMeter meter(kRate, milliseconds(100));
+  meter.OnSend(At(0), kFrame);
+  EXPECT_EQ(meter.Played(At(100)), 0u);
+  EXPECT_EQ(meter.Played(At(140)), kFrame / 2);
+  meter.OnSend(At(150), kFrame);  // due at 180
+  EXPECT_EQ(meter.underruns(), 0);
+  EXPECT_EQ(meter.least_margin_ms(), 30);
+}
+
 TEST(PlaybackMeterTest, ClampsImpossibleReports) {
   PlaybackMeter meter(kRate);
   meter.OnReport(At(0), 12345);  // nothing was sent

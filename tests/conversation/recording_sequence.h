@@ -28,6 +28,7 @@ struct SequenceRecord {
   std::vector<TurnEndCause> ends;
   int clears = 0;
   int cancels = 0;
+  std::vector<int> cuts;  // frames heard, of each
   bool freed = false;
   // What the next appends return.
   Status append_result;
@@ -68,6 +69,7 @@ class RecordingSequence final : public Sequence {
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }
   void ClearTurn() override { ++record_->clears; }
   void Cancel() override { ++record_->cancels; }
+  void CutResponse(int frames) override { record_->cuts.push_back(frames); }
 
  private:
   const std::shared_ptr<SequenceRecord> record_;

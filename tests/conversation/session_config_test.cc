@@ -56,6 +56,11 @@ const Mistake kMistakes[] = {
     {"endless voice", {.voice = std::string(65, 'x')}, "voice", "65 bytes"},
     {"unknown speed", {.speed = 4}, "speed", "SPEED_FAST (3)"},
     {"negative speed", {.speed = -1}, "speed", "SPEED_SLOW (1)"},
+    {"unknown policy", {.interruption = {{4, 0}}}, "interruption.policy", "POLICY_EAGER (3)"},
+    {"negative policy", {.interruption = {{-1, 0}}}, "interruption.policy", "POLICY_OFF (1)"},
+    {"short voice", {.interruption = {{2, 99}}}, "interruption.min_voice_ms", "100 to 3000"},
+    {"long voice", {.interruption = {{2, 3001}}}, "interruption.min_voice_ms", "100 to 3000"},
+    {"long delay", {.playback_delay_ms = 2001}, "playback_delay_ms", "0 to 2000"},
 };
 
 TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
@@ -100,13 +105,16 @@ TEST(SessionConfigTest, ZeroMeansTheDefaultInsideAMessageThatIsSet) {
   current.sampling = {1.0f, 5, 0.5f, 1.5f, 42};
   const SessionConfig config = Applied(current, {.input_audio = AudioFormatUpdate{},
                                                  .turn_detection = TurnDetectionUpdate{},
-                                                 .sampling = SamplingUpdate{}});
+                                                 .sampling = SamplingUpdate{},
+                                                 .interruption = InterruptionUpdate{}});
   EXPECT_EQ(config.input, AudioFormat{});
   EXPECT_EQ(config.turn_detection.mode, TurnDetectionMode::kSemantic);
   EXPECT_EQ(config.turn_detection.max_silence_ms, 1500);
   EXPECT_EQ(config.sampling.top_p, 1.0f);
   EXPECT_EQ(config.sampling.repetition_penalty, 1.0f);
   EXPECT_EQ(config.sampling.temperature, 0.0f);
+  EXPECT_EQ(config.interruption.policy, InterruptionPolicy::kCautious);
+  EXPECT_EQ(config.interruption.min_voice_ms, 500);
 }
 
 TEST(SessionConfigTest, TakesTheLimitsThemselves) {
@@ -116,7 +124,9 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
                                             .turn_detection = {{1, 0.999f, 10000}},
                                             .sampling = {{2.0f, 10000, 1.0f, 2.0f, UINT64_MAX}},
                                             .max_response_seconds = 60,
-                                            .max_video_frames = 8});
+                                            .max_video_frames = 8,
+                                            .interruption = {{3, 3000}},
+                                            .playback_delay_ms = 2000});
   EXPECT_FALSE(config.speak);
   EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kPcm16, 16000}));
   EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000}));
@@ -125,6 +135,12 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(config.sampling.seed, UINT64_MAX);
   EXPECT_EQ(config.max_response_seconds, 60);
   EXPECT_EQ(config.max_video_frames, 8);
+  EXPECT_EQ(config.interruption.policy, InterruptionPolicy::kEager);
+  EXPECT_EQ(config.interruption.min_voice_ms, 3000);
+  EXPECT_EQ(config.playback_delay_ms, 2000);
+  EXPECT_EQ(Applied(config, {}).playback_delay_ms, 2000);
+  EXPECT_EQ(Applied(config, {}).interruption.policy, InterruptionPolicy::kEager);
+  EXPECT_EQ(Applied(config, {.playback_delay_ms = 0}).playback_delay_ms, 0);
   EXPECT_EQ(Applied(config, {}).max_video_frames, 8);
   EXPECT_TRUE(Applied(config, {.output_modalities = {2}}).speak) << "speech always comes with its text";
 }

@@ -56,6 +56,9 @@ struct Describer {
     return fmt::format("manner{}{}", chosen.speed ? kSpeeds[static_cast<int>(*chosen.speed)] : "",
                        chosen.voice ? kVoices[static_cast<int>(*chosen.voice)] : "");
   }
+  std::string operator()(const ResponseCut& cut) const {
+    return fmt::format("cut {} '{}'", cut.frames, cut.text);
+  }
   std::string operator()(const ResponseDone& done) const {
     return fmt::format("done {} {} {}+{}{} at {}", Name(done.end), StatusCodeName(done.error.code()),
                        done.text_pieces, done.spoken_frames, Images(done.images), done.context_positions);

@@ -43,6 +43,7 @@ class Owner {
   void EndTurn() { Post(TurnEndRequest{TurnEndCause::kCommit, clock_.Now()}); }
   void ClearTurn() { Post(ClearRequest{}); }
   void Cancel() { Post(CancelRequest{}); }
+  void CutResponse(int frames) { Post(CutRequest{frames}); }
   void Configure(const SequenceOptions& options) { Post(ConfigureRequest{options}); }
   void Close();
 

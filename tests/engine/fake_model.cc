@@ -46,6 +46,9 @@ int64_t FakeModel::HeardPiece(int64_t code) const {
 // Of a picture the end is not the model's to write: the grammar does.
 int64_t FakeModel::WantedInAnswer(int64_t place, int64_t seed) const {
   if (place < answer_pieces) {
+    if (answer_text.size() == static_cast<size_t>(answer_pieces)) {
+      return answer_text[static_cast<size_t>(place)];
+    }
     return kFirstPiece + (seed + place) % (config_.symbols.text_pieces - kFirstPiece);
   }
   const int64_t at = (place - answer_pieces) % config_.image.symbols();
@@ -147,6 +150,21 @@ torch::Tensor FakeModel::DrawFrames(const torch::Tensor& states, const DrawCode&
     }
   }
   return codes;
+}
+
+std::vector<std::vector<float>> FakeModel::WordScores(
+    const torch::Tensor& states, std::span<const std::span<const int64_t>> words) const {
+  std::vector<std::vector<float>> scores(words.size());
+  if (frames_per_word == 0) return scores;
+  for (size_t row = 0; row < words.size(); ++row) {
+    const float* state = states.data_ptr<float>() + static_cast<int64_t>(row) * kFeatures;
+    const auto said =
+        static_cast<size_t>((std::lround(state[kPlace]) - config_.speech_lead) / frames_per_word);
+    for (size_t word = 0; word < words[row].size(); ++word) {
+      scores[row].push_back(word == said ? kCertain : 0.0f);
+    }
+  }
+  return scores;
 }
 
 std::vector<float> FakeCodec::Sound(int64_t code) const {

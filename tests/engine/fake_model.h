@@ -31,9 +31,11 @@ class FakeModel final : public LanguageModel {
   int64_t HeardPiece(int64_t code) const;
 
   int64_t answer_pieces = 3;
+  std::vector<int64_t> answer_text;  // these pieces, if they are that many; else some of its own
   int64_t answer_frames = 4;
   int64_t answer_images = 0;
   std::vector<int64_t> answer_manner;  // symbols behind all these
+  int64_t frames_per_word = 0;         // of an answer; 0: does not tell
   // Called with every batch before it runs: may throw, block, or move a clock.
   std::function<void(const RaggedBatch&)> on_forward;
   // Called before a gap is closed: may throw.
@@ -44,6 +46,8 @@ class FakeModel final : public LanguageModel {
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override;
   torch::Tensor SymbolLogits(const torch::Tensor& states) const override;
   torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override;
+  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+                                             std::span<const std::span<const int64_t>> words) const override;
   const ModelConfig& config() const override { return config_; }
   uint64_t parameters() const override { return 0; }
 

@@ -27,6 +27,7 @@ enum Operation : uint8_t {
   kAudio,         // likewise
   kImage,         // another row
   kPaint,         // the owner has time to paint
+  kCut,           // the answer was cut back
   kResponseDone,  // the end of the answer
   kOperations
 };
@@ -58,6 +59,7 @@ class Client final : public EventSink {
     Promise(response_.empty());
     response_ = started.response_id;
     begun_ = finished_ = 0;
+    paused_ = false;
   }
   void Check(const server_event::TextDelta& delta) { Promise(delta.response_id == response_); }
   void Check(const server_event::AudioDelta& delta) {
@@ -81,6 +83,16 @@ class Client final : public EventSink {
     Promise(!error.refusal.status.ok() && error.refusal.status.message().size() < 1024);
     Promise(error.event_id.size() <= 64);
   }
+  // Of the response under way or the last one.
+  void Check(const server_event::PlaybackPaused&) {
+    Promise(!paused_);
+    paused_ = true;
+  }
+  void Check(const server_event::PlaybackResumed&) {
+    Promise(paused_);
+    paused_ = false;
+  }
+  void Check(const server_event::ResponseInterrupted&) { paused_ = false; }
   void Check(const server_event::SessionCreated&) {}
   void Check(const server_event::SessionUpdated&) {}
   void Check(const server_event::SpeechStarted&) {}
@@ -91,6 +103,7 @@ class Client final : public EventSink {
   std::string response_;  // under way
   int begun_ = 0;         // pictures
   int finished_ = 0;
+  bool paused_ = false;
 };
 
 // A conversation with everything around it.
@@ -133,6 +146,8 @@ class Session {
       case kPaint:
         if (conversation_->wants_to_paint()) conversation_->Paint();
         return;
+      case kCut:
+        return Cut();
       case kResponseDone:
         return Done(static_cast<ResponseEnd>(first % 4));
     }
@@ -169,6 +184,12 @@ class Session {
     if (answering_) Tell(std::move(event));
   }
 
+  // What the engine says to it, late or not.
+  void Cut() {
+    if (cuts_told_ == record_->cuts.size()) return;
+    conversation_->OnEngineEvent(answering_ ? turn_ : turn_ - 1, ResponseCut{record_->cuts[cuts_told_++], "heard"});
+  }
+
   void Draw() {
     if (!answering_) return;
     const int rows = row_ % (kGrid + 1);
@@ -193,6 +214,7 @@ class Session {
   size_t frames_run_ = 0;
   size_t texts_ = 0;
   size_t images_ = 0;
+  size_t cuts_told_ = 0;
   int clears_done_ = 0;
   std::unique_ptr<Conversation> conversation_;
 };

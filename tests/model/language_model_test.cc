@@ -152,6 +152,34 @@ TEST_F(LanguageModelTest, EndOfAudioLeavesTheOtherCodesUndrawn) {
   EXPECT_EQ(frames[2][3].item<int64_t>(), 6);
 }
 
+TEST_F(LanguageModelTest, TellsWordsByTheRowsOfTheWordHead) {
+  const torch::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 3, 5));
+  const Result<Safetensors> file = Safetensors::Open(kTinyModel + "/backbone.safetensors");
+  const torch::Tensor expected = states.matmul(file->Get("word_head")->to(torch::kFloat).t());
+  const std::vector<int64_t> words[] = {{7, 63, 7}, {}, {0}};
+  const auto scores = model().WordScores(states, std::vector<std::span<const int64_t>>(words, words + 3));
+  ASSERT_EQ(scores.size(), 3u);
+  for (int64_t row = 0; row < 3; ++row) {
+    const std::vector<int64_t>& asked = words[row];
+    ASSERT_EQ(scores[row].size(), asked.size());
+    for (size_t i = 0; i < asked.size(); ++i) {
+      EXPECT_NEAR(scores[row][i], expected[row][asked[i]].item<float>(), 1e-4);
+    }
+  }
+}
+
+TEST_F(LanguageModelTest, AModelNeedNotTellWords) {
+  ModelConfig silent = config();
+  silent.word_head = false;
+  const Result<Safetensors> file = Safetensors::Open(kTinyModel + "/backbone.safetensors");
+  const auto without = LanguageModel::Load(*file, silent, torch::kCPU);
+  ASSERT_TRUE(without.ok());
+  const torch::Tensor states = SoloSequence(**without, 1, 64).Run(RandomPositions(config(), 1, 5));
+  const std::vector<int64_t> words = {7};
+  const std::span<const int64_t> asked[] = {words};
+  EXPECT_EQ((*without)->WordScores(states, asked), std::vector<std::vector<float>>(1));
+}
+
 TEST_F(LanguageModelTest, AtenFormAgrees) {
   const std::vector<StreamPosition> positions = RandomPositions(config(), 30, 7);
   const torch::Tensor states = SoloSequence(model(), 1, 64).Run(positions);

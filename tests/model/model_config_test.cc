@@ -62,6 +62,7 @@ TEST(ModelConfig, ReadsEveryField) {
   EXPECT_EQ(config->manner.SpeedOf(83), SpeechSpeed::kFast);
   EXPECT_EQ(config->manner.VoiceOf(67), SpeechVoice::kLow);
   EXPECT_EQ(config->manner.SpeedOf(67), std::nullopt);
+  EXPECT_TRUE(config->word_head);
   EXPECT_EQ(config->path, kTinyModel + "/config.json");
 }
 
@@ -81,6 +82,7 @@ TEST(ModelConfig, AModelNeedNotKnowPictures) {
   config.erase("image_codec");
   config.erase("manner");
   config["symbols"].erase("text_pieces");
+  config.erase("word_head");
   const Result<ModelConfig> loaded = LoadText(config.dump());
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
   EXPECT_FALSE(loaded->image.known());
@@ -121,6 +123,8 @@ TEST(ModelConfig, EveryBrokenFieldIsNamed) {
       {"/symbols/text_pieces", 7, "symbols.text_pieces"},
       {"/symbols/text_pieces", 66, "image.begin"},
       {"/symbols/text_pieces", 84, "image.begin"},
+      {"/word_head/pieces", 63, "word_head.pieces"},
+      {"/word_head", 64, "word_head.pieces"},
       {"/symbols/vocab_size", 0, "symbols.vocab_size"},
       {"/symbols/vocab_size", 1e9, "symbols.vocab_size"},
       {"/symbols/vocab_size", 64.5, "symbols.vocab_size"},

@@ -49,6 +49,10 @@ TEST_F(ConversationServiceTest, ASessionIsCreatedWithTheDefaults) {
   EXPECT_EQ(created.config().turn_detection().max_silence_ms(), 1500u);
   EXPECT_EQ(created.config().sampling().top_p(), 1.0f);
   EXPECT_EQ(created.config().max_response_seconds(), 30u);
+  EXPECT_EQ(created.config().interruption().policy(), v1::Interruption::POLICY_CAUTIOUS);
+  EXPECT_EQ(created.config().interruption().min_voice_ms(), 500u);
+  EXPECT_TRUE(created.config().has_playback_delay_ms());
+  EXPECT_EQ(created.config().playback_delay_ms(), 0u);
 }
 
 TEST_F(ConversationServiceTest, ATypedTurnIsAnsweredInTextAndSpeech) {
@@ -167,6 +171,49 @@ TEST_F(ConversationServiceTest, CancelStopsTheResponse) {
   const auto next = call.Read();
   ASSERT_TRUE(next);
   EXPECT_TRUE(next->has_turn_ended()) << next->ShortDebugString();
+}
+
+TEST_F(ConversationServiceTest, AVoiceInterruptsTheAnswerAndIsTheNextTurn) {
+  StartServer({}, {.endless = true});
+  TestCall call(channel_);
+  ASSERT_TRUE(call.Ask("blue 7"));
+  const std::string id = call.ReadUntil(Event::kAudioDelta).audio_delta().response_id();
+  ASSERT_TRUE(call.SendAudio(Pcm(Voice(1500, 24000))));
+  EXPECT_EQ(call.ReadUntil(Event::kPlaybackPaused).playback_paused().response_id(), id);
+  const Event interrupted = call.ReadUntil(Event::kResponseInterrupted);
+  EXPECT_EQ(interrupted.response_interrupted().response_id(), id);
+  const Event done = call.ReadUntil(Event::kResponseDone);
+  EXPECT_EQ(done.response_done().status(), v1::ResponseDone::STATUS_CANCELLED);
+  EXPECT_EQ(call.ReadUntil(Event::kTurnEnded).turn_ended().transcript(), "some words");
+}
+
+TEST_F(ConversationServiceTest, AShortNoiseDoesNotInterruptTheAnswer) {
+  StartServer({}, {.endless = true});
+  TestCall call(channel_);
+  ASSERT_TRUE(call.Ask("blue 7"));
+  const std::string id = call.ReadUntil(Event::kAudioDelta).audio_delta().response_id();
+  std::vector<float> noise = Voice(200, 24000);
+  noise.resize(24000);
+  ASSERT_TRUE(call.SendAudio(Pcm(noise)));
+  const Event paused = call.ReadUntil(Event::kPlaybackPaused);
+  const Event resumed = call.ReadUntil(Event::kPlaybackResumed);
+  EXPECT_EQ(resumed.playback_resumed().response_id(), id);
+  EXPECT_EQ(resumed.playback_resumed().played_samples(), paused.playback_paused().played_samples());
+  call.ReadUntil(Event::kAudioDelta);  // it goes on
+}
+
+TEST_F(ConversationServiceTest, ACancelSaysWhatWasHeard) {
+  StartServer({}, {.answer_frames = 50});
+  TestCall call(channel_);
+  ASSERT_TRUE(call.Ask("blue 7"));
+  const std::string id = call.ReadUntil(Event::kResponseDone).response_done().response_id();
+  v1::ClientEvent cancel;  // the answer is made, but most of it is still to be played
+  cancel.mutable_cancel()->set_played_samples(2 * 1920 + 100);
+  ASSERT_TRUE(call.Send(cancel));
+  const Event interrupted = call.ReadUntil(Event::kResponseInterrupted);
+  EXPECT_EQ(interrupted.response_interrupted().response_id(), id);
+  EXPECT_EQ(interrupted.response_interrupted().played_samples(), 2u * 1920 + 100);
+  EXPECT_EQ(interrupted.response_interrupted().heard_text(), "you said ") << "a word a frame";
 }
 
 TEST_F(ConversationServiceTest, ClearForgetsTheTurn) {

@@ -1,5 +1,6 @@
 #include "tests/server/fake_engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <utility>
@@ -28,6 +29,7 @@ struct FakeEngine::State {
   int newest = -1;    // what it shows; -1: there was none
   bool responding = false;
   bool cancelled = false;
+  bool may_be_cut = false;  // the last response
   std::vector<std::string> pieces;
   size_t pieces_said = 0;
   int frames_said = 0;
@@ -64,6 +66,7 @@ struct FakeEngine::State {
     responding = true;
     manner = options.manner;
     cancelled = false;
+    may_be_cut = options.speak;
     pieces_said = 0;
     frames_said = 0;
     Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now(),
@@ -97,6 +100,17 @@ struct FakeEngine::State {
       }
       Done(ResponseEnd::kCompleted);
     }
+  }
+
+  // A frame a word was heard.
+  void Cut(int frames_heard) {
+    const uint64_t answered = responding ? turn : turn - 1;
+    cancelled = true;
+    if (!std::exchange(may_be_cut, false)) return;
+    std::string heard;
+    for (size_t i = 0; i < pieces_said && static_cast<int>(i) < frames_heard; ++i) heard += pieces[i];
+    const std::lock_guard lock(listener_mutex);
+    if (listener) listener(answered, ResponseCut{std::min(frames_heard, frames_said), heard});
   }
 
   void Done(ResponseEnd end) {
@@ -176,6 +190,9 @@ class FakeEngine::FakeSequence final : public Sequence {
   }
   void Cancel() override {
     engine_->Post([state = state_] { state->cancelled = true; });
+  }
+  void CutResponse(int frames) override {
+    engine_->Post([state = state_, frames] { state->Cut(frames); });
   }
 
  private:

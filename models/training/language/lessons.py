@@ -10,8 +10,9 @@ whole sentences by heart and garbles what it never said. So it is also asked
     what it sees there    half-way up the backbone, at every code of a picture that is shown, the thing it is a part of;
     what it draws there   likewise, where a code of a picture is written.
 
-Sounds and times come from the synthesisers (dataset.py), places of things from the scenes (picture_shards.py). Nothing
-of this is exported.
+Sounds and times come from the synthesisers (dataset.py), places of things from the scenes (picture_shards.py). One
+read-out is of use ever after and is exported: where it is. It tells the runtime which words of an answer that is
+interrupted the user has heard.
 """
 
 import torch

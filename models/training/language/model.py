@@ -191,7 +191,7 @@ class Wren(nn.Module):
         out.update({f"embed.spoken.{k}": t for k, t in enumerate(self.spoken.folded())})
         for i, layer in enumerate(self.layers):
             out.update(layer.exported(f"layers.{i}."))
-        out.update({"norm": self.norm, "head": self.head})
+        out.update({"norm": self.norm, "head": self.head, "word_head": self.lessons.place})
         out.update({f"depth.input.{k}": t for k, t in enumerate(self.depth_input.chunk(len(self.config.codebook_sizes)))})
         out.update({f"depth.embed.{k}": t for k, t in enumerate(self.depth_embed.folded())})
         out["depth.position"] = self.depth_position
@@ -244,6 +244,7 @@ def folder_config(config, name="wren", version="v1"):
         },
         "image": image,
         "manner": manner,
+        "word_head": {"pieces": min(config.vocab_size, symbols.TEXT_PIECES)},
         "audio": {"sample_rate": 16000, "frame_samples": 1280, "codebook_sizes": list(config.codebook_sizes)},
         "stream": {"speech_lead": 2, "max_positions": config.max_positions},
         "backbone": {

@@ -99,6 +99,7 @@ def _weights(config, seed):
     w["head"][config["image"]["begin"]] *= 1.8
     for symbol in config["manner"].values():
         w["head"][symbol] *= 1.3
+    w["word_head"] = matrix(vocab, d)
     return w
 
 
@@ -175,6 +176,7 @@ def write_tiny_model(folder, seed=7):
     tokenizer = _write_tokenizer(os.path.join(folder, "tokenizer.model"))
     config = json.loads(json.dumps(CONFIG))
     config["symbols"]["text_pieces"] = tokenizer.get_piece_size()
+    config["word_head"] = {"pieces": tokenizer.get_piece_size()}
     images = tiny_codec.write_tiny_codec(folder, os.path.join(folder, "..", "tiny_image_codec"))
     config["image"].update(images["image"])
     config["image_codec"] = images["image_codec"]
