@@ -46,7 +46,8 @@ struct TurnDetection {
 struct Interruption {
   enum class Policy { kOff, kCautious, kEager };
   Policy policy = Policy::kCautious;
-  int min_voice_ms = 0;  // cautious: a voice that goes on so long cuts it, 100 to 3000; 0: the server's default
+  int min_voice_ms =
+      0;  // cautious: a voice that goes on so long cuts it, 100 to 3000; 0: the server's default
 };
 
 // Settings that may change during a conversation. What is unset stays as it is on the server.
@@ -63,7 +64,8 @@ struct SessionSettings {
   std::optional<std::string> voice{};         // one of ModelInfo::voices, from the next response on
   std::optional<SpeechSpeed> speed{};         // one of ModelInfo::speeds, likewise
   std::optional<Interruption> interruption{};
-  std::optional<int> playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
+  std::optional<int>
+      playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
 };
 
 // A session as the server accepted it.
@@ -245,8 +247,8 @@ class Conversation {
   virtual Status SendVideoFrame(const Image& image) = 0;
   // Ends the user's turn and asks for the response.
   virtual Status Commit() = 0;
-  // Stops the response under way, or the playing of the last one. `played_samples`: of it, by the loudspeaker;
-  // absent: as far as the server knows.
+  // Stops the response under way, or the playing of the last one. `played_samples`: of it, by the
+  // loudspeaker; absent: as far as the server knows.
   virtual Status Cancel(std::optional<uint64_t> played_samples = std::nullopt) = 0;
   // Forgets the user's open turn.
   virtual Status Clear() = 0;

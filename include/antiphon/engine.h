@@ -133,9 +133,9 @@ struct RoomForFrames {
   int frames = 0;
 };
 
-using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage,
-                                   MannerChosen, ResponseCut, ResponseDone, InputRefused, TurnCleared,
-                                   RoomForFrames>;
+using SequenceEvent =
+    std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage, MannerChosen,
+                 ResponseCut, ResponseDone, InputRefused, TurnCleared, RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -194,12 +194,12 @@ class Sequence {
   // No effect on a response that the model may yet begin by itself when no EndTurn waits.
   virtual void Cancel() = 0;
 
-  // The user has heard the first `frames` frames of the last response, and will hear no more of it. Stops it as
-  // Cancel does if it is under way, and makes the sequence as if it had been an answer that ends there: of its
-  // text only the words stay that were spoken to their end, where the model tells which (else all that was
-  // written), and complete pictures. ResponseCut follows. More frames than there are mean all of them. No effect,
-  // and no ResponseCut, on a response that is cut already, that was not spoken, or behind which a turn has
-  // opened; such a one that is under way is cancelled all the same.
+  // The user has heard the first `frames` frames of the last response, and will hear no more of it. Stops it
+  // as Cancel does if it is under way, and makes the sequence as if it had been an answer that ends there: of
+  // its text only the words stay that were spoken to their end, where the model tells which (else all that
+  // was written), and complete pictures. ResponseCut follows. More frames than there are mean all of them. No
+  // effect, and no ResponseCut, on a response that is cut already, that was not spoken, or behind which a
+  // turn has opened; such a one that is under way is cancelled all the same.
   virtual void CutResponse(int frames) = 0;
 };
 

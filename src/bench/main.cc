@@ -18,6 +18,9 @@ int main(int argc, char** argv) {
   };
   add("turns", "Simulated users ask questions over the network: latency, gaps, right answers",
       antiphon::bench::AddTurnsCommand);
+  add("interruptions",
+      "Simulated users cough and speak into answers: what pauses them, what cuts them, what is remembered",
+      antiphon::bench::AddInterruptionsCommand);
   add("codec", "The audio codec: speed on one core, delay", antiphon::bench::AddCodecCommand);
   add("image-codec", "The image codec: time to show a picture and to paint one",
       antiphon::bench::AddImageCodecCommand);

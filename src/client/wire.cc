@@ -228,7 +228,8 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
   if (settings.speed) wire->set_speed(ToWire(*settings.speed));
   if (settings.interruption) {
     wire->mutable_interruption()->set_policy(ToWire(settings.interruption->policy));
-    wire->mutable_interruption()->set_min_voice_ms(static_cast<uint32_t>(settings.interruption->min_voice_ms));
+    wire->mutable_interruption()->set_min_voice_ms(
+        static_cast<uint32_t>(settings.interruption->min_voice_ms));
   }
   if (settings.playback_delay_ms) {
     wire->set_playback_delay_ms(static_cast<uint32_t>(*settings.playback_delay_ms));

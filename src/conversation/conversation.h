@@ -195,7 +195,7 @@ class Conversation {
   bool cancel_wanted_ = false;          // the client cancelled between its commit and TurnEnded
   std::optional<Status> output_fault_;  // what kept its speech or pictures from being encoded
   server_event::Usage usage_;
-  std::unique_ptr<Response> response_;  // while it is under way
+  std::unique_ptr<Response> response_;        // while it is under way
   std::optional<ResponsePlayback> playback_;  // of that one, or of the last
   // Until it is over, what is heard stays in heard_.
   std::optional<VoiceInAnswer> interruption_;

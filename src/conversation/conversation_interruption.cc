@@ -73,8 +73,7 @@ void Conversation::ForgetInterruption() {
 
 void Conversation::OnCut(uint64_t turn, const ResponseCut& cut) {
   if (!playback_ || turn != response_turn_) return;
-  sink_.Send(
-      server_event::ResponseInterrupted{playback_->response_id(), playback_->cut_at(), cut.text});
+  sink_.Send(server_event::ResponseInterrupted{playback_->response_id(), playback_->cut_at(), cut.text});
 }
 
 }  // namespace antiphon

@@ -28,8 +28,8 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   const std::string id = "response-" + std::to_string(++responses_);
   playback_.emplace(id, config_, model_);
   if (playback_->overheard()) ResetEar();
-  response_ = std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_,
-                                         playback_->meter());
+  response_ =
+      std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_, playback_->meter());
   sink_.Send(server_event::TurnEnded{ended.cause, ended.transcript});
   sink_.Send(server_event::ResponseStarted{id});
   if (cancel_wanted_) StopResponse();

@@ -273,8 +273,7 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
     return item;
   }
   if (!rerun_.empty()) {
-    item.rerun =
-        std::span(rerun_).subspan(static_cast<size_t>(rerun_done_), static_cast<size_t>(rows));
+    item.rerun = std::span(rerun_).subspan(static_cast<size_t>(rerun_done_), static_cast<size_t>(rows));
     return item;
   }
   if (const VideoFrame* video = NextVideoFrame()) {

@@ -49,8 +49,8 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(co
 //   answering --over, cancelled, out of context, failed: ResponseDone--> between turns
 //   listening --ClearTurn--> between turns, as if the turn had never begun
 //
-// Between turns the last response may be cut back to what was heard of it (live_sequence_cut.cc): what is left
-// of it is run once more, before anything else.
+// Between turns the last response may be cut back to what was heard of it (live_sequence_cut.cc): what is
+// left of it is run once more, before anything else.
 //
 // Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
 // frames heard during a response are dropped and that Cancel and ClearTurn never wait. A Cancel leaves its

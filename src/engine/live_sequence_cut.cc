@@ -17,8 +17,7 @@ void LiveSequence::CutResponse(int64_t frames) {
   }
   const int64_t begin = *std::exchange(response_begin_, std::nullopt);
   frames = std::clamp<int64_t>(frames, 0, spoken_frames_);
-  const int64_t pieces =
-      alignment_.PiecesWithin(frames, static_cast<int64_t>(answer_.size()), speech_over_);
+  const int64_t pieces = alignment_.PiecesWithin(frames, static_cast<int64_t>(answer_.size()), speech_over_);
   const std::span<const StreamPosition> run = std::span(state_.positions).subspan(static_cast<size_t>(begin));
   CutAnswer cut;
   if (!run.empty()) cut = context_.grammar.Cut(run, stream(), pieces, frames);

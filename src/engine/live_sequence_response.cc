@@ -100,13 +100,13 @@ void LiveSequence::FinishImageSymbol(const AnswerOutcome& outcome) {
 
 void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
   if (stream().in_response()) context_.grammar.CancelResponse(&state_.stream);
-  port_->Deliver(turn_, ResponseDone{.end = end,
-                                     .error = error,
-                                     .text_pieces = static_cast<int>(answer_.size()),
-                                     .spoken_frames = spoken_frames_,
-                                     .images = drawn_images_,
-                                     .context_positions =
-                                         static_cast<int>(state_.length() + std::ssize(rerun_))});
+  port_->Deliver(turn_,
+                 ResponseDone{.end = end,
+                              .error = error,
+                              .text_pieces = static_cast<int>(answer_.size()),
+                              .spoken_frames = spoken_frames_,
+                              .images = drawn_images_,
+                              .context_positions = static_cast<int>(state_.length() + std::ssize(rerun_))});
 }
 
 }  // namespace antiphon

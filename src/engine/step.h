@@ -18,14 +18,15 @@
 namespace antiphon {
 
 // The part of one sequence in a step: hear one frame (`samples` is set), type or show (`pieces` is set), run
-// given positions once more (`rerun` is set) or answer (none of them). The step only reads `state` and leaves its results beside it; Commit takes them over.
+// given positions once more (`rerun` is set) or answer (none of them). The step only reads `state` and leaves
+// its results beside it; Commit takes them over.
 struct StepItem {
   const SequenceState* state = nullptr;  // its pages are reserved for all rows of the item
   std::span<const float> samples;
   std::span<const int64_t> pieces;
   std::span<const StreamPosition> rerun;  // without outputs
   std::span<const int64_t> words;         // of an answer: the first piece of each so far
-  float endpoint_threshold = 1.0f;  // 1: the model cannot end the turn
+  float endpoint_threshold = 1.0f;        // 1: the model cannot end the turn
   SamplingOptions sampling;
 
   // Results.

@@ -51,8 +51,8 @@ class LoadedLanguageModel final : public LanguageModel {
     return depth_.DrawFrames(states, draw);
   }
 
-  std::vector<std::vector<float>> WordScores(
-      const torch::Tensor& states, std::span<const std::span<const int64_t>> words) const override {
+  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+                                             std::span<const std::span<const int64_t>> words) const override {
     const at::NoGradGuard no_grad;
     std::vector<std::vector<float>> scores(words.size());
     if (!word_head_.defined()) return scores;

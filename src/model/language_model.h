@@ -52,10 +52,10 @@ class LanguageModel {
   virtual torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const = 0;
 
   // Which word is being said, for states [n, width] of positions that write a spoken frame: for each row one
-  // number for each of its `words`, given by their first pieces; the larger the likelier. All empty for a model
-  // that has no word head (ModelConfig::word_head). REQUIRES: pieces are text pieces.
-  virtual std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
-                                                     std::span<const std::span<const int64_t>> words) const = 0;
+  // number for each of its `words`, given by their first pieces; the larger the likelier. All empty for a
+  // model that has no word head (ModelConfig::word_head). REQUIRES: pieces are text pieces.
+  virtual std::vector<std::vector<float>> WordScores(
+      const torch::Tensor& states, std::span<const std::span<const int64_t>> words) const = 0;
 
   virtual const ModelConfig& config() const = 0;
   virtual uint64_t parameters() const = 0;

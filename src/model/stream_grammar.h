@@ -168,11 +168,11 @@ class StreamGrammar {
   // first position, which reads `</image>`: text never stands within a picture.
   void CancelResponse(StreamState* state) const;
 
-  // What the positions of a spoken response would be, had it been an answer of its first `pieces` text pieces,
-  // of which `frames` frames were spoken: one that ends there and is complete, as in training. Complete
-  // pictures and choices of a manner stay in it. Nothing of it stays if nothing was heard. `run`: the
-  // response's positions so far, from `<assistant>` on; `state`: of the sequence behind them. The sequence goes
-  // on as after CancelResponse, but owes nothing. REQUIRES: !state.awaits_output.
+  // What the positions of a spoken response would be, had it been an answer of its first `pieces` text
+  // pieces, of which `frames` frames were spoken: one that ends there and is complete, as in training.
+  // Complete pictures and choices of a manner stay in it. Nothing of it stays if nothing was heard. `run`:
+  // the response's positions so far, from `<assistant>` on; `state`: of the sequence behind them. The
+  // sequence goes on as after CancelResponse, but owes nothing. REQUIRES: !state.awaits_output.
   CutAnswer Cut(std::span<const StreamPosition> run, const StreamState& state, int64_t pieces,
                 int64_t frames) const;
 

@@ -92,9 +92,9 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
       event.event = client_event::Clear{};
       break;
     case v1::ClientEvent::kCancel:
-      event.event = client_event::Cancel{
-          message.cancel().has_played_samples() ? std::optional(message.cancel().played_samples())
-                                                : std::nullopt};
+      event.event = client_event::Cancel{message.cancel().has_played_samples()
+                                             ? std::optional(message.cancel().played_samples())
+                                             : std::nullopt};
       break;
     case v1::ClientEvent::kPlaybackPosition: {
       v1::PlaybackPosition* position = message.mutable_playback_position();

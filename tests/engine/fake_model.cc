@@ -152,8 +152,8 @@ torch::Tensor FakeModel::DrawFrames(const torch::Tensor& states, const DrawCode&
   return codes;
 }
 
-std::vector<std::vector<float>> FakeModel::WordScores(
-    const torch::Tensor& states, std::span<const std::span<const int64_t>> words) const {
+std::vector<std::vector<float>> FakeModel::WordScores(const torch::Tensor& states,
+                                                      std::span<const std::span<const int64_t>> words) const {
   std::vector<std::vector<float>> scores(words.size());
   if (frames_per_word == 0) return scores;
   for (size_t row = 0; row < words.size(); ++row) {

@@ -187,7 +187,8 @@ class Session {
   // What the engine says to it, late or not.
   void Cut() {
     if (cuts_told_ == record_->cuts.size()) return;
-    conversation_->OnEngineEvent(answering_ ? turn_ : turn_ - 1, ResponseCut{record_->cuts[cuts_told_++], "heard"});
+    conversation_->OnEngineEvent(answering_ ? turn_ : turn_ - 1,
+                                 ResponseCut{record_->cuts[cuts_told_++], "heard"});
   }
 
   void Draw() {

@@ -113,9 +113,8 @@ TEST_F(StreamGrammarCutTest, ACompletePictureStays) {
   Run({10, 11, kImage, 20, 21, 22, 23, kImageEnd, kEnd}, 2);
   const CutAnswer cut = Cut(1, 1);
   EXPECT_EQ(cut.kept, 2);
-  EXPECT_THAT(Reads(cut.rerun),
-              ElementsAre(Read{kImage, 0}, Read{20, -1}, Read{21, -1}, Read{22, -1}, Read{23, -1},
-                          Read{kImageEnd, -1}, Read{kEnd, -1}));
+  EXPECT_THAT(Reads(cut.rerun), ElementsAre(Read{kImage, 0}, Read{20, -1}, Read{21, -1}, Read{22, -1},
+                                            Read{23, -1}, Read{kImageEnd, -1}, Read{kEnd, -1}));
 }
 
 TEST_F(StreamGrammarCutTest, AnUnfinishedPictureGoes) {
