@@ -5,6 +5,8 @@
 #   PkgConfig::opus               libopus                     media only
 #   PkgConfig::sndfile            audio files                 media only
 #   PkgConfig::webrtc_audio       voice activity              media only
+#   PkgConfig::prometheus         metrics                     server, and common for what serves them
+#   PkgConfig::prometheus_pull    metrics over HTTP           common only
 #   spdlog::spdlog                logging                     common only
 #   nlohmann_json::nlohmann_json  configuration, --json
 #   CLI11::CLI11                  command lines
@@ -24,6 +26,8 @@ pkg_check_modules(exif REQUIRED IMPORTED_TARGET libexif)
 pkg_check_modules(jpeg REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(opus REQUIRED IMPORTED_TARGET opus)
 pkg_check_modules(png REQUIRED IMPORTED_TARGET libpng)
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+pkg_check_modules(prometheus_pull REQUIRED IMPORTED_TARGET prometheus-cpp-pull)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(webrtc_audio REQUIRED IMPORTED_TARGET webrtc-audio-processing)

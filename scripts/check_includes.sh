@@ -48,6 +48,7 @@ only() {  # only "<folders that may>" <what> <pattern>
 only "kernels model engine bench" "libtorch" '^#include <(torch|ATen|c10|caffe2)/'
 only "server client" "gRPC" '^#include <(grpc|grpcpp)/|^#include "antiphon/v1/'
 only "media" "a media library" '^#include <(opus|soxr|sndfile|webrtc)[/.]'
+only "common server" "prometheus-cpp" '^#include <prometheus/'
 only "common" "spdlog" '^#include <spdlog/'
 
 report "torch/torch.h takes 22 s to parse; include torch/types.h" '^#include <torch/torch.h>' src tests

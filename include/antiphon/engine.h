@@ -1,6 +1,7 @@
 // The engine: many sequences, one model, one thread that runs it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -212,6 +213,10 @@ struct EngineStatistics {
   int open_sequences = 0;
   int pages_in_use = 0;
   double step_ms_average = 0;  // exponential average of a step's time
+  double step_ms_total = 0;    // time spent in steps
+  int pages = 0;               // of the pool
+  // Steps of 1 position, of 2, of 3 or 4, of 5 to 8, and so on in powers of two; the last: of more than 512.
+  std::array<uint64_t, 11> steps_by_size{};
 };
 
 // Thread-safe. Destroy every Sequence first.

@@ -1,6 +1,9 @@
 #include "engine/engine_loop.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -30,6 +33,12 @@ bool MissedDeadline(const WorkItem& work, const StepItem& item, TimePoint now) {
   return item.answers() ? item.answered->has_frame : work.hears;
 }
 
+// The place of a step of so many positions, at least 1, in EngineStatistics::steps_by_size.
+size_t SizeClass(int64_t positions, size_t classes) {
+  const int powers = std::bit_width(static_cast<uint64_t>(positions - 1));
+  return std::min(static_cast<size_t>(powers), classes - 1);
+}
+
 }  // namespace
 
 EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
@@ -40,7 +49,9 @@ EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
       pool_(parts.model.MakePool(Pages(options, parts.model.config()), options.page_positions)),
       runner_(parts.model, parts.codec, grammar_, parts.clock),
       context_{parts.model.config(),      grammar_, parts.codec, parts.tokenizer, parts.clock, pages_,
-               options.first_audio_target} {}
+               options.first_audio_target} {
+  ForgetStatistics();
+}
 
 void EngineLoop::Add(std::shared_ptr<SequencePort> port, const SequenceOptions& options) {
   {
@@ -76,6 +87,7 @@ StepCost EngineLoop::cost() const {
 void EngineLoop::ForgetStatistics() {
   const std::lock_guard lock(mutex_);
   statistics_ = {};
+  statistics_.pages = pages_.pages();
 }
 
 void EngineLoop::ForgetCost() {
@@ -195,8 +207,11 @@ void EngineLoop::Learn(const StepLoad& load, const StepTimes& times) {
   cost_.Learn(load, times);
   double& average = statistics_.step_ms_average;
   average = statistics_.steps == 0 ? took : kAverageFade * average + (1 - kAverageFade) * took;
+  statistics_.step_ms_total += took;
   ++statistics_.steps;
   statistics_.positions += static_cast<uint64_t>(load.rows);
+  auto& sizes = statistics_.steps_by_size;
+  ++sizes[SizeClass(load.rows, sizes.size())];
 }
 
 }  // namespace antiphon

@@ -43,6 +43,7 @@ typename ServedCall::Reactor* AdmitCall(
   }
   if (admitted.ok()) return served;
   LogInfo("a session is refused: {}", admitted.ToString());
+  host.metrics().Refused(kind, admitted.code());
   if (admitted.code() == StatusCode::kResourceExhausted) {
     context->AddTrailingMetadata("retry-after-ms", retry_after_ms);
   }

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <functional>
 
+#include "common/metrics_endpoint.h"
+
 namespace antiphon {
 namespace {
 
@@ -23,6 +25,14 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
   app->add_option("--model", options->model, "Folder of the model")->capture_default_str();
   app->add_option("--listen", server.listen, "HOST:PORT to listen on; port 0 lets the system choose")
       ->capture_default_str();
+  app->add_option(
+         "--metrics-address", server.metrics_address,
+         "HOST:PORT to serve /metrics for Prometheus on, in plain HTTP to whoever asks; 127.0.0.1:9464 "
+         "keeps it on this machine. Off unless it is given")
+      ->check([](const std::string& address) {
+        const Status valid = MetricsEndpoint::CheckAddress(address);
+        return valid.ok() ? std::string() : valid.message();
+      });
   app->add_option_function<int>(
          "--max-sessions",
          [options](int sessions) {

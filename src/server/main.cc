@@ -46,6 +46,9 @@ ExitCode Serve(const DaemonOptions& options) {
   auto server = Server::Start(**engine, options.server);
   if (!server.ok()) return Fail(kListen, server.status());
   std::printf("listening on %s\n", (*server)->address().c_str());
+  if (const std::string address = (*server)->metrics_address(); !address.empty()) {
+    std::printf("metrics on http://%s/metrics\n", address.c_str());
+  }
   std::fflush(stdout);
   if (!WaitForTermination(signals)) return Fail(kTermination, Internal("signals cannot be waited for"));
   (*server)->Stop();

@@ -6,13 +6,17 @@
 
 #include <array>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <utility>
 
 #include "common/logging.h"
+#include "common/metrics_endpoint.h"
 #include "server/conversation_service.h"
+#include "server/engine_metrics.h"
 #include "server/generation_service.h"
 #include "server/model_service.h"
+#include "server/server_metrics.h"
 #include "server/session_host.h"
 
 namespace antiphon {
@@ -51,15 +55,20 @@ class GrpcServer final : public Server {
  public:
   GrpcServer(Engine& engine, const ServerOptions& options)
       : options_(options),
-        host_(engine, options),
+        engine_(engine),
+        host_(engine, options, metrics_),
         conversation_service_(host_, options),
         generation_service_(host_, engine.model(), options),
         model_service_(engine.model()) {}
   ~GrpcServer() override { StopWithin(std::chrono::milliseconds(0)); }
 
+  Status ServeMetrics();
   Status Listen();
 
   const std::string& address() const override { return address_; }
+  std::string metrics_address() const override {
+    return metrics_endpoint_ ? metrics_endpoint_->address() : std::string();
+  }
   int open_sessions() const override { return host_.open_sessions(); }
   void Stop() override { StopWithin(options_.drain); }
 
@@ -67,6 +76,9 @@ class GrpcServer final : public Server {
   void StopWithin(std::chrono::milliseconds patience);
 
   const ServerOptions options_;
+  Engine& engine_;
+  ServerMetrics metrics_;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;  // while a drain lasts too
   SessionHost host_;
   ConversationService conversation_service_;
   GenerationService generation_service_;
@@ -75,6 +87,15 @@ class GrpcServer final : public Server {
   std::unique_ptr<grpc::Server> server_;
   std::once_flag stopped_;
 };
+
+Status GrpcServer::ServeMetrics() {
+  if (options_.metrics_address.empty()) return OkStatus();
+  auto endpoint = MetricsEndpoint::Start(options_.metrics_address,
+                                         {metrics_.registry, std::make_shared<EngineMetrics>(engine_)});
+  if (!endpoint.ok()) return endpoint.status();
+  metrics_endpoint_ = std::move(*endpoint);
+  return OkStatus();
+}
 
 Status GrpcServer::Listen() {
   grpc::EnableDefaultHealthCheckService(true);
@@ -119,6 +140,8 @@ void GrpcServer::StopWithin(std::chrono::milliseconds patience) {
 Result<std::unique_ptr<Server>> Server::Start(Engine& engine, const ServerOptions& options) {
   if (Status status = Check(options); !status.ok()) return status;
   auto server = std::make_unique<GrpcServer>(engine, options);
+  // Before anybody can be let in.
+  if (Status status = server->ServeMetrics(); !status.ok()) return status;
   if (Status status = server->Listen(); !status.ok()) return status;
   return std::unique_ptr<Server>(std::move(server));
 }

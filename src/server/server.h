@@ -15,12 +15,14 @@ class Server {
  public:
   virtual ~Server() = default;  // stops without patience
 
-  // `engine` outlives the server. INVALID_ARGUMENT for options that cannot be, UNAVAILABLE when the address
-  // cannot be listened on.
+  // `engine` outlives the server. INVALID_ARGUMENT for options that cannot be, UNAVAILABLE when one of the
+  // addresses cannot be listened on.
   static Result<std::unique_ptr<Server>> Start(Engine& engine, const ServerOptions& options);
 
   // "HOST:PORT" with the port in use.
   virtual const std::string& address() const = 0;
+  // Likewise, of the metrics; empty when options.metrics_address is.
+  virtual std::string metrics_address() const = 0;
   // Sessions that hold a sequence of the engine.
   virtual int open_sessions() const = 0;
 

@@ -10,6 +10,8 @@ namespace antiphon {
 struct ServerOptions {
   // HOST:PORT; port 0 lets the system choose.
   std::string listen = "127.0.0.1:50051";
+  // HOST:PORT for Prometheus to fetch metrics from, over plain HTTP; likewise. Empty: they are not served.
+  std::string metrics_address = {};
   // Conversations and Generate calls at once; one more is refused with RESOURCE_EXHAUSTED. The engine may
   // refuse earlier.
   int max_sessions = 8;

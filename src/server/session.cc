@@ -27,19 +27,22 @@ std::string Seconds(std::chrono::milliseconds duration) {
 
 }  // namespace
 
-Session::Session(const ServerOptions& options, SessionKind kind, const CallMaker& make_call)
+Session::Session(const ServerOptions& options, SessionKind kind, ServerMetrics& metrics,
+                 const CallMaker& make_call)
     : id_(NewSessionId()),
       options_(options),
       kind_(kind),
       opened_(SystemClock::Get().Now()),
       last_client_event_(opened_),
       inbox_({options.max_waiting_events, options.max_waiting_bytes, options.max_waiting_results}),
-      call_(make_call(&inbox_)) {}
+      metrics_(metrics.sessions),
+      call_(make_call(&inbox_)),
+      sink_(kind, metrics.turns, *call_) {}
 
 Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptions& options, SessionKind kind,
-                                               const CallMaker& make_call) {
+                                               ServerMetrics& metrics, const CallMaker& make_call) {
   const bool generates = kind == SessionKind::kGeneration;
-  std::unique_ptr<Session> session(new Session(options, kind, make_call));
+  std::unique_ptr<Session> session(new Session(options, kind, metrics, make_call));
   SessionInbox* inbox = &session->inbox_;
   auto sequence = engine.Open({.best_effort = generates}, [inbox](uint64_t turn, SequenceEvent event) {
     inbox->PushEngine(turn, std::move(event));
@@ -54,7 +57,7 @@ Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptio
   auto made = Conversation::Create(
       std::move(conversation), engine.model(), std::move(*sequence),
       [&engine](std::span<const int> codes) { return engine.PaintImage(codes); }, SystemClock::Get(),
-      *session->call_);
+      session->sink_);
   if (!made.ok()) return made.status();
   session->conversation_ = std::move(*made);
   return session;
@@ -62,6 +65,7 @@ Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptio
 
 void Session::Run(const std::function<void()>& freed) {
   LogInfo("{} begins", id_);
+  metrics_.Opened(kind_);
   Status end;
   try {
     end = call_->Start();
@@ -72,6 +76,7 @@ void Session::Run(const std::function<void()>& freed) {
   }
   conversation_.reset();
   freed();
+  metrics_.Ended(kind_, end.code(), SystemClock::Get().Now() - opened_);  // before the client knows
   call_->FinishAndWait(end, options_.linger);
   LogInfo("{} ended: {}", id_, end.ToString());
 }

@@ -9,24 +9,22 @@
 #include "common/clock.h"
 #include "conversation/conversation.h"
 #include "server/call.h"
+#include "server/metered_sink.h"
+#include "server/server_metrics.h"
 #include "server/server_options.h"
 #include "server/session_inbox.h"
+#include "server/session_kind.h"
 
 namespace antiphon {
-
-enum class SessionKind {
-  kConversation,
-  kGeneration,  // of one turn, all of which has been said; nobody waits for its sound
-};
 
 // Thread rule: Open on any thread; then Run, once, on the session's own thread; Drain and Stop on any thread
 // until Run has returned.
 class Session {
  public:
   // Opens a sequence for the call. The engine's refusal, RESOURCE_EXHAUSTED for instance, is passed on.
-  // `engine` outlives the session.
+  // `engine` and `metrics` outlive the session, which is counted from Run on.
   static Result<std::unique_ptr<Session>> Open(Engine& engine, const ServerOptions& options, SessionKind kind,
-                                               const CallMaker& make_call);
+                                               ServerMetrics& metrics, const CallMaker& make_call);
 
   // Leads the conversation to its end, frees the sequence, calls `freed` and ends the call.
   void Run(const std::function<void()>& freed);
@@ -39,7 +37,7 @@ class Session {
   const std::string& id() const { return id_; }
 
  private:
-  Session(const ServerOptions& options, SessionKind kind, const CallMaker& make_call);
+  Session(const ServerOptions& options, SessionKind kind, ServerMetrics& metrics, const CallMaker& make_call);
 
   Status Converse();
   // Whether the client has been promised a response that has not ended.
@@ -56,8 +54,10 @@ class Session {
   const TimePoint opened_;
   TimePoint last_client_event_;
   SessionInbox inbox_;
+  SessionMetrics& metrics_;
   std::unique_ptr<Call> call_;
-  std::unique_ptr<Conversation> conversation_;  // freed before the call and the inbox it speaks to
+  MeteredSink sink_;
+  std::unique_ptr<Conversation> conversation_;  // freed before the sink, the call and the inbox it speaks to
 };
 
 }  // namespace antiphon

@@ -8,7 +8,8 @@
 
 namespace antiphon {
 
-SessionHost::SessionHost(Engine& engine, const ServerOptions& options) : engine_(engine), options_(options) {}
+SessionHost::SessionHost(Engine& engine, const ServerOptions& options, ServerMetrics& metrics)
+    : engine_(engine), options_(options), metrics_(metrics) {}
 
 SessionHost::~SessionHost() {
   Drain(std::chrono::milliseconds(0));
@@ -47,7 +48,7 @@ Status SessionHost::Admit(SessionKind kind, const CallMaker& make_call) {
 
 Result<std::unique_ptr<Session>> SessionHost::OpenSession(SessionKind kind, const CallMaker& make_call) {
   try {
-    return Session::Open(engine_, options_, kind, make_call);
+    return Session::Open(engine_, options_, kind, metrics_, make_call);
   } catch (const std::exception& error) {
     return ResourceExhausted(std::string("no room for a session: ") + error.what());
   }

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "antiphon/engine.h"
+#include "server/server_metrics.h"
 #include "server/server_options.h"
 #include "server/session.h"
 
@@ -18,8 +19,8 @@ namespace antiphon {
 // Thread-safe. The destructor ends every session and waits for it.
 class SessionHost {
  public:
-  // `engine` outlives the host.
-  SessionHost(Engine& engine, const ServerOptions& options);
+  // `engine` and `metrics` outlive the host.
+  SessionHost(Engine& engine, const ServerOptions& options, ServerMetrics& metrics);
   ~SessionHost();
 
   // Makes a call with `make_call` and starts a session for it. RESOURCE_EXHAUSTED when the server or its
@@ -31,6 +32,9 @@ class SessionHost {
 
   // Sessions that hold a sequence of the engine.
   int open_sessions() const;
+
+  // Where to count what does not become a session.
+  SessionMetrics& metrics() { return metrics_.sessions; }
 
  private:
   struct Entry {
@@ -47,6 +51,7 @@ class SessionHost {
 
   Engine& engine_;
   const ServerOptions options_;
+  ServerMetrics& metrics_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

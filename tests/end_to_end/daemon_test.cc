@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <string>
 #include <thread>
 
+#include "antiphon/ask.h"
 #include "antiphon/client.h"
+#include "tests/common/exposition.h"
+#include "tests/common/http_connection.h"
 
 namespace antiphon {
 namespace {
@@ -16,17 +20,21 @@ constexpr char kModel[] = "models/wren";
 TEST(DaemonTest, HelpNamesEveryOption) {
   Daemon daemon({"--help"});
   EXPECT_EQ(daemon.WaitForExit(), 0);
-  for (const char* option :
-       {"--model", "--listen", "--max-sessions", "--max-session-seconds", "--idle-seconds",
-        "--max-message-bytes", "--drain-seconds", "--threads", "--weights", "--log-level"}) {
+  for (const char* option : {"--model", "--listen", "--max-sessions", "--max-session-seconds",
+                             "--idle-seconds", "--max-message-bytes", "--drain-seconds", "--threads",
+                             "--weights", "--log-level", "--metrics-address"}) {
     EXPECT_NE(daemon.StandardOutput().find(option), std::string::npos) << option;
   }
 }
 
 TEST(DaemonTest, AMistakeOnTheCommandLineIsExitCode2) {
-  const std::vector<std::string> mistakes[] = {{"--no-such-option"},       {"--max-sessions", "0"},
-                                               {"--max-sessions", "many"}, {"--max-message-bytes", "1"},
-                                               {"--weights", "int3"},      {"--log-level", "loud"}};
+  const std::vector<std::string> mistakes[] = {{"--no-such-option"},
+                                               {"--max-sessions", "0"},
+                                               {"--max-sessions", "many"},
+                                               {"--max-message-bytes", "1"},
+                                               {"--weights", "int3"},
+                                               {"--log-level", "loud"},
+                                               {"--metrics-address", "nowhere"}};
   for (const auto& arguments : mistakes) {
     Daemon daemon(arguments);
     EXPECT_EQ(daemon.WaitForExit(), 2) << arguments[0];
@@ -48,6 +56,59 @@ TEST(DaemonTest, AnAddressThatCannotBeHadIsExitCode4) {
   Daemon second({"--model", kModel, "--listen", *address});
   EXPECT_EQ(second.WaitForExit(), 4);
   EXPECT_NE(second.StandardError().find(*address), std::string::npos) << second.StandardError();
+}
+
+// Of its metrics, as it says on standard output. "" when it says none.
+std::string MetricsAddress(const Daemon& daemon) {
+  const std::string output = daemon.StandardOutput();
+  const std::string words = "metrics on http://";
+  const size_t begin = output.find(words);
+  const size_t end = output.find("/metrics\n", begin);
+  if (begin == std::string::npos || end == std::string::npos) return "";
+  return output.substr(begin + words.size(), end - begin - words.size());
+}
+
+TEST(DaemonTest, ServesTheMetricsOfATurn) {
+  Daemon daemon({"--model", kModel, "--listen", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"});
+  const auto address = daemon.WaitUntilListening();
+  ASSERT_TRUE(address) << daemon.StandardError();
+  const std::string metrics_address = MetricsAddress(daemon);
+  ASSERT_FALSE(metrics_address.empty()) << daemon.StandardOutput();
+  auto client = client::Client::Connect(*address, {});
+  ASSERT_TRUE(client.ok()) << client.status().ToString();
+  auto conversation = (*client)->Open({});
+  ASSERT_TRUE(conversation.ok()) << conversation.status().ToString();
+  client::Answer answer;
+  const Status asked =
+      client::Ask(**conversation, client::TypedQuestion{"what is two plus two"}, {}, &answer);
+  ASSERT_TRUE(asked.ok()) << asked.ToString();
+
+  const std::string text = HttpGet(metrics_address, "/metrics");
+  EXPECT_EQ(ValueOf(text, "antiphon_turns_total{cause=\"commit\",kind=\"conversation\"}"), 1);
+  EXPECT_EQ(ValueOf(text, "antiphon_turn_latency_seconds_count{input=\"typed\"}"), 1);
+  EXPECT_EQ(ValueOf(text, "antiphon_turn_first_frame_seconds_count{input=\"typed\"}"), 1);
+  EXPECT_EQ(ValueOf(text, "antiphon_spoken_frames_total"), answer.usage.spoken_frames);
+  EXPECT_GE(ValueOf(text, "antiphon_engine_spoken_frames_total"), answer.usage.spoken_frames);
+  EXPECT_GT(ValueOf(text, "antiphon_engine_steps_total"), answer.usage.spoken_frames);
+  EXPECT_EQ(ValueOf(text, "antiphon_engine_steps_total"),
+            ValueOf(text, "antiphon_engine_step_positions_count"));
+  EXPECT_GT(ValueOf(text, "antiphon_engine_step_seconds_total"), 0);
+  EXPECT_GT(ValueOf(text, "antiphon_engine_pages_in_use"), 0);
+  EXPECT_GT(ValueOf(text, "antiphon_engine_pages"), ValueOf(text, "antiphon_engine_pages_in_use"));
+  EXPECT_EQ(ValueOf(text, "antiphon_engine_sequences_open"), 1);
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.WaitForExit(), 0) << daemon.StandardError();
+}
+
+TEST(DaemonTest, AnAddressForMetricsThatCannotBeHadIsExitCode4) {
+  Daemon first({"--model", kModel, "--listen", "127.0.0.1:0"});
+  const auto address = first.WaitUntilListening();
+  ASSERT_TRUE(address) << first.StandardError();
+  EXPECT_EQ(MetricsAddress(first), "") << "nobody asked for them";
+  Daemon second({"--model", kModel, "--listen", "127.0.0.1:0", "--metrics-address", *address});
+  EXPECT_EQ(second.WaitForExit(), 4);
+  EXPECT_NE(second.StandardError().find("cannot listen on " + *address + " for metrics"), std::string::npos)
+      << second.StandardError();
 }
 
 TEST(DaemonTest, SigtermEndsItCleanly) {

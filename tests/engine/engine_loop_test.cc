@@ -369,5 +369,62 @@ TEST(EngineLoopTest, EveryFrameThatWasTakenIsGivenBackOnce) {
   EXPECT_EQ(owner->room(), posted);
 }
 
+TEST(EngineLoopTest, StepsAreCountedBySize) {
+  EngineOptions options = EngineBench::SmallOptions();
+  options.max_batch_positions = 1024;
+  EngineBench bench(options, 1024);
+  std::vector<int64_t> sizes;
+  bench.model.on_forward = [&](const RaggedBatch& batch) { sizes.push_back(batch.rows()); };
+  const auto owner = bench.Open();
+  std::string text = "a few";
+  for (const size_t words : {1, 4, 30, 400}) {
+    for (size_t i = 0; i < words; ++i) text += " more";
+    owner->Type(text);
+    bench.RunAll();
+  }
+  owner->EndTurn();
+  bench.RunAll();
+  ASSERT_GT(*std::max_element(sizes.begin(), sizes.end()), 512);
+  ASSERT_EQ(*std::min_element(sizes.begin(), sizes.end()), 1);
+
+  decltype(EngineStatistics::steps_by_size) expected{};
+  uint64_t positions = 0;
+  for (const int64_t size : sizes) {
+    size_t place = 0;
+    while (place + 1 < expected.size() && (int64_t{1} << place) < size) ++place;
+    ++expected[place];
+    positions += static_cast<uint64_t>(size);
+  }
+  const EngineStatistics statistics = bench.loop.statistics();
+  EXPECT_EQ(statistics.steps_by_size, expected);
+  EXPECT_EQ(statistics.steps, sizes.size());
+  EXPECT_EQ(statistics.positions, positions);
+}
+
+TEST(EngineLoopTest, TheTimeOfStepsIsAddedUp) {
+  EngineBench bench;
+  bench.model.on_forward = [&](const RaggedBatch&) { bench.clock.Advance(milliseconds(2)); };
+  const auto owner = bench.Open();
+  owner->Type("hello");
+  owner->EndTurn();
+  bench.RunAll();
+  const EngineStatistics statistics = bench.loop.statistics();
+  EXPECT_GT(statistics.steps, 1u);
+  EXPECT_DOUBLE_EQ(statistics.step_ms_total, 2.0 * static_cast<double>(statistics.steps));
+  EXPECT_DOUBLE_EQ(statistics.step_ms_average, 2.0);
+}
+
+TEST(EngineLoopTest, ThePoolsSizeIsKnownWhateverIsForgotten) {
+  EngineBench bench;
+  EXPECT_EQ(bench.loop.statistics().pages, 256);
+  const auto owner = bench.Open();
+  owner->Type("hello");
+  bench.RunAll();
+  EXPECT_GT(bench.loop.statistics().steps, 0u);
+  bench.loop.ForgetStatistics();
+  EXPECT_EQ(bench.loop.statistics().steps, 0u);
+  EXPECT_EQ(bench.loop.statistics().pages, 256);
+}
+
 }  // namespace
 }  // namespace antiphon

@@ -1,0 +1,68 @@
+#include "server/engine_metrics.h"
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace antiphon {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+MetricFamily FamilyOf(std::string name, std::string help, MetricType type, ClientMetric metric) {
+  return {std::move(name), std::move(help), type, {std::move(metric)}};
+}
+
+MetricFamily CounterOf(std::string name, std::string help, double value) {
+  ClientMetric metric;
+  metric.counter.value = value;
+  return FamilyOf(std::move(name), std::move(help), MetricType::Counter, std::move(metric));
+}
+
+MetricFamily GaugeOf(std::string name, std::string help, double value) {
+  ClientMetric metric;
+  metric.gauge.value = value;
+  return FamilyOf(std::move(name), std::move(help), MetricType::Gauge, std::move(metric));
+}
+
+MetricFamily StepSizes(const EngineStatistics& statistics) {
+  ClientMetric metric;
+  auto& histogram = metric.histogram;
+  double bound = 1;
+  for (const uint64_t steps : statistics.steps_by_size) {
+    histogram.sample_count += steps;
+    histogram.bucket.push_back({histogram.sample_count, bound});
+    bound *= 2;
+  }
+  histogram.bucket.back().upper_bound = std::numeric_limits<double>::infinity();
+  histogram.sample_sum = static_cast<double>(statistics.positions);
+  return FamilyOf("antiphon_engine_step_positions", "Positions of each step", MetricType::Histogram,
+                  std::move(metric));
+}
+
+}  // namespace
+
+std::vector<MetricFamily> EngineMetrics::Collect() const {
+  const EngineStatistics statistics = engine_.statistics();
+  const auto count = [](uint64_t value) { return static_cast<double>(value); };
+  return {
+      CounterOf("antiphon_engine_steps_total", "Steps that were run", count(statistics.steps)),
+      CounterOf("antiphon_engine_positions_total", "Positions that were run", count(statistics.positions)),
+      CounterOf("antiphon_engine_spoken_frames_total", "Audio frames that were made",
+                count(statistics.spoken_frames)),
+      CounterOf("antiphon_engine_deadline_misses_total", "Frames, heard or spoken, that came late",
+                count(statistics.deadline_misses)),
+      CounterOf("antiphon_engine_step_seconds_total", "Time spent in steps", statistics.step_ms_total / 1e3),
+      GaugeOf("antiphon_engine_step_average_seconds", "Fading average of a step's time",
+              statistics.step_ms_average / 1e3),
+      StepSizes(statistics),
+      GaugeOf("antiphon_engine_sequences_open", "Sequences that are open", statistics.open_sequences),
+      GaugeOf("antiphon_engine_pages_in_use", "Pages of the KV pool in use", statistics.pages_in_use),
+      GaugeOf("antiphon_engine_pages", "Pages of the KV pool", statistics.pages),
+  };
+}
+
+}  // namespace antiphon

@@ -1,0 +1,19 @@
+// The values that labels of metrics may have: few, and known.
+#pragma once
+
+#include <string>
+
+#include "antiphon/status.h"
+#include "antiphon/types.h"
+#include "server/session_kind.h"
+
+namespace antiphon {
+
+constexpr SessionKind kSessionKinds[] = {SessionKind::kConversation, SessionKind::kGeneration};
+
+const char* LabelOf(SessionKind kind);
+const char* LabelOf(TurnEndCause cause);
+const char* LabelOf(ResponseEnd end);
+inline std::string LabelOf(StatusCode code) { return std::string(StatusCodeName(code)); }
+
+}  // namespace antiphon

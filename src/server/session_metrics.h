@@ -1,0 +1,37 @@
+// Who came in, who was turned away and how sessions ended, for Prometheus. docs/metrics.md says what each
+// metric means.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include "antiphon/status.h"
+#include "common/clock.h"
+#include "server/session_kind.h"
+
+namespace antiphon {
+
+// Thread-safe.
+class SessionMetrics {
+ public:
+  // Registers its metrics; `registry` outlives them.
+  explicit SessionMetrics(prometheus::Registry& registry);
+
+  // Instead of Opened.
+  void Refused(SessionKind kind, StatusCode code);
+  void Opened(SessionKind kind);
+  // Once for each Opened, when the session has let go of its sequence: what its call is ended with.
+  void Ended(SessionKind kind, StatusCode code, Nanoseconds duration);
+
+ private:
+  prometheus::Family<prometheus::Counter>& refused_;
+  prometheus::Family<prometheus::Counter>& opened_;
+  prometheus::Family<prometheus::Counter>& ended_;
+  prometheus::Family<prometheus::Gauge>& open_;
+  prometheus::Family<prometheus::Histogram>& duration_;
+};
+
+}  // namespace antiphon
