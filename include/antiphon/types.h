@@ -72,6 +72,8 @@ struct ModelDescription {
   int image_side = 0;     // pixels on a side of the square pictures it sees and draws; 0: it knows none
   int image_grid = 0;     // codes on a side of such a picture
   bool manners = false;   // it speaks in every SpeechManner; false: in the default one only
+  // Probability of "the user's turn is over" from which it takes its turn by itself, (0, 1].
+  float endpoint_threshold = 0.9f;
 };
 
 }  // namespace antiphon

@@ -46,6 +46,7 @@ ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   description.image_side = static_cast<int>(config.image.side);
   description.image_grid = static_cast<int>(config.image.grid);
   description.manners = codec.has_manners();
+  description.endpoint_threshold = config.endpoint_threshold;
   return description;
 }
 
