@@ -128,6 +128,7 @@ class Conversation {
   void ShowHeldVideo();
   void CheckSilence();
   bool MayBeOver(const Heard& heard) const;
+  bool IsNoise(Nanoseconds silence) const;
   bool ModelHadTimeForWords(std::chrono::milliseconds time) const;
   // `flush`: the frame begun belongs to the turn.
   void EndTurn(TurnEndCause cause, bool flush = true);

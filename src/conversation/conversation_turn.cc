@@ -114,8 +114,7 @@ void Conversation::CheckSilence() {
     if (over) EndTurn(TurnEndCause::kSilence, !ear_.long_silence());
     return;
   }
-  const std::chrono::milliseconds noise = NoiseTimeout(config_.turn_detection, options_.noise_timeout);
-  if (silence < noise || !ModelHadTimeForWords(noise)) return;
+  if (!IsNoise(silence)) return;
   if (!content_.empty()) {
     EndVoice();
     Make(Move::kNoise);
@@ -124,6 +123,13 @@ void Conversation::CheckSilence() {
   } else {
     ForgetTurn();
   }
+}
+
+// A voice without words. Silence in the audio may tell sooner than a client that sends none.
+bool Conversation::IsNoise(Nanoseconds silence) const {
+  const std::chrono::milliseconds in_audio = NoiseTimeout(config_.turn_detection, options_.noise_timeout);
+  if (ear_.SilenceReceived() >= in_audio && ModelHadTimeForWords(in_audio)) return true;
+  return silence >= options_.noise_timeout && ModelHadTimeForWords(options_.noise_timeout);
 }
 
 // Audio may come faster than it is spoken, and the engine be behind it: before a voice is noise the model

@@ -41,8 +41,8 @@ std::chrono::milliseconds SilenceInAudio(const TurnDetection& detection);
 // Silence that ends it even if it is not in the audio, because the client sends none; 0: none does.
 std::chrono::milliseconds LongestSilence(const TurnDetection& detection);
 
-// Silence after which a voice without words was noise. `otherwise`: in the modes whose turns do not wait for
-// silence, and at most.
+// Silence in the audio after which a voice without words was noise. `otherwise`: in the modes whose turns do
+// not wait for silence, and at most.
 std::chrono::milliseconds NoiseTimeout(const TurnDetection& detection, std::chrono::milliseconds otherwise);
 
 // What voice activity is to listen for.

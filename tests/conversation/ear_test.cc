@@ -140,7 +140,7 @@ TEST(EarTest, AStopIsToldBeforeTheSilenceThatEndsTheTurn) {
 }
 
 TEST(EarTest, APauseIsShorterIfAVoiceSetsInBeforeItsEnd) {
-  for (const auto& [pause, silences] : {std::pair{460, 1u}, std::pair{480, 1u}, std::pair{560, 2u}}) {
+  for (const auto& [pause, silences] : {std::pair{440, 1u}, std::pair{470, 1u}, std::pair{560, 2u}}) {
     SCOPED_TRACE(pause);
     Ear ear = NewEar({.mode = TurnDetectionMode::kServerVad, .silence_duration_ms = 500});
     const auto heard = Listen(ear, Sound({300, 700, pause, 700, 1000}), 10 * kMs);

@@ -218,6 +218,17 @@ TEST_F(ServerVadTest, ACommitEndsTheTurnSooner) {
   EXPECT_EQ(record_->ends, std::vector{TurnEndCause::kCommit});
 }
 
+TEST_F(ServerVadTest, AVoiceIsNotNoiseBecauseTheNetworkStumbles) {
+  Detect({.mode = kServerVad});
+  Speak(200);
+  Advance(1400);  // and not a sample
+  conversation_->Tick();
+  EXPECT_EQ(state(), State::kHearing);
+  SayWords(400);
+  EXPECT_EQ(record_->clears, 0);
+  EXPECT_NEAR(PauseUntilTheEnd(), 500.0, 40.0);
+}
+
 // ---- Changes within a turn.
 
 TEST_F(ServerVadTest, SetWithinATurnItCountsTheSilenceThatHasPassed) {
