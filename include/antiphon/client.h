@@ -35,11 +35,27 @@ struct AudioFormat {
   friend bool operator==(const AudioFormat&, const AudioFormat&) = default;
 };
 
-// How the end of the user's turn is found.
+enum class TurnDetectionMode {
+  kNone,       // only Commit ends a turn
+  kSemantic,   // the model judges
+  kServerVad,  // silence ends it
+};
+
+// How soon the model takes its turn, and how long it is waited for.
+enum class Eagerness { kLow, kMedium, kHigh };
+
+// How the user's turn is found. What is 0 or unset is the server's default; those of another mode have no
+// effect. conversation.proto says what each does, and when a change takes effect within a turn.
 struct TurnDetection {
-  bool semantic = true;    // the model judges; false: only Commit ends a turn
-  float threshold = 0.0f;  // probability in (0, 1) from which it takes its turn; 0: the model's own
-  int max_silence_ms = 0;  // silence that ends a turn in any case, 200 to 10000; 0: the server's default
+  TurnDetectionMode mode = TurnDetectionMode::kSemantic;
+  float threshold = 0.0f;  // semantic: probability in (0, 1) from which the model takes its turn
+  // Semantic: silence that ends a turn in any case, 200 to 10000. Server VAD: after it a client that sends
+  // nothing is silent.
+  int max_silence_ms = 0;
+  std::optional<Eagerness> eagerness{};    // semantic
+  int silence_duration_ms = 0;             // server VAD: silence that ends a turn, 200 to 5000
+  std::optional<int> prefix_padding_ms{};  // heard from before a voice, 0 to 1000
+  std::optional<float> vad_threshold{};    // how sure voice activity must be, 0 to 1
 };
 
 // What the user's voice does to an answer that is being played.

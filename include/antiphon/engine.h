@@ -30,11 +30,11 @@ struct EngineOptions {
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
 };
 
-// Settings of one sequence, taken over at the start of the next turn or response.
+// Settings of one sequence, taken over at the start of the next response unless said otherwise.
 struct SequenceOptions {
-  bool speak = true;                // false: written answers, no audio codes are drawn
-  bool semantic_turns = true;       // the model may end the user's turn by itself
-  float endpoint_threshold = 0.0f;  // probability in (0, 1) from which it does; 0: the model's default
+  bool speak = true;           // false: written answers, no audio codes are drawn
+  bool semantic_turns = true;  // the model may end the user's turn by itself; from the next heard frame on
+  float endpoint_threshold = 0.0f;  // probability in (0, 1) from which it does; 0: the model's own; likewise
   int max_response_frames = 375;    // of speech; 1 to 1000
   int max_response_pieces = 256;    // of text; 1 to 1024
   int max_response_images = 1;      // pictures the model may draw in a response; 0 to 4
@@ -153,7 +153,8 @@ class Sequence {
  public:
   virtual ~Sequence() = default;
 
-  // Takes effect at the next turn or response. A value out of its range is moved to the nearest limit.
+  // Takes effect as SequenceOptions says, the open turn included, for what is appended after it. A value out
+  // of its range is moved to the nearest limit.
   virtual void Configure(const SequenceOptions& options) = 0;
 
   // One frame of the user's speech: exactly frame_samples samples. `received` is when its last sample

@@ -29,6 +29,7 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   if (!command.out_image.empty()) options.settings.draw = true;
   options.settings.voice = command.voice;
   options.settings.speed = command.speed;
+  options.settings.turn_detection = command.turn_detection;
   if (command.seed || command.temperature) {
     SamplingOptions sampling;
     sampling.seed = command.seed.value_or(0);
@@ -87,6 +88,7 @@ Status Converse(const AskCommand& command, Progress* progress) {
   AskOptions options;
   options.real_time = !command.fast;
   options.timeout = command.timeout;
+  options.commit = command.turn_detection && command.turn_detection->mode == TurnDetectionMode::kNone;
   VideoStream video(**conversation, *std::move(frames), command.video_fps);
   for (const Question& question : *questions) {
     // Words take no time to type: without this they would come before what they are about.

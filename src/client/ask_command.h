@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "antiphon/client.h"
 #include "antiphon/types.h"
 #include "client/command_line.h"
 
@@ -26,6 +27,7 @@ struct AskCommand {
   int sample_rate = 0;  // 0: 24000 for Opus, else 16000
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;
+  std::optional<TurnDetection> turn_detection;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;
   std::chrono::milliseconds timeout{60'000};

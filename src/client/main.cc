@@ -11,6 +11,7 @@
 #include "client/generate_command.h"
 #include "client/models_command.h"
 #include "client/quantize_command.h"
+#include "client/turn_detection_options.h"
 
 namespace {
 
@@ -20,6 +21,7 @@ using antiphon::SpeechSpeed;
 using antiphon::client::AskCommand;
 using antiphon::client::GenerateCommand;
 using antiphon::client::Item;
+using antiphon::client::TurnDetectionOptions;
 
 // What --audio, --text and --image have in common: they may be repeated and mixed, and their order matters,
 // which CLI11 keeps in parse_order().
@@ -175,7 +177,8 @@ int main(int argc, char** argv) {
 
   AskCommand ask;
   Items questions;
-  const CLI::App* ask_app = AddAsk(&app, &questions, &ask);
+  CLI::App* ask_app = AddAsk(&app, &questions, &ask);
+  const TurnDetectionOptions turn_detection(ask_app, &ask.turn_detection);
 
   GenerateCommand generate;
   Items parts;
@@ -192,7 +195,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-    if (ask_app->parsed()) ask.items = questions.InOrder(*ask_app);
+    if (ask_app->parsed()) {
+      ask.items = questions.InOrder(*ask_app);
+      turn_detection.Check();
+    }
     if (generate_app->parsed()) generate.parts = parts.InOrder(*generate_app);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -60,6 +60,56 @@ Interruption FromWire(const v1::Interruption& wire) {
   return interruption;
 }
 
+v1::TurnDetection::Mode ToWire(TurnDetectionMode mode) {
+  switch (mode) {
+    case TurnDetectionMode::kNone:
+      return v1::TurnDetection::MODE_NONE;
+    case TurnDetectionMode::kSemantic:
+      return v1::TurnDetection::MODE_SEMANTIC;
+    case TurnDetectionMode::kServerVad:
+      return v1::TurnDetection::MODE_SERVER_VAD;
+  }
+  return v1::TurnDetection::MODE_UNSPECIFIED;
+}
+
+v1::TurnDetection::Eagerness ToWire(Eagerness eagerness) {
+  switch (eagerness) {
+    case Eagerness::kLow:
+      return v1::TurnDetection::EAGERNESS_LOW;
+    case Eagerness::kMedium:
+      return v1::TurnDetection::EAGERNESS_MEDIUM;
+    case Eagerness::kHigh:
+      return v1::TurnDetection::EAGERNESS_HIGH;
+  }
+  return v1::TurnDetection::EAGERNESS_UNSPECIFIED;
+}
+
+void ToWire(const TurnDetection& detection, v1::TurnDetection* wire) {
+  wire->set_mode(ToWire(detection.mode));
+  wire->set_threshold(detection.threshold);
+  wire->set_max_silence_ms(static_cast<uint32_t>(detection.max_silence_ms));
+  if (detection.eagerness) wire->set_eagerness(ToWire(*detection.eagerness));
+  wire->set_silence_duration_ms(static_cast<uint32_t>(detection.silence_duration_ms));
+  if (detection.prefix_padding_ms) {
+    wire->set_prefix_padding_ms(static_cast<uint32_t>(*detection.prefix_padding_ms));
+  }
+  if (detection.vad_threshold) wire->set_vad_threshold(*detection.vad_threshold);
+}
+
+TurnDetection FromWire(const v1::TurnDetection& wire) {
+  TurnDetection detection{.threshold = wire.threshold(),
+                          .max_silence_ms = static_cast<int>(wire.max_silence_ms()),
+                          .silence_duration_ms = static_cast<int>(wire.silence_duration_ms())};
+  if (wire.mode() == v1::TurnDetection::MODE_NONE) detection.mode = TurnDetectionMode::kNone;
+  if (wire.mode() == v1::TurnDetection::MODE_SERVER_VAD) detection.mode = TurnDetectionMode::kServerVad;
+  for (const Eagerness eagerness : {Eagerness::kLow, Eagerness::kMedium, Eagerness::kHigh}) {
+    if (wire.eagerness() == ToWire(eagerness)) detection.eagerness = eagerness;
+  }
+  if (wire.has_prefix_padding_ms()) detection.prefix_padding_ms = static_cast<int>(wire.prefix_padding_ms());
+  if (wire.has_vad_threshold()) detection.vad_threshold = wire.vad_threshold();
+  return detection;
+}
+
 Session FromWire(v1::SessionCreated&& wire) {
   return {std::move(*wire.mutable_session_id()), std::move(*wire.mutable_model()),
           std::move(*wire.mutable_model_version()), client::FromWire(wire.config()),
@@ -202,13 +252,7 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
     if (settings.speak.value_or(true)) wire->add_output_modalities(v1::MODALITY_AUDIO);
     if (settings.draw.value_or(false)) wire->add_output_modalities(v1::MODALITY_IMAGE);
   }
-  if (settings.turn_detection) {
-    const TurnDetection& from = *settings.turn_detection;
-    v1::TurnDetection* to = wire->mutable_turn_detection();
-    to->set_mode(from.semantic ? v1::TurnDetection::MODE_SEMANTIC : v1::TurnDetection::MODE_NONE);
-    to->set_threshold(from.threshold);
-    to->set_max_silence_ms(static_cast<uint32_t>(from.max_silence_ms));
-  }
+  if (settings.turn_detection) ToWire(*settings.turn_detection, wire->mutable_turn_detection());
   if (settings.sampling) {
     const SamplingOptions& from = *settings.sampling;
     v1::Sampling* to = wire->mutable_sampling();
@@ -240,9 +284,7 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
   SessionSettings settings;
   settings.speak = Has(wire.output_modalities(), v1::MODALITY_AUDIO);
   settings.draw = Has(wire.output_modalities(), v1::MODALITY_IMAGE);
-  settings.turn_detection = TurnDetection{wire.turn_detection().mode() != v1::TurnDetection::MODE_NONE,
-                                          wire.turn_detection().threshold(),
-                                          static_cast<int>(wire.turn_detection().max_silence_ms())};
+  settings.turn_detection = FromWire(wire.turn_detection());
   const v1::Sampling& sampling = wire.sampling();
   settings.sampling = SamplingOptions{sampling.temperature(), static_cast<int>(sampling.top_k()),
                                       sampling.top_p(), sampling.repetition_penalty(), sampling.seed()};

@@ -144,7 +144,7 @@ void Conversation::Configure() {
   SequenceOptions options;
   options.speak = config_.speak;
   options.semantic_turns = config_.turn_detection.mode == TurnDetectionMode::kSemantic;
-  options.endpoint_threshold = config_.turn_detection.threshold;
+  options.endpoint_threshold = EndpointThreshold(config_.turn_detection, model_.endpoint_threshold);
   options.max_response_images = config_.draw ? 1 : 0;
   options.max_video_frames = config_.max_video_frames;
   options.manner = config_.manner;
@@ -153,6 +153,7 @@ void Conversation::Configure() {
       static_cast<int>(int64_t{config_.max_response_seconds} * model_.sample_rate / frame);
   options.sampling = config_.sampling;
   sequence_->Configure(options);
+  ear_.Configure(config_.turn_detection);
 }
 
 Conversation::Answer Conversation::Take(const client_event::AudioAppend& append, TimePoint received) {

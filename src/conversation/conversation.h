@@ -127,6 +127,7 @@ class Conversation {
   void On(const VoiceStarted& started);
   void On(const VoiceStopped& stopped);
   void On(const GatedFrame& frame);
+  void On(const LongSilence& silence);
   void On(const TranscriptDelta& delta);
   void On(const InputRefused& refused);
   void On(const TurnCleared& cleared);
@@ -134,8 +135,11 @@ class Conversation {
   void ShowHeldVideo();
   void ResetEar();
   void CheckSilence();
-  bool ModelHadTimeForWords() const;
-  void EndTurn(TurnEndCause cause);
+  bool MayBeOver(const Heard& heard) const;
+  bool IsNoise(Nanoseconds silence) const;
+  bool ModelHadTimeForWords(std::chrono::milliseconds time) const;
+  // `flush`: the frame begun belongs to the turn.
+  void EndTurn(TurnEndCause cause, bool flush = true);
   void EndVoice();
   void LoseTurn(Refusal refusal);
   void ForgetTurn();

@@ -25,6 +25,7 @@ void Conversation::PassOn() {
       if (!taken.ok()) return LoseTurn({taken, "audio_append.audio"});
       ++frames_waiting_;
     }
+    if (MayBeOver(heard_.front())) return;
     // The turn may end with it, at its greatest length: the rest is then dropped.
     const Heard heard = std::move(heard_.front());
     heard_.pop_front();
@@ -53,7 +54,21 @@ void Conversation::On(const GatedFrame&) {
   ++frames_heard_;
   const int64_t heard_ms = int64_t{1000} * frames_heard_ * model_.frame_samples / model_.sample_rate;
   const bool hearing = state_ == ConversationState::kHearing;
-  if (hearing && heard_ms >= options_.longest_turn.count()) EndTurn(TurnEndCause::kLength);
+  // There is no room for the frame begun.
+  if (hearing && heard_ms >= options_.longest_turn.count()) EndTurn(TurnEndCause::kLength, false);
+}
+
+// What came behind it in its packet is dropped with the frame begun, as it would be in the next packet.
+void Conversation::On(const LongSilence& silence) {
+  if (state_ != ConversationState::kHearing || !has_words_) return;
+  EndTurn(TurnEndCause::kSilence, false);
+  ledger_.LastSpeech(silence.voice.received);
+}
+
+// The silence ends the turn if there were words in it, which the model may be about to find in what it has.
+bool Conversation::MayBeOver(const Heard& heard) const {
+  return std::holds_alternative<LongSilence>(heard) && state_ == ConversationState::kHearing && !has_words_ &&
+         frames_waiting_ > 0;
 }
 
 void Conversation::On(const TranscriptDelta& delta) {
@@ -61,6 +76,9 @@ void Conversation::On(const TranscriptDelta& delta) {
   if (state_ != ConversationState::kHearing && state_ != ConversationState::kEnding) return;
   has_words_ = true;
   sink_.Send(server_event::TranscriptDelta{delta.text});
+  // What waited for words need wait no longer.
+  if (heard_.empty()) return CheckSilence();
+  PassOn();
 }
 
 void Conversation::On(const InputRefused& refused) {
@@ -93,12 +111,12 @@ void Conversation::CheckSilence() {
   if (state_ != ConversationState::kHearing || !heard_.empty() || !ear_.last_voice()) return;
   const Nanoseconds silence = ear_.Silence(clock_.Now(), caught_up_);
   if (has_words_) {
-    const std::chrono::milliseconds limit(config_.turn_detection.max_silence_ms);
-    const bool semantic = config_.turn_detection.mode == TurnDetectionMode::kSemantic;
-    if (semantic && silence >= limit) EndTurn(TurnEndCause::kSilence);
+    const std::chrono::milliseconds longest = LongestSilence(config_.turn_detection);
+    const bool over = ear_.long_silence() || (longest.count() > 0 && silence >= longest);
+    if (over) EndTurn(TurnEndCause::kSilence, !ear_.long_silence());
     return;
   }
-  if (silence < options_.noise_timeout || !ModelHadTimeForWords()) return;
+  if (!IsNoise(silence)) return;
   if (!content_.empty()) {
     EndVoice();
     Make(Move::kNoise);
@@ -109,21 +127,27 @@ void Conversation::CheckSilence() {
   }
 }
 
-// Audio may come faster than it is spoken, and the engine be behind it: before a voice is noise the model
-// gets to hear what there is of the silence after it, and as long by the clock.
-bool Conversation::ModelHadTimeForWords() const {
-  const Nanoseconds not_run(int64_t{1'000'000'000} * frames_waiting_ * model_.frame_samples /
-                            model_.sample_rate);
-  const bool has_run = frames_waiting_ == 0 || ear_.SilenceReceived() - not_run >= options_.noise_timeout;
-  return has_run && clock_.Now() - ear_.last_voice()->received >= options_.noise_timeout;
+// A voice without words. Silence in the audio may tell sooner than a client that sends none.
+bool Conversation::IsNoise(Nanoseconds silence) const {
+  const std::chrono::milliseconds in_audio = NoiseTimeout(config_.turn_detection, options_.noise_timeout);
+  if (ear_.SilenceReceived() >= in_audio && ModelHadTimeForWords(in_audio)) return true;
+  return silence >= options_.noise_timeout && ModelHadTimeForWords(options_.noise_timeout);
 }
 
-void Conversation::EndTurn(TurnEndCause cause) {
+// Audio may come faster than it is spoken, and the engine be behind it: before a voice is noise the model
+// gets to hear what there is of the silence after it, and as long by the clock.
+bool Conversation::ModelHadTimeForWords(std::chrono::milliseconds time) const {
+  const Nanoseconds not_run(int64_t{1'000'000'000} * frames_waiting_ * model_.frame_samples /
+                            model_.sample_rate);
+  const bool has_run = frames_waiting_ == 0 || ear_.SilenceReceived() - not_run >= time;
+  return has_run && clock_.Now() - ear_.last_voice()->received >= time;
+}
+
+void Conversation::EndTurn(TurnEndCause cause, bool flush) {
   heard_.clear();
   if (state_ == ConversationState::kHearing) {
-    // A turn at its greatest length has no room for the frame begun.
-    if (auto frame = cause == TurnEndCause::kLength ? std::nullopt : ear_.Flush()) {
-      heard_.emplace_back(*std::move(frame));
+    if (flush) {
+      if (auto frame = ear_.Flush()) heard_.emplace_back(*std::move(frame));
     }
     EndVoice();
   }

@@ -1,6 +1,7 @@
 #include "conversation/ear.h"
 
 #include <algorithm>
+#include <cassert>
 #include <string>
 #include <utility>
 
@@ -8,12 +9,13 @@ namespace antiphon {
 namespace {
 
 constexpr int kRate = VoiceActivityDetector::kSampleRate;
-constexpr int64_t kLeadSamples = kRate * 300 / 1000;  // passed from before a voice
-// A voice is known at most 100 ms after it set in; with the lead and the frame begun that is 480 ms of 80 ms
-// frames.
-constexpr int kRingMs = 640;
-// Small enough that the gate opens in time within a long packet.
-constexpr size_t kSliceSamples = kRate * 20 / 1000;
+// A voice is known some 100 ms after it set in; with the longest padding and the frame begun that is 1180 ms
+// of 80 ms frames.
+constexpr int kRingMs = 1280;
+// What voice activity judges at a time: what is told of it stands where it belongs among the frames.
+constexpr size_t kSliceSamples = VoiceActivityDetector::kFrameSamples;
+// How long a voice may be setting in before it has or was none.
+constexpr int64_t kUndecidedSamples = kRate * 100 / 1000;
 
 Nanoseconds Duration(uint64_t samples, int rate) {
   return Nanoseconds(static_cast<int64_t>(samples) * 1'000'000'000 / rate);
@@ -37,7 +39,17 @@ Result<Ear> Ear::Create(const ModelDescription& model, int input_rate) {
 Ear::Ear(Resampler resampler, VoiceActivityDetector voice, int frame_samples)
     : resampler_(std::move(resampler)),
       voice_(std::move(voice)),
-      gate_(frame_samples, std::max(1, kRingMs * kRate / 1000 / frame_samples)) {}
+      gate_(frame_samples, std::max(1, kRingMs * kRate / 1000 / frame_samples)) {
+  Configure({});
+}
+
+void Ear::Configure(const TurnDetection& detection) {
+  [[maybe_unused]] const Status taken = voice_.Configure(ListeningFor(detection));
+  assert(taken.ok() && "settings that the configuration allows");
+  lead_ = int64_t{kRate} * detection.prefix_padding_ms / 1000;
+  const int64_t most_silence = kRate * SilenceInAudio(detection).count() / 1000;
+  if (std::exchange(most_silence_, most_silence) != most_silence) long_silence_ = false;
+}
 
 void Ear::Reset(int input_rate, uint64_t first_offset) {
   if (input_rate == resampler_.input_rate()) {
@@ -52,6 +64,7 @@ void Ear::Reset(int input_rate, uint64_t first_offset) {
   pushed_ = 0;
   voice_end_ = 0;
   last_voice_.reset();
+  long_silence_ = false;
 }
 
 std::vector<Heard> Ear::Push(std::span<const float> samples, TimePoint received) {
@@ -81,9 +94,10 @@ void Ear::Process(std::span<const float> samples, TimePoint received, std::vecto
     }
     heard->push_back(VoiceStarted{Offset(event.offset)});
     if (gate_.is_open()) continue;
-    const int64_t from = std::max<int64_t>(event.offset - kLeadSamples, 0);
+    const int64_t from = std::max<int64_t>(event.offset - lead_, 0);
     for (GatedFrame& frame : gate_.Open(static_cast<uint64_t>(from))) heard->push_back(std::move(frame));
   }
+  NoteSilence(heard);
 }
 
 // Dates it now: the log does not reach back for ever.
@@ -92,6 +106,16 @@ void Ear::NoteLastVoice() {
   voice_end_ = voice_.last_voice_end();
   const uint64_t end = Offset(voice_end_);
   last_voice_ = LastVoice{end, arrivals_.TimeOf(end - 1 - first_offset_)};
+  long_silence_ = false;
+}
+
+// A pause that is shorter is only known to be so when the voice that ends it has set in.
+void Ear::NoteSilence(std::vector<Heard>* heard) {
+  if (most_silence_ == 0 || long_silence_ || !gate_.is_open()) return;
+  const int64_t silence = voice_.judged() - voice_.last_voice_end();
+  if (silence < most_silence_ + (voice_.undecided() ? kUndecidedSamples : 0)) return;
+  long_silence_ = true;
+  heard->push_back(LongSilence{*last_voice_});
 }
 
 uint64_t Ear::Offset(int64_t model_sample) const {

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "conversation/arrival_log.h"
 #include "conversation/frame_gate.h"
+#include "conversation/turn_detection.h"
 #include "media/resampler.h"
 #include "media/voice_activity.h"
 
@@ -23,10 +24,20 @@ struct VoiceStarted {
 struct VoiceStopped {
   uint64_t offset = 0;
 };
-using Heard = std::variant<VoiceStarted, VoiceStopped, GatedFrame>;
+// Where a voice was last heard.
+struct LastVoice {
+  uint64_t end = 0;    // the first sample after it
+  TimePoint received;  // when the packet with its last sample arrived
+};
+// Silence that ends a turn (SilenceInAudio) has followed a voice. Comes once for each, behind its
+// VoiceStopped. A voice that may be setting in at that moment is waited for, 100 ms at most.
+struct LongSilence {
+  LastVoice voice;
+};
+using Heard = std::variant<VoiceStarted, VoiceStopped, GatedFrame, LongSilence>;
 
-// Listens to one user. The gate opens by itself when a voice sets in, from 300 ms before it, and is shut by
-// Reset. Not thread-safe.
+// Listens to one user. The gate opens by itself when a voice sets in, from prefix_padding_ms before it, and
+// is shut by Reset. The same samples, in any packets, amount to the same in the same order. Not thread-safe.
 class Ear {
  public:
   // INVALID_ARGUMENT unless the model's rate is that of voice activity, 16 kHz, and frames have samples.
@@ -35,18 +46,19 @@ class Ear {
   // One packet at the input rate. What it amounted to, in order.
   std::vector<Heard> Push(std::span<const float> samples, TimePoint received);
 
+  // What to listen for, from the next sample on.
+  void Configure(const TurnDetection& detection);
+
   // The frame begun, completed with silence; nullopt when none is begun or none passes.
   std::optional<GatedFrame> Flush() { return gate_.Flush(); }
   // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 16, 24 or
   // 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);
 
-  struct LastVoice {
-    uint64_t end;        // the first sample after it
-    TimePoint received;  // when the packet with its last sample arrived
-  };
-  // Where a voice was last heard; nullopt before any.
+  // nullopt before any voice.
   const std::optional<LastVoice>& last_voice() const { return last_voice_; }
+  // LongSilence has come since the last voice.
+  bool long_silence() const { return long_silence_; }
 
   // The silence received since the last voice. REQUIRES: last_voice().
   Nanoseconds SilenceReceived() const;
@@ -59,19 +71,23 @@ class Ear {
 
   void Process(std::span<const float> samples, TimePoint received, std::vector<Heard>* heard);
   void NoteLastVoice();
+  void NoteSilence(std::vector<Heard>* heard);
   uint64_t Offset(int64_t model_sample) const;
   int input_rate() const { return resampler_.input_rate(); }
 
   Resampler resampler_;
   VoiceActivityDetector voice_;
   FrameGate gate_;
-  ArrivalLog arrivals_;  // at the input rate, since Reset
+  int64_t lead_ = 0;          // samples that pass from before a voice
+  int64_t most_silence_ = 0;  // samples; 0: none is too long
+  ArrivalLog arrivals_;       // at the input rate, since Reset
   uint64_t first_offset_ = 0;
   uint64_t pushed_ = 0;    // samples at the input rate, since Reset
   int64_t voice_end_ = 0;  // of the detector, when last_voice_ was noted
   TimePoint last_arrival_;
   Nanoseconds last_length_{0};  // of the last packet
   std::optional<LastVoice> last_voice_;
+  bool long_silence_ = false;
 };
 
 }  // namespace antiphon

@@ -17,6 +17,10 @@ constexpr int kEncodingPcm16 = 1;
 constexpr int kEncodingOpus = 2;
 constexpr int kModeNone = 1;
 constexpr int kModeSemantic = 2;
+constexpr int kModeServerVad = 3;
+constexpr int kEagernessLow = 1;
+constexpr int kEagernessMedium = 2;
+constexpr int kEagernessHigh = 3;
 constexpr int kSpeedSlow = 1;
 constexpr int kSpeedNormal = 2;
 constexpr int kSpeedFast = 3;
@@ -25,9 +29,10 @@ constexpr int kPolicyEager = 3;
 
 constexpr size_t kMaxModalities = 3;
 constexpr int kDefaultRate = 24000;
-constexpr int kDefaultSilenceMs = 1500;
 constexpr uint32_t kMinSilenceMs = 200;
 constexpr uint32_t kMaxSilenceMs = 10000;
+constexpr uint32_t kMaxSilenceDurationMs = 5000;
+constexpr uint32_t kMaxPrefixPaddingMs = 1000;
 constexpr uint32_t kMaxTopK = 10000;
 constexpr uint32_t kMaxResponseSeconds = 60;
 constexpr uint32_t kMaxVideoFrames = 8;
@@ -88,21 +93,63 @@ std::optional<Refusal> Apply(const AudioFormatUpdate& update, const std::string&
   return std::nullopt;
 }
 
+TurnDetectionMode ModeOf(int mode) {
+  if (mode == kModeNone) return TurnDetectionMode::kNone;
+  return mode == kModeServerVad ? TurnDetectionMode::kServerVad : TurnDetectionMode::kSemantic;
+}
+
+Eagerness EagernessOf(int eagerness) {
+  if (eagerness == kEagernessLow) return Eagerness::kLow;
+  return eagerness == kEagernessHigh ? Eagerness::kHigh : Eagerness::kMedium;
+}
+
+std::optional<Refusal> CheckSilences(const TurnDetectionUpdate& update) {
+  const std::string field = "turn_detection.";
+  const uint32_t most = update.max_silence_ms;
+  if (most != 0 && (most < kMinSilenceMs || most > kMaxSilenceMs)) {
+    return Bad(field + "max_silence_ms", most, "200 to 10000, or 0 for the default");
+  }
+  const uint32_t duration = update.silence_duration_ms;
+  if (duration != 0 && (duration < kMinSilenceMs || duration > kMaxSilenceDurationMs)) {
+    return Bad(field + "silence_duration_ms", duration, "200 to 5000, or 0 for the default");
+  }
+  return std::nullopt;
+}
+
 std::optional<Refusal> Apply(const TurnDetectionUpdate& update, TurnDetection* detection) {
   const std::string field = "turn_detection.";
-  if (update.mode < kUnspecified || update.mode > kModeSemantic) {
-    return Bad(field + "mode", update.mode, "MODE_NONE (1) or MODE_SEMANTIC (2)");
+  if (update.mode < kUnspecified || update.mode > kModeServerVad) {
+    return Bad(field + "mode", update.mode, "MODE_NONE (1), MODE_SEMANTIC (2) or MODE_SERVER_VAD (3)");
   }
   if (!(update.threshold >= 0.0f && update.threshold < 1.0f)) {
     return Bad(field + "threshold", update.threshold, "above 0 and below 1, or 0 for the model's default");
   }
-  const uint32_t silence = update.max_silence_ms == 0 ? kDefaultSilenceMs : update.max_silence_ms;
-  if (silence < kMinSilenceMs || silence > kMaxSilenceMs) {
-    return Bad(field + "max_silence_ms", update.max_silence_ms, "200 to 10000");
+  if (update.eagerness < kUnspecified || update.eagerness > kEagernessHigh) {
+    return Bad(field + "eagerness", update.eagerness,
+               "EAGERNESS_LOW (1), EAGERNESS_MEDIUM (2) or EAGERNESS_HIGH (3)");
   }
-  const bool none = update.mode == kModeNone;
-  *detection = {none ? TurnDetectionMode::kNone : TurnDetectionMode::kSemantic, update.threshold,
-                static_cast<int>(silence)};
+  if (auto bad = CheckSilences(update)) return bad;
+  TurnDetection wanted{ModeOf(update.mode), update.threshold};
+  if (update.prefix_padding_ms) {
+    if (*update.prefix_padding_ms > kMaxPrefixPaddingMs) {
+      return Bad(field + "prefix_padding_ms", *update.prefix_padding_ms, "0 to 1000");
+    }
+    wanted.prefix_padding_ms = static_cast<int>(*update.prefix_padding_ms);
+  }
+  if (update.vad_threshold) {
+    if (!(*update.vad_threshold >= 0.0f && *update.vad_threshold <= 1.0f)) {
+      return Bad(field + "vad_threshold", *update.vad_threshold, "0 to 1");
+    }
+    wanted.vad_threshold = *update.vad_threshold;
+  }
+  static_assert(kEagernessMedium == 2 && kModeSemantic == 2);  // what is left of each
+  wanted.eagerness = EagernessOf(update.eagerness);
+  const auto most = static_cast<int>(update.max_silence_ms);
+  wanted.max_silence_ms = most == 0 ? DefaultMaxSilenceMs(wanted.eagerness) : most;
+  if (update.silence_duration_ms != 0) {
+    wanted.silence_duration_ms = static_cast<int>(update.silence_duration_ms);
+  }
+  *detection = wanted;
   return std::nullopt;
 }
 

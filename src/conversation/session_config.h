@@ -9,6 +9,7 @@
 
 #include "antiphon/status.h"
 #include "antiphon/types.h"
+#include "conversation/turn_detection.h"
 
 namespace antiphon {
 
@@ -25,14 +26,6 @@ struct AudioFormat {
   AudioEncoding encoding = AudioEncoding::kPcm16;
   int sample_rate = 24000;  // Hz
   friend bool operator==(const AudioFormat&, const AudioFormat&) = default;
-};
-
-enum class TurnDetectionMode { kNone, kSemantic };
-
-struct TurnDetection {
-  TurnDetectionMode mode = TurnDetectionMode::kSemantic;
-  float threshold = 0.0f;     // 0: the model's own default
-  int max_silence_ms = 1500;  // used in semantic mode
 };
 
 // What a voice of the user's does to an answer that is being played.
@@ -73,6 +66,10 @@ struct TurnDetectionUpdate {
   int mode = 0;
   float threshold = 0.0f;
   uint32_t max_silence_ms = 0;
+  int eagerness = 0;
+  uint32_t silence_duration_ms = 0;
+  std::optional<uint32_t> prefix_padding_ms = std::nullopt;
+  std::optional<float> vad_threshold = std::nullopt;
 };
 
 struct SamplingUpdate {

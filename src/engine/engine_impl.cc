@@ -47,6 +47,7 @@ ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   description.image_grid = static_cast<int>(config.image.grid);
   description.manners = codec.has_manners();
   description.tells_words = config.word_head;
+  description.endpoint_threshold = config.endpoint_threshold;
   return description;
 }
 

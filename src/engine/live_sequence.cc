@@ -283,11 +283,10 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
     return item;
   }
   if (const auto* frame = std::get_if<HeardFrame>(&waiting_.front())) {
-    const SequenceOptions& options = stream().in_turn() ? turn_options_ : options_;
     item.samples = frame->samples;
-    if (options.semantic_turns) {
+    if (options_.semantic_turns) {
       item.endpoint_threshold =
-          options.endpoint_threshold > 0 ? options.endpoint_threshold : context_.config.endpoint_threshold;
+          options_.endpoint_threshold > 0 ? options_.endpoint_threshold : context_.config.endpoint_threshold;
     }
     return item;
   }
@@ -349,7 +348,6 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
   before_turn_ = before;
   length_before_turn_ = length;
   response_begin_.reset();
-  turn_options_ = options_;
   transcript_decoder_ = {};
   transcript_.clear();
   typed_last_ = false;

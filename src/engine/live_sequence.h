@@ -151,7 +151,7 @@ class LiveSequence {
   uint64_t turn_ = 0;
   StreamState before_turn_;
   int64_t length_before_turn_ = 0;
-  SequenceOptions turn_options_;  // as they were when the turn, then the response, began
+  SequenceOptions turn_options_;  // as they were when the response began
   TextDecoder transcript_decoder_;
   std::string transcript_;
   bool typed_last_ = false;  // the transcript ends in typed text

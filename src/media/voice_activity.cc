@@ -30,34 +30,63 @@ Status CheckRange(const char* name, double value, double low, double high) {
                          std::to_string(low) + " to " + std::to_string(high));
 }
 
+webrtc::VoiceDetection::Likelihood ToWebRtc(VoiceLikelihood likelihood) {
+  switch (likelihood) {
+    case VoiceLikelihood::kVeryLow:
+      return webrtc::VoiceDetection::kVeryLowLikelihood;
+    case VoiceLikelihood::kLow:
+      return webrtc::VoiceDetection::kLowLikelihood;
+    case VoiceLikelihood::kModerate:
+      return webrtc::VoiceDetection::kModerateLikelihood;
+    case VoiceLikelihood::kHigh:
+      break;
+  }
+  return webrtc::VoiceDetection::kHighLikelihood;
+}
+
 // The voice model and nothing else of WebRTC's chain.
-std::unique_ptr<webrtc::AudioProcessing> NewModel() {
+std::unique_ptr<webrtc::AudioProcessing> NewModel(VoiceLikelihood likelihood) {
   std::unique_ptr<webrtc::AudioProcessing> model(webrtc::AudioProcessing::Create());
   webrtc::VoiceDetection* voice = model->voice_detection();
   voice->Enable(true);
   voice->set_frame_size_ms(kFrameMs);
-  voice->set_likelihood(webrtc::VoiceDetection::kLowLikelihood);
+  voice->set_likelihood(ToWebRtc(likelihood));
   return model;
 }
 
 }  // namespace
 
-Result<VoiceActivityDetector> VoiceActivityDetector::Create(const VoiceActivityOptions& options) {
+Status VoiceActivityDetector::Check(const VoiceActivityOptions& options) {
   for (const Status& status : {CheckRange("onset_ms", options.onset_ms, 10, 100),
                                CheckRange("hangover_ms", options.hangover_ms, 20, 5000),
                                CheckRange("min_level_dbfs", options.min_level_dbfs, -90, 0)}) {
     if (!status.ok()) return status;
   }
+  return OkStatus();
+}
+
+Result<VoiceActivityDetector> VoiceActivityDetector::Create(const VoiceActivityOptions& options) {
+  if (Status status = Check(options); !status.ok()) return status;
   return VoiceActivityDetector(options);
 }
 
 VoiceActivityDetector::VoiceActivityDetector(const VoiceActivityOptions& options)
-    : options_(options), model_(NewModel()) {}
+    : options_(options), model_(NewModel(options.likelihood)) {}
 VoiceActivityDetector::VoiceActivityDetector(VoiceActivityDetector&&) noexcept = default;
 VoiceActivityDetector& VoiceActivityDetector::operator=(VoiceActivityDetector&&) noexcept = default;
 VoiceActivityDetector::~VoiceActivityDetector() = default;
 
 void VoiceActivityDetector::Reset() { *this = VoiceActivityDetector(options_); }
+
+Status VoiceActivityDetector::Configure(const VoiceActivityOptions& options) {
+  if (Status status = Check(options); !status.ok()) return status;
+  // Moves the model's thresholds and leaves what it has learnt of the noise.
+  if (options.likelihood != options_.likelihood) {
+    model_->voice_detection()->set_likelihood(ToWebRtc(options.likelihood));
+  }
+  options_ = options;
+  return OkStatus();
+}
 
 void VoiceActivityDetector::Process(std::span<const float> samples, std::vector<VoiceEvent>* events) {
   pending_.insert(pending_.end(), samples.begin(), samples.end());
@@ -100,9 +129,10 @@ bool VoiceActivityDetector::StandsOut(float level) {
 std::optional<VoiceEvent> VoiceActivityDetector::Advance(bool voice) {
   ++frames_;
   recent_ = ((recent_ << 1) | (voice ? 1u : 0u)) & ((1u << kOnsetWindow) - 1);
-  if (voice) last_voice_end_ = frames_ * kFrameSamples;
+  if (voice && speaking_) last_voice_end_ = frames_ * kFrameSamples;
   if (!speaking_ && std::popcount(recent_) * kFrameMs >= options_.onset_ms) {
     speaking_ = true;
+    last_voice_end_ = (frames_ - std::countr_zero(recent_)) * kFrameSamples;
     const int oldest =
         std::bit_width(recent_);  // frames since the first voiced one of the window, itself included
     return VoiceEvent{VoiceEvent::Kind::kStarted, (frames_ - oldest) * kFrameSamples};

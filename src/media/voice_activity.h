@@ -15,6 +15,10 @@ class AudioProcessing;
 
 namespace antiphon {
 
+// How readily the voice model takes 10 ms for voice: the higher, the less of a faint voice is missed and the
+// more noise is taken for one.
+enum class VoiceLikelihood { kVeryLow, kLow, kModerate, kHigh };
+
 struct VoiceActivityOptions {
   // How much of the last 100 ms must be voice before speech has started, 10 to 100 ms.
   int onset_ms = 50;
@@ -22,6 +26,9 @@ struct VoiceActivityOptions {
   int hangover_ms = 300;
   // What is quieter than this is never voice, -90 to 0 dBFS over 10 ms.
   float min_level_dbfs = -47.0f;
+  // The upper two hold on to a voice that has stopped up to 50 ms longer, where what follows is not below
+  // min_level_dbfs.
+  VoiceLikelihood likelihood = VoiceLikelihood::kLow;
 };
 
 struct VoiceEvent {
@@ -53,14 +60,21 @@ class VoiceActivityDetector {
 
   // Appends what `samples` brought to light to `events`, in order; the kinds alternate.
   void Process(std::span<const float> samples, std::vector<VoiceEvent>* events);
-  // Back to the start of a stream: offset 0, silence.
+  // Back to the start of a stream: offset 0, silence. The options stay.
   void Reset();
+  // From the next 10 ms on; what was heard stays heard. INVALID_ARGUMENT, and nothing changes, as Create.
+  Status Configure(const VoiceActivityOptions& options);
 
   bool speaking() const { return speaking_; }
-  // First sample after the last voiced 10 ms so far; 0 before any.
+  // Samples judged so far: all but less than 10 ms.
+  int64_t judged() const { return frames_ * kFrameSamples; }
+  // First sample after the last 10 ms of a voice that has started; 0 before any.
   int64_t last_voice_end() const { return last_voice_end_; }
+  // No voice goes on, but one may be setting in: some of the last 100 ms were voice.
+  bool undecided() const { return !speaking_ && recent_ != 0; }
 
  private:
+  static Status Check(const VoiceActivityOptions& options);
   explicit VoiceActivityDetector(const VoiceActivityOptions& options);
   bool FrameIsVoice(std::span<const float> frame);
   bool StandsOut(float level);

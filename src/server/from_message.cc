@@ -14,16 +14,23 @@ SamplingUpdate From(const v1::Sampling& sampling) {
           sampling.seed()};
 }
 
+TurnDetectionUpdate From(const v1::TurnDetection& detection) {
+  TurnDetectionUpdate update{.mode = static_cast<int>(detection.mode()),
+                             .threshold = detection.threshold(),
+                             .max_silence_ms = detection.max_silence_ms(),
+                             .eagerness = static_cast<int>(detection.eagerness()),
+                             .silence_duration_ms = detection.silence_duration_ms()};
+  if (detection.has_prefix_padding_ms()) update.prefix_padding_ms = detection.prefix_padding_ms();
+  if (detection.has_vad_threshold()) update.vad_threshold = detection.vad_threshold();
+  return update;
+}
+
 ConfigUpdate From(const v1::SessionConfig& config) {
   ConfigUpdate update;
   update.output_modalities.assign(config.output_modalities().begin(), config.output_modalities().end());
   if (config.has_input_audio()) update.input_audio = From(config.input_audio());
   if (config.has_output_audio()) update.output_audio = From(config.output_audio());
-  if (config.has_turn_detection()) {
-    const v1::TurnDetection& detection = config.turn_detection();
-    update.turn_detection = {static_cast<int>(detection.mode()), detection.threshold(),
-                             detection.max_silence_ms()};
-  }
+  if (config.has_turn_detection()) update.turn_detection = From(config.turn_detection());
   if (config.has_sampling()) update.sampling = From(config.sampling());
   update.max_response_seconds = config.max_response_seconds();
   update.max_video_frames = config.max_video_frames();

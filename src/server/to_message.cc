@@ -36,18 +36,47 @@ v1::Interruption::Policy ToMessage(InterruptionPolicy policy) {
   return v1::Interruption::POLICY_UNSPECIFIED;
 }
 
+v1::TurnDetection::Mode ToMessage(TurnDetectionMode mode) {
+  switch (mode) {
+    case TurnDetectionMode::kNone:
+      return v1::TurnDetection::MODE_NONE;
+    case TurnDetectionMode::kSemantic:
+      return v1::TurnDetection::MODE_SEMANTIC;
+    case TurnDetectionMode::kServerVad:
+      return v1::TurnDetection::MODE_SERVER_VAD;
+  }
+  return v1::TurnDetection::MODE_UNSPECIFIED;
+}
+
+v1::TurnDetection::Eagerness ToMessage(Eagerness eagerness) {
+  switch (eagerness) {
+    case Eagerness::kLow:
+      return v1::TurnDetection::EAGERNESS_LOW;
+    case Eagerness::kMedium:
+      return v1::TurnDetection::EAGERNESS_MEDIUM;
+    case Eagerness::kHigh:
+      return v1::TurnDetection::EAGERNESS_HIGH;
+  }
+  return v1::TurnDetection::EAGERNESS_UNSPECIFIED;
+}
+
+void Fill(const TurnDetection& detection, v1::TurnDetection* message) {
+  message->set_mode(ToMessage(detection.mode));
+  message->set_threshold(detection.threshold);
+  message->set_max_silence_ms(static_cast<uint32_t>(detection.max_silence_ms));
+  message->set_eagerness(ToMessage(detection.eagerness));
+  message->set_silence_duration_ms(static_cast<uint32_t>(detection.silence_duration_ms));
+  message->set_prefix_padding_ms(static_cast<uint32_t>(detection.prefix_padding_ms));
+  message->set_vad_threshold(detection.vad_threshold);
+}
+
 void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->add_output_modalities(v1::MODALITY_TEXT);
   if (config.speak) message->add_output_modalities(v1::MODALITY_AUDIO);
   if (config.draw) message->add_output_modalities(v1::MODALITY_IMAGE);
   Fill(config.input, message->mutable_input_audio());
   Fill(config.output, message->mutable_output_audio());
-  v1::TurnDetection* detection = message->mutable_turn_detection();
-  detection->set_mode(config.turn_detection.mode == TurnDetectionMode::kNone
-                          ? v1::TurnDetection::MODE_NONE
-                          : v1::TurnDetection::MODE_SEMANTIC);
-  detection->set_threshold(config.turn_detection.threshold);
-  detection->set_max_silence_ms(static_cast<uint32_t>(config.turn_detection.max_silence_ms));
+  Fill(config.turn_detection, message->mutable_turn_detection());
   v1::Sampling* sampling = message->mutable_sampling();
   sampling->set_temperature(config.sampling.temperature);
   sampling->set_top_k(static_cast<uint32_t>(config.sampling.top_k));

@@ -207,6 +207,76 @@ TEST_F(CommandLineTest, SettingsReachTheServer) {
   EXPECT_EQ(config.speed(), v1::SPEED_FAST);
 }
 
+TEST_F(CommandLineTest, TurnDetectionReachesTheServer) {
+  const auto detection = [this](const std::string& arguments) {
+    const ScriptedServer server(AnsweringScript(kRate));
+    const Outcome run = Antiphon("ask --text x --write " + arguments + " --server " + server.target());
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    EXPECT_TRUE(server.WaitForCalls(1));
+    return server.received().at(0).event.session_update().config();
+  };
+  EXPECT_FALSE(detection("").has_turn_detection()) << "the server's default";
+
+  v1::TurnDetection wire =
+      detection("--turn-detection server-vad --silence 700 --prefix-padding 0 --vad-threshold 0.75")
+          .turn_detection();
+  EXPECT_EQ(wire.mode(), v1::TurnDetection::MODE_SERVER_VAD);
+  EXPECT_EQ(wire.silence_duration_ms(), 700u);
+  EXPECT_TRUE(wire.has_prefix_padding_ms());
+  EXPECT_EQ(wire.prefix_padding_ms(), 0u);
+  EXPECT_FLOAT_EQ(wire.vad_threshold(), 0.75f);
+  EXPECT_EQ(wire.eagerness(), v1::TurnDetection::EAGERNESS_UNSPECIFIED);
+
+  wire = detection("--eagerness high --max-silence 900 --threshold 0.4").turn_detection();
+  EXPECT_EQ(wire.mode(), v1::TurnDetection::MODE_SEMANTIC) << "the default of those options";
+  EXPECT_EQ(wire.eagerness(), v1::TurnDetection::EAGERNESS_HIGH);
+  EXPECT_EQ(wire.max_silence_ms(), 900u);
+  EXPECT_FLOAT_EQ(wire.threshold(), 0.4f);
+  EXPECT_FALSE(wire.has_prefix_padding_ms());
+  EXPECT_FALSE(wire.has_vad_threshold());
+
+  EXPECT_EQ(detection("--turn-detection semantic --eagerness low").turn_detection().eagerness(),
+            v1::TurnDetection::EAGERNESS_LOW);
+  EXPECT_EQ(detection("--eagerness medium").turn_detection().eagerness(),
+            v1::TurnDetection::EAGERNESS_MEDIUM);
+  EXPECT_EQ(detection("--turn-detection none").turn_detection().mode(), v1::TurnDetection::MODE_NONE);
+}
+
+TEST_F(CommandLineTest, WithoutTurnDetectionASpokenQuestionIsCommitted) {
+  for (const char* const mode : {"none", "server-vad"}) {
+    const ScriptedServer server(AnsweringScript(kRate));
+    const Outcome run = Antiphon("ask --fast --audio " + ToneFile("q.wav", 16000, 1, 1, 16) +
+                                 " --turn-detection " + mode + " --server " + server.target());
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    ASSERT_TRUE(server.WaitForCalls(1));
+    int commits = 0;
+    for (const auto& message : server.received()) commits += message.event.has_commit() ? 1 : 0;
+    EXPECT_EQ(commits, std::string(mode) == "none" ? 1 : 0) << mode;
+  }
+}
+
+TEST_F(CommandLineTest, OptionsOfAnotherTurnDetectionAreWrongUsage) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"--silence 300", "needs --turn-detection server-vad"},
+      {"--silence 300 --turn-detection semantic", "needs --turn-detection server-vad"},
+      {"--eagerness high --turn-detection none", "needs --turn-detection semantic"},
+      {"--threshold 0.5 --turn-detection server-vad", "needs --turn-detection semantic"},
+      {"--max-silence 900 --turn-detection server-vad", "needs --turn-detection semantic"},
+      {"--turn-detection sometimes", "sometimes"},
+      {"--eagerness huge", "huge"},
+      {"--silence 199 --turn-detection server-vad", "199"},
+      {"--max-silence 10001", "10001"},
+      {"--threshold 1", "1"},
+      {"--prefix-padding 1001", "1001"},
+      {"--vad-threshold 1.5", "1.5"},
+  };
+  for (const auto& [arguments, message] : wrong) {
+    const Outcome run = Antiphon("ask --text x --server 127.0.0.1:1 " + std::string(arguments));
+    EXPECT_EQ(run.exit_status, 2) << arguments;
+    EXPECT_THAT(run.err, HasSubstr(message)) << arguments;
+  }
+}
+
 TEST_F(CommandLineTest, OpusBothWays) {
   const ScriptedServer server([](Call& call) {
     call.CreateSession();

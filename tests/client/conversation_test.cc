@@ -23,7 +23,13 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
   options.input_audio = {AudioEncoding::kOpus, 48000};
   options.output_audio = {AudioEncoding::kPcm16, 16000};
   options.settings.speak = false;
-  options.settings.turn_detection = TurnDetection{.semantic = true, .threshold = 0.5f, .max_silence_ms = 700};
+  options.settings.turn_detection = TurnDetection{.mode = TurnDetectionMode::kServerVad,
+                                                  .threshold = 0.5f,
+                                                  .max_silence_ms = 700,
+                                                  .eagerness = Eagerness::kHigh,
+                                                  .silence_duration_ms = 400,
+                                                  .prefix_padding_ms = 0,
+                                                  .vad_threshold = 0.75f};
   options.settings.sampling = SamplingOptions{.temperature = 0.5f, .top_k = 3, .seed = 17};
   options.settings.max_response_seconds = 12;
   options.settings.voice = "low";
@@ -38,6 +44,11 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
     EXPECT_FALSE(*settings.speak);
     EXPECT_EQ(settings.turn_detection->max_silence_ms, 700);
     EXPECT_FLOAT_EQ(settings.turn_detection->threshold, 0.5f);
+    EXPECT_EQ(settings.turn_detection->mode, TurnDetectionMode::kServerVad);
+    EXPECT_EQ(settings.turn_detection->eagerness, Eagerness::kHigh);
+    EXPECT_EQ(settings.turn_detection->silence_duration_ms, 400);
+    EXPECT_EQ(settings.turn_detection->prefix_padding_ms, 0);
+    EXPECT_EQ(settings.turn_detection->vad_threshold, 0.75f);
     EXPECT_EQ(settings.sampling->seed, 17u);
     EXPECT_EQ(settings.sampling->top_k, 3);
     EXPECT_EQ(*settings.max_response_seconds, 12);
@@ -53,6 +64,26 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
   EXPECT_EQ(config.output_modalities_size(), 1);
   EXPECT_EQ(config.voice(), "low");
   EXPECT_EQ(config.speed(), v1::SPEED_SLOW);
+}
+
+TEST(ConversationTest, EveryKindOfTurnDetectionIsTold) {
+  const ScriptedServer server(AfterCreation([](Call&) {}));
+  for (const TurnDetectionMode mode :
+       {TurnDetectionMode::kNone, TurnDetectionMode::kSemantic, TurnDetectionMode::kServerVad}) {
+    for (const std::optional<Eagerness> eagerness :
+         {std::optional<Eagerness>(), std::optional(Eagerness::kLow), std::optional(Eagerness::kMedium),
+          std::optional(Eagerness::kHigh)}) {
+      ConversationOptions options;
+      options.settings.turn_detection = TurnDetection{.mode = mode, .eagerness = eagerness};
+      const auto conversation = OpenOn(server, options);
+      const auto& told = conversation->session().settings.turn_detection;
+      ASSERT_TRUE(told);
+      EXPECT_EQ(told->mode, mode);
+      EXPECT_EQ(told->eagerness, eagerness);
+      EXPECT_EQ(told->prefix_padding_ms, std::nullopt) << "what is unset is left to the server";
+      EXPECT_EQ(told->vad_threshold, std::nullopt);
+    }
+  }
 }
 
 TEST(ConversationTest, ReportsEveryKindOfEvent) {

@@ -33,12 +33,49 @@ const Mistake kMistakes[] = {
     {"unknown output encoding", {.output_audio = {{3, 24000}}}, "output_audio.encoding", "OPUS"},
     {"output rate", {.output_audio = {{1, 8000}}}, "output_audio.sample_rate", "16000"},
     {"Opus out at 44.1", {.output_audio = {{2, 44100}}}, "output_audio.sample_rate", "24000 or 48000"},
-    {"unknown mode", {.turn_detection = {{3, 0, 0}}}, "turn_detection.mode", "MODE_SEMANTIC"},
+    {"unknown mode", {.turn_detection = {{4, 0, 0}}}, "turn_detection.mode", "MODE_SERVER_VAD (3)"},
+    {"negative mode", {.turn_detection = {{-1, 0, 0}}}, "turn_detection.mode", "MODE_NONE (1)"},
     {"threshold 1", {.turn_detection = {{2, 1.0f, 0}}}, "turn_detection.threshold", "below 1"},
     {"threshold below 0", {.turn_detection = {{2, -0.1f, 0}}}, "turn_detection.threshold", "above 0"},
     {"threshold NaN", {.turn_detection = {{2, kNan, 0}}}, "turn_detection.threshold", "above 0"},
     {"short silence", {.turn_detection = {{2, 0, 199}}}, "turn_detection.max_silence_ms", "200 to 10000"},
     {"long silence", {.turn_detection = {{2, 0, 10001}}}, "turn_detection.max_silence_ms", "200 to 10000"},
+    {"unknown eagerness",
+     {.turn_detection = {{.eagerness = 4}}},
+     "turn_detection.eagerness",
+     "EAGERNESS_HIGH (3)"},
+    {"negative eagerness",
+     {.turn_detection = {{.eagerness = -1}}},
+     "turn_detection.eagerness",
+     "EAGERNESS_LOW (1)"},
+    {"short silence of server VAD",
+     {.turn_detection = {{.mode = 3, .silence_duration_ms = 199}}},
+     "turn_detection.silence_duration_ms",
+     "200 to 5000"},
+    {"long silence of server VAD",
+     {.turn_detection = {{.mode = 3, .silence_duration_ms = 5001}}},
+     "turn_detection.silence_duration_ms",
+     "200 to 5000"},
+    {"a mistake in a value of another mode",
+     {.turn_detection = {{.mode = 1, .silence_duration_ms = 1}}},
+     "turn_detection.silence_duration_ms",
+     "200 to 5000"},
+    {"long padding",
+     {.turn_detection = {{.prefix_padding_ms = 1001}}},
+     "turn_detection.prefix_padding_ms",
+     "0 to 1000"},
+    {"VAD threshold above 1",
+     {.turn_detection = {{.vad_threshold = 1.01f}}},
+     "turn_detection.vad_threshold",
+     "0 to 1"},
+    {"VAD threshold below 0",
+     {.turn_detection = {{.vad_threshold = -0.01f}}},
+     "turn_detection.vad_threshold",
+     "0 to 1"},
+    {"VAD threshold NaN",
+     {.turn_detection = {{.vad_threshold = kNan}}},
+     "turn_detection.vad_threshold",
+     "0 to 1"},
     {"temperature", {.sampling = {{.temperature = 2.01f}}}, "sampling.temperature", "0 to 2"},
     {"temperature NaN", {.sampling = {{.temperature = kNan}}}, "sampling.temperature", "0 to 2"},
     {"temperature -inf", {.sampling = {{.temperature = -kInfinity}}}, "sampling.temperature", "0 to 2"},
@@ -143,6 +180,49 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(Applied(config, {.playback_delay_ms = 0}).playback_delay_ms, 0);
   EXPECT_EQ(Applied(config, {}).max_video_frames, 8);
   EXPECT_TRUE(Applied(config, {.output_modalities = {2}}).speak) << "speech always comes with its text";
+}
+
+TEST(SessionConfigTest, TurnDetectionHasDefaultsForWhatIsNotSet) {
+  const TurnDetection detection = Applied({}, {.turn_detection = {{.mode = 3}}}).turn_detection;
+  EXPECT_EQ(detection.mode, TurnDetectionMode::kServerVad);
+  EXPECT_EQ(detection.silence_duration_ms, 500);
+  EXPECT_EQ(detection.prefix_padding_ms, 300);
+  EXPECT_EQ(detection.vad_threshold, 0.5f);
+  EXPECT_EQ(detection.eagerness, Eagerness::kMedium);
+  EXPECT_EQ(detection.max_silence_ms, 1500);
+}
+
+TEST(SessionConfigTest, TurnDetectionTakesItsLimits) {
+  const TurnDetection most = Applied({}, {.turn_detection = {{.mode = 3,
+                                                              .silence_duration_ms = 5000,
+                                                              .prefix_padding_ms = 1000,
+                                                              .vad_threshold = 1.0f}}})
+                                 .turn_detection;
+  EXPECT_EQ(most.silence_duration_ms, 5000);
+  EXPECT_EQ(most.prefix_padding_ms, 1000);
+  EXPECT_EQ(most.vad_threshold, 1.0f);
+  const TurnDetection least = Applied({}, {.turn_detection = {{.mode = 3,
+                                                               .silence_duration_ms = 200,
+                                                               .prefix_padding_ms = 0,
+                                                               .vad_threshold = 0.0f}}})
+                                  .turn_detection;
+  EXPECT_EQ(least.silence_duration_ms, 200);
+  EXPECT_EQ(least.prefix_padding_ms, 0) << "0 is a padding, not its default";
+  EXPECT_EQ(least.vad_threshold, 0.0f);
+}
+
+TEST(SessionConfigTest, EagernessSetsTheLongestWaitUnlessItIsSet) {
+  const auto detection = [](int eagerness, uint32_t silence) {
+    return Applied({}, {.turn_detection = {{.max_silence_ms = silence, .eagerness = eagerness}}})
+        .turn_detection;
+  };
+  EXPECT_EQ(detection(1, 0).eagerness, Eagerness::kLow);
+  EXPECT_EQ(detection(1, 0).max_silence_ms, 3000);
+  EXPECT_EQ(detection(2, 0).eagerness, Eagerness::kMedium);
+  EXPECT_EQ(detection(2, 0).max_silence_ms, 1500);
+  EXPECT_EQ(detection(3, 0).eagerness, Eagerness::kHigh);
+  EXPECT_EQ(detection(3, 0).max_silence_ms, 750);
+  EXPECT_EQ(detection(3, 2000).max_silence_ms, 2000);
 }
 
 TEST(SessionConfigTest, DrawsIfAskedToAndTheModelCan) {

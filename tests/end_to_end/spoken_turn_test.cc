@@ -90,6 +90,27 @@ TEST_F(SpokenTurnTest, OpusBothWaysSaysTheSame) {
   EXPECT_EQ(Recognise(answer.audio, answer.sample_rate, Answers()), kTurns[0].answer);
 }
 
+TEST_F(SpokenTurnTest, SilenceEndsTheTurnIfItIsToldTo) {
+  client::ConversationOptions options;
+  options.settings.turn_detection =
+      client::TurnDetection{.mode = client::TurnDetectionMode::kServerVad, .silence_duration_ms = 600};
+  auto conversation = Open(options);
+  ASSERT_TRUE(conversation);
+  const client::Answer answer = AskAloud(*conversation, kTurns[0]);
+  EXPECT_EQ(answer.transcript, kTurns[0].question);
+  EXPECT_EQ(answer.text, kTurns[0].answer);
+  EXPECT_EQ(answer.turn_end, TurnEndCause::kSilence);
+  EXPECT_FALSE(answer.cut_in);
+  // The packets are 20 ms long.
+  EXPECT_GE(answer.ledger.endpoint_decided_us - answer.ledger.last_speech_received_us, 560'000u);
+
+  // In the same session the model judges again.
+  client::SessionSettings settings;
+  settings.turn_detection = client::TurnDetection{};
+  ASSERT_TRUE(conversation->Update(settings).ok());
+  EXPECT_EQ(AskAloud(*conversation, kTurns[1]).turn_end, TurnEndCause::kModel);
+}
+
 TEST_F(SpokenTurnTest, ATypedQuestionGetsTheSameAnswer) {
   auto conversation = Open();
   ASSERT_TRUE(conversation);

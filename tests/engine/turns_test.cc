@@ -113,6 +113,33 @@ TEST(TurnsTest, TheModelDoesNotEndTheTurnUnlessAllowed) {
   EXPECT_EQ(owner->Count("ended commit"), 1);
 }
 
+TEST(TurnsTest, WhetherTheModelMayEndTheTurnChangesWithinItFromTheNextFrameOn) {
+  EngineBench bench;
+  SequenceOptions options;
+  options.semantic_turns = false;
+  const auto owner = bench.Open(options);
+  options.semantic_turns = true;
+  owner->Hear({0, 5, 1});
+  owner->Configure(options);
+  owner->Hear({0});
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("ended"), 0) << "what came before the change keeps to what held then";
+  owner->Hear({1});
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("1 ended model"), 1);
+  EXPECT_EQ(owner->Count("1 done completed"), 1);
+  // And back, in the turn that follows.
+  options.semantic_turns = false;
+  owner->Hear({0, 5});
+  owner->Configure(options);
+  owner->Hear({1, 1});
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("2 ended"), 0);
+  owner->EndTurn();
+  bench.RunAll();
+  EXPECT_EQ(owner->Count("2 ended commit"), 1);
+}
+
 TEST(TurnsTest, EndingAnEmptyTurnDoesNothing) {
   EngineBench bench;
   const auto owner = bench.Open();

@@ -139,7 +139,12 @@ TEST(MutationTest, ClientEvents) {
     config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
     config->mutable_sampling()->set_top_p(0.5f);
     config->set_max_video_frames(3);
+    config->mutable_turn_detection()->set_mode(v1::TurnDetection::MODE_SERVER_VAD);
+    config->mutable_turn_detection()->set_silence_duration_ms(200);
+    config->mutable_turn_detection()->set_prefix_padding_ms(1000);
   });
+  const std::string silence =
+      ClientRecord([](auto* e) { e->mutable_audio_append()->set_audio(std::string(28'800, '\0')); });
   std::string speech;
   const std::vector<float> voice = Voice(600, 24'000);
   for (size_t begin = 0; begin + 2400 <= voice.size(); begin += 2400) {
@@ -154,7 +159,7 @@ TEST(MutationTest, ClientEvents) {
        {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(9, end) + text +
             clear,
         settings + frame + frame + picture + frame + picture + commit + cancel + Record(4, "\x01") + drawing +
-            Record(9, end) + speech,
+            Record(9, end) + speech + silence + settings + speech + silence,
         frame + speech + picture + frame + Record(4, end) + frame + Record(6, "\x10") + cancel + speech +
             Record(9, end) + commit,
         speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},

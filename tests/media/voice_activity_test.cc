@@ -140,6 +140,122 @@ TEST(VoiceActivityTest, HangoverDecidesWhichPauseEndsSpeech) {
   EXPECT_EQ(Detect(samples, {.hangover_ms = 1000}).size(), 2u);
 }
 
+TEST(VoiceActivityTest, ConfigureHoldsFromThenOnAndForgetsNothing) {
+  const Audio audio = Synthesise("espeak-ng -w {} 'seven'");
+  const std::vector<float> word = Resample(audio.samples, audio.sample_rate, kRate).value();
+  std::vector<float> samples(kRate / 2, 0.0f);
+  for (int i = 0; i < 2; ++i) {
+    samples.insert(samples.end(), word.begin(), word.end());
+    samples.resize(samples.size() + 400 * kMs, 0.0f);
+  }
+  const std::vector<VoiceEvent> expected = Detect(samples, {.hangover_ms = 200});
+  ASSERT_EQ(expected.size(), 4u);
+  // In the middle of the first word.
+  VoiceActivityDetector detector = VoiceActivityDetector::Create({.hangover_ms = 1000}).value();
+  const size_t middle = kRate / 2 + word.size() / 2;
+  std::vector<VoiceEvent> events;
+  detector.Process(std::span(samples).first(middle), &events);
+  ASSERT_TRUE(detector.speaking());
+  ASSERT_TRUE(detector.Configure({.hangover_ms = 200}).ok());
+  detector.Process(std::span(samples).subspan(middle), &events);
+  EXPECT_EQ(events, expected);
+  // What is refused changes nothing, and Reset keeps what was set last.
+  EXPECT_EQ(detector.Configure({.hangover_ms = 5001}).code(), StatusCode::kInvalidArgument);
+  detector.Reset();
+  EXPECT_EQ(Detect(detector, samples, 160), expected);
+}
+
+TEST(VoiceActivityTest, AStopIsKnownAfterItsHangoverWhereverItIs) {
+  const Audio audio = Synthesise("espeak-ng -w {} 'seven'");
+  const std::vector<float> word = Resample(audio.samples, audio.sample_rate, kRate).value();
+  std::vector<float> samples = word;
+  samples.resize(samples.size() + kRate, 0.0f);
+  int64_t offset = 0;
+  for (const int hangover : {200, 250, 300, 800}) {
+    VoiceActivityDetector detector = VoiceActivityDetector::Create({.hangover_ms = hangover}).value();
+    std::vector<VoiceEvent> events;
+    for (size_t at = 0; at + 160 <= samples.size() && events.size() < 2; at += 160) {
+      detector.Process(std::span(samples).subspan(at, 160), &events);
+    }
+    ASSERT_EQ(events.size(), 2u) << hangover;
+    EXPECT_EQ(detector.judged() - events[1].offset, hangover * kMs);
+    if (offset != 0) {
+      EXPECT_EQ(events[1].offset, offset) << hangover;
+    }
+    offset = events[1].offset;
+  }
+}
+
+// 30 ms of a vowel, half a second after the word: too short to be speech.
+TEST(VoiceActivityTest, WhatIsTooShortForAVoiceDoesNotProlongTheOneBefore) {
+  const Audio audio = Synthesise("espeak-ng -w {} 'seven'");
+  const std::vector<float> word = Resample(audio.samples, audio.sample_rate, kRate).value();
+  const auto loudest = std::max_element(word.begin(), word.end()) - word.begin();
+  std::vector<float> samples = word;
+  samples.resize(samples.size() + 500 * kMs, 0.0f);
+  samples.insert(samples.end(), word.begin() + loudest - 15 * kMs, word.begin() + loudest + 15 * kMs);
+  samples.resize(samples.size() + kRate, 0.0f);
+  VoiceActivityDetector detector = VoiceActivityDetector::Create({}).value();
+  std::vector<VoiceEvent> events;
+  bool undecided = false;
+  for (size_t at = 0; at + 160 <= samples.size(); at += 160) {
+    detector.Process(std::span(samples).subspan(at, 160), &events);
+    undecided |= events.size() == 2 && detector.undecided();
+  }
+  EXPECT_TRUE(undecided) << "it sounded like a voice";
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(detector.last_voice_end(), events[1].offset);
+  EXPECT_FALSE(detector.undecided());
+}
+
+TEST(VoiceActivityTest, ALikelihoodIsTheSameFromTheStartAndSetLater) {
+  const Audio audio = Synthesise("flite -voice slt -t 'spell the word house' -o {}");
+  const std::vector<float> samples =
+      Padded(Resample(audio.samples, audio.sample_rate, kRate).value(), -45.0f);
+  for (const VoiceLikelihood likelihood : {VoiceLikelihood::kVeryLow, VoiceLikelihood::kLow,
+                                           VoiceLikelihood::kModerate, VoiceLikelihood::kHigh}) {
+    const VoiceActivityOptions options{.likelihood = likelihood};
+    const std::vector<VoiceEvent> expected = Detect(samples, options);
+    VoiceActivityDetector detector = VoiceActivityDetector::Create({}).value();
+    ASSERT_TRUE(detector.Configure(options).ok());
+    EXPECT_EQ(Detect(detector, samples, 160), expected);
+    // There and back within the stream: what was learnt of the noise is kept.
+    detector.Reset();
+    std::vector<VoiceEvent> events;
+    for (size_t at = 0; at + 160 <= samples.size(); at += 160) {
+      detector.Process(std::span(samples).subspan(at, 160), &events);
+      ASSERT_TRUE(detector.Configure({.likelihood = VoiceLikelihood::kHigh}).ok());
+      ASSERT_TRUE(detector.Configure(options).ok());
+    }
+    EXPECT_EQ(events, expected);
+  }
+}
+
+// How much of `samples` is voice, in ms.
+int64_t VoiceMs(std::span<const float> samples, VoiceLikelihood likelihood) {
+  int64_t voice = 0;
+  int64_t started = 0;
+  for (const VoiceEvent& event : Detect(samples, {.likelihood = likelihood})) {
+    if (event.kind == VoiceEvent::Kind::kStarted) started = event.offset;
+    if (event.kind == VoiceEvent::Kind::kStopped) voice += event.offset - started;
+  }
+  return voice / kMs;
+}
+
+TEST(VoiceActivityTest, AHigherLikelihoodTakesMoreForVoice) {
+  const Audio audio = Synthesise("flite -voice slt -t 'spell the word house' -o {}");
+  const std::vector<float> samples =
+      Padded(Resample(audio.samples, audio.sample_rate, kRate).value(), -45.0f);
+  int64_t before = 0;
+  for (const VoiceLikelihood likelihood : {VoiceLikelihood::kVeryLow, VoiceLikelihood::kLow,
+                                           VoiceLikelihood::kModerate, VoiceLikelihood::kHigh}) {
+    const int64_t voice = VoiceMs(samples, likelihood);
+    EXPECT_GE(voice, before);
+    before = voice;
+  }
+  EXPECT_GT(before, VoiceMs(samples, VoiceLikelihood::kVeryLow));
+}
+
 TEST(VoiceActivityTest, NonsenseSamplesDoNotHarm) {
   std::vector<float> samples(kRate, std::nanf(""));
   samples[5] = INFINITY;

@@ -47,6 +47,10 @@ TEST_F(ConversationServiceTest, ASessionIsCreatedWithTheDefaults) {
   EXPECT_EQ(created.config().input_audio().sample_rate(), 24000u);
   EXPECT_EQ(created.config().turn_detection().mode(), v1::TurnDetection::MODE_SEMANTIC);
   EXPECT_EQ(created.config().turn_detection().max_silence_ms(), 1500u);
+  EXPECT_EQ(created.config().turn_detection().eagerness(), v1::TurnDetection::EAGERNESS_MEDIUM);
+  EXPECT_EQ(created.config().turn_detection().silence_duration_ms(), 500u);
+  EXPECT_EQ(created.config().turn_detection().prefix_padding_ms(), 300u);
+  EXPECT_EQ(created.config().turn_detection().vad_threshold(), 0.5f);
   EXPECT_EQ(created.config().sampling().top_p(), 1.0f);
   EXPECT_EQ(created.config().max_response_seconds(), 30u);
   EXPECT_EQ(created.config().interruption().policy(), v1::Interruption::POLICY_CAUTIOUS);
@@ -92,6 +96,48 @@ TEST_F(ConversationServiceTest, ASpokenTurnIsHeardAndAnswered) {
   const auto answer = call.ReadAnswer();
   EXPECT_EQ(answer.text, "i heard you");
   EXPECT_EQ(answer.done.usage().heard_frames(), 12u);
+}
+
+TEST_F(ConversationServiceTest, TurnDetectionChangesInMidSession) {
+  StartServer();
+  TestCall call(channel_);
+  // 1.5 s of a voice and 1 s of silence, at once: it is as long to the server as if it came in time.
+  const auto speak = [&call] {
+    auto audio = Voice(1500, 24000);
+    audio.resize(audio.size() + 24000);
+    for (size_t begin = 0; begin < audio.size(); begin += 480) {
+      ASSERT_TRUE(call.SendAudio(Pcm({audio.begin() + begin, audio.begin() + begin + 480})));
+    }
+  };
+  v1::ClientEvent update;
+  v1::TurnDetection* detection = update.mutable_session_update()->mutable_config()->mutable_turn_detection();
+  detection->set_mode(v1::TurnDetection::MODE_SERVER_VAD);
+  detection->set_silence_duration_ms(300);
+  ASSERT_TRUE(call.Send(update));
+  const Event updated = call.ReadUntil(Event::kSessionUpdated);
+  EXPECT_EQ(updated.session_updated().config().turn_detection().mode(), v1::TurnDetection::MODE_SERVER_VAD);
+  speak();
+  const Event stopped = call.ReadUntil(Event::kSpeechStopped);
+  EXPECT_NEAR(static_cast<double>(stopped.speech_stopped().audio_offset_samples()), 36000.0, 720.0);
+  EXPECT_EQ(call.ReadUntil(Event::kTurnEnded).turn_ended().cause(), v1::TurnEnded::CAUSE_SILENCE);
+  const uint32_t heard = call.ReadAnswer().done.usage().heard_frames();
+  EXPECT_GE(heard, 21u) << "the model would have ended it after 12";
+  EXPECT_LE(heard, 23u) << "1.8 s";
+
+  detection->set_mode(v1::TurnDetection::MODE_NONE);
+  ASSERT_TRUE(call.Send(update));
+  call.ReadUntil(Event::kSessionUpdated);
+  speak();
+  ASSERT_TRUE(call.Commit());
+  EXPECT_EQ(call.ReadUntil(Event::kTurnEnded).turn_ended().cause(), v1::TurnEnded::CAUSE_COMMIT);
+  EXPECT_GE(call.ReadAnswer().done.usage().heard_frames(), 31u) << "all of it";
+
+  detection->set_mode(v1::TurnDetection::MODE_SEMANTIC);
+  ASSERT_TRUE(call.Send(update));
+  call.ReadUntil(Event::kSessionUpdated);
+  speak();
+  EXPECT_EQ(call.ReadUntil(Event::kTurnEnded).turn_ended().cause(), v1::TurnEnded::CAUSE_MODEL);
+  EXPECT_EQ(call.ReadAnswer().done.usage().heard_frames(), 12u);
 }
 
 TEST_F(ConversationServiceTest, AnAnswerMayBeWrittenOnly) {

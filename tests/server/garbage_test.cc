@@ -57,6 +57,18 @@ const Garbage kGarbage[] = {
      "session_update.config.turn_detection.threshold"},
     {"silence", [](auto* e) { Config(e)->mutable_turn_detection()->set_max_silence_ms(1); }, kInvalid,
      "session_update.config.turn_detection.max_silence_ms"},
+    {"eagerness",
+     [](auto* e) {
+       Config(e)->mutable_turn_detection()->set_eagerness(static_cast<v1::TurnDetection::Eagerness>(-9));
+     },
+     kInvalid, "session_update.config.turn_detection.eagerness"},
+    {"silence of server VAD",
+     [](auto* e) { Config(e)->mutable_turn_detection()->set_silence_duration_ms(UINT32_MAX); }, kInvalid,
+     "session_update.config.turn_detection.silence_duration_ms"},
+    {"padding", [](auto* e) { Config(e)->mutable_turn_detection()->set_prefix_padding_ms(UINT32_MAX); },
+     kInvalid, "session_update.config.turn_detection.prefix_padding_ms"},
+    {"VAD threshold", [](auto* e) { Config(e)->mutable_turn_detection()->set_vad_threshold(kNan); }, kInvalid,
+     "session_update.config.turn_detection.vad_threshold"},
     {"temperature", [](auto* e) { Config(e)->mutable_sampling()->set_temperature(-1); }, kInvalid,
      "session_update.config.sampling.temperature"},
     {"top_k", [](auto* e) { Config(e)->mutable_sampling()->set_top_k(UINT32_MAX); }, kInvalid,
@@ -151,9 +163,13 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_input_audio()->set_sample_rate(48000);
   config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_PCM16);
   config->mutable_output_audio()->set_sample_rate(16000);
-  config->mutable_turn_detection()->set_mode(v1::TurnDetection::MODE_NONE);
+  config->mutable_turn_detection()->set_mode(v1::TurnDetection::MODE_SERVER_VAD);
   config->mutable_turn_detection()->set_threshold(0.5f);
   config->mutable_turn_detection()->set_max_silence_ms(900);
+  config->mutable_turn_detection()->set_eagerness(v1::TurnDetection::EAGERNESS_HIGH);
+  config->mutable_turn_detection()->set_silence_duration_ms(450);
+  config->mutable_turn_detection()->set_prefix_padding_ms(0);
+  config->mutable_turn_detection()->set_vad_threshold(0.25f);
   config->mutable_sampling()->set_temperature(0.75f);
   config->mutable_sampling()->set_top_k(20);
   config->mutable_sampling()->set_top_p(0.5f);
@@ -171,6 +187,27 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
   const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
   EXPECT_EQ(back.session_updated().config().ShortDebugString(), sent);
+}
+
+TEST(MessagesTest, EveryKindOfTurnDetectionSurvivesTheWayInAndOut) {
+  for (const auto mode :
+       {v1::TurnDetection::MODE_NONE, v1::TurnDetection::MODE_SEMANTIC, v1::TurnDetection::MODE_SERVER_VAD}) {
+    for (const auto eagerness : {v1::TurnDetection::EAGERNESS_LOW, v1::TurnDetection::EAGERNESS_MEDIUM,
+                                 v1::TurnDetection::EAGERNESS_HIGH}) {
+      v1::ClientEvent event;
+      Config(&event)->mutable_turn_detection()->set_mode(mode);
+      Config(&event)->mutable_turn_detection()->set_eagerness(eagerness);
+      const ClientEvent plain = FromMessage(event, {});
+      const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config, {});
+      ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
+      const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
+      const v1::TurnDetection& detection = back.session_updated().config().turn_detection();
+      EXPECT_EQ(detection.mode(), mode);
+      EXPECT_EQ(detection.eagerness(), eagerness);
+      EXPECT_EQ(detection.prefix_padding_ms(), 300u) << "what is not set is told as its default";
+      EXPECT_EQ(detection.vad_threshold(), 0.5f);
+    }
+  }
 }
 
 }  // namespace
