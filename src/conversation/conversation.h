@@ -57,7 +57,7 @@ class Conversation {
   void OnEngineEvent(uint64_t turn, SequenceEvent event);
   // No client event follows. REQUIRES: accepts_input().
   void OnHalfClose() { half_closed_ = true; }
-  // Lets time pass: call every 50 ms or so while wants_ticks().
+  // Lets time pass: call every 50 ms or so while wants_ticks(), behind the client events that can be taken.
   void Tick();
 
   // Pictures of the response are to be painted. They take some 15 ms each: call Paint, which paints one, only
@@ -68,7 +68,7 @@ class Conversation {
   // REQUIRES: wants_to_paint().
   void Paint();
 
-  bool wants_ticks() const { return state_ == ConversationState::kHearing; }
+  bool wants_ticks() const { return state_ == ConversationState::kHearing || decoder_.waiting(); }
   // A response was asked for and has not ended.
   bool response_due() const {
     return state_ != ConversationState::kWaiting && state_ != ConversationState::kTyping &&
@@ -82,10 +82,7 @@ class Conversation {
   using Answer = std::optional<Refusal>;
 
  private:
-  struct Packet {
-    std::vector<float> samples;
-    TimePoint received;
-  };
+  using Packet = DecodedPacket;
   // What a turn has besides speech.
   struct Content {
     int texts = 0;
@@ -115,6 +112,7 @@ class Conversation {
   void Configure();
 
   // The user's turn: conversation_turn.cc.
+  void TakeIn(std::vector<Packet> packets);
   void Hear(const Packet& packet);
   void PassOn();
   void On(const VoiceStarted& started);

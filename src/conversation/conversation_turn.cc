@@ -8,6 +8,16 @@
 
 namespace antiphon {
 
+void Conversation::TakeIn(std::vector<Packet> packets) {
+  for (Packet& packet : packets) {
+    if (state_ == ConversationState::kCancelling || cancel_wanted_) {
+      said_while_cancelling_.push_back(std::move(packet));
+    } else if (!response_due()) {  // the one before may have been enough for the longest turn
+      Hear(packet);
+    }
+  }
+}
+
 void Conversation::Hear(const Packet& packet) {
   std::vector<Heard> heard = ear_.Push(packet.samples, packet.received);
   std::move(heard.begin(), heard.end(), std::back_inserter(heard_));
@@ -117,7 +127,12 @@ bool Conversation::ModelHadTimeForWords() const {
 }
 
 void Conversation::EndTurn(TurnEndCause cause) {
-  heard_.clear();
+  if (cause == TurnEndCause::kLength) {
+    heard_.clear();
+  } else {
+    // Packets that the commit let go may wait for room. The end of the turn says where the voice stopped.
+    std::erase_if(heard_, [](const Heard& heard) { return !std::holds_alternative<GatedFrame>(heard); });
+  }
   if (state_ == ConversationState::kHearing) {
     // A turn at its greatest length has no room for the frame begun.
     if (auto frame = cause == TurnEndCause::kLength ? std::nullopt : ear_.Flush()) {

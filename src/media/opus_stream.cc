@@ -27,7 +27,7 @@ Result<std::vector<DecodedPacket>> OpusStreamDecoder::Push(std::string_view pack
 }
 
 Result<std::vector<DecodedPacket>> OpusStreamDecoder::Push(std::string_view packet, uint32_t number,
-                                                           TimePoint received) {
+                                                           TimePoint received, TimePoint ready) {
   if (const Result<size_t> length = decoder_.Length(packet); !length.ok()) return length.status();
   std::vector<DecodedPacket> decoded;
   switch (waiting_.Push(number, packet, received)) {
@@ -52,7 +52,7 @@ Result<std::vector<DecodedPacket>> OpusStreamDecoder::Push(std::string_view pack
       waiting_.Push(number, packet, received);
       break;
   }
-  while (const auto released = waiting_.Pop(received, {})) decoded.push_back(Decode(*released));
+  while (const auto released = waiting_.Pop(received, ready)) decoded.push_back(Decode(*released));
   return decoded;
 }
 

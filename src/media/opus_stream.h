@@ -46,10 +46,12 @@ class OpusStreamDecoder {
   Result<std::vector<DecodedPacket>> Push(std::string_view packet, TimePoint received);
   // A packet with a number. The packets whose turn has come, in order: none or several. OUT_OF_RANGE for a
   // number too far from the one whose turn it is; the packet is then forgotten, but when the next one follows
-  // it a new count has begun, before which all that waits is let go.
-  Result<std::vector<DecodedPacket>> Push(std::string_view packet, uint32_t number, TimePoint received);
+  // it a new count has begun, before which all that waits is let go. A wait before `ready`, when the caller
+  // could have pushed no more, does not count (ReorderBuffer::Pop).
+  Result<std::vector<DecodedPacket>> Push(std::string_view packet, uint32_t number, TimePoint received,
+                                          TimePoint ready = {});
 
-  // What has waited too long by `now`; a wait before `ready` does not count (ReorderBuffer::Pop).
+  // What has waited too long by `now`.
   std::vector<DecodedPacket> PopOverdue(TimePoint now, TimePoint ready);
   // All that waits; what is missing before it is lost.
   std::vector<DecodedPacket> Flush();
