@@ -18,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -26,12 +27,16 @@
 
 namespace antiphon::client {
 
-enum class AudioEncoding { kPcm16, kOpus };
+enum class AudioEncoding { kPcm16, kOpus, kG711Ulaw, kG711Alaw };
 
-// Mono. 16000 (PCM16 only), 24000 or 48000 Hz.
+// Mono.
 struct AudioFormat {
   AudioEncoding encoding = AudioEncoding::kPcm16;
+  // In Hz. PCM16: 8000, 16000, 24000 or 48000; Opus: 24000 or 48000; G.711: 8000.
   int sample_rate = 24000;
+  // Of Opus, how many of 100 packets are lost on their way, 0 to 30: above 0 packets of speech carry copies
+  // of the ones before (in-band FEC). gRPC loses none: this is for whoever passes packets on.
+  int expected_loss_percent = 0;
   friend bool operator==(const AudioFormat&, const AudioFormat&) = default;
 };
 
@@ -160,6 +165,13 @@ struct ResponseInterrupted {
   uint64_t played_samples = 0;
   std::string heard_text;
 };
+// Of the user's Opus packets with numbers (AppendOpusPacket), those that did not come in their turn.
+struct PacketFates {
+  int recovered = 0;   // lost, and replaced by their copies in the packets behind them
+  int concealed = 0;   // lost, and replaced by what might have been there or by silence
+  int late = 0;        // came when they had been given up as lost
+  int duplicates = 0;  // came again
+};
 struct Usage {
   int heard_frames = 0;
   int input_text_pieces = 0;
@@ -170,6 +182,7 @@ struct Usage {
   int output_images = 0;
   int input_video_frames = 0;
   int dropped_video_frames = 0;
+  PacketFates input_packets;
 };
 // A turn on the server's clock, microseconds since the session was created; 0 for what did not happen.
 struct LatencyLedger {
@@ -250,6 +263,12 @@ class Conversation {
   // kept until more comes or Commit fills it up with silence. One call is taken as a whole or not at all.
   virtual Status AppendAudio(std::span<const float> samples) = 0;
   virtual Status AppendAudio(std::span<const int16_t> samples) = 0;
+  // An Opus packet that somebody else has encoded, with its number on the transport that it came over, if
+  // that may lose packets or change their order: the server then waits for what is missing, and fills what
+  // stays away. FAILED_PRECONDITION unless input_audio is Opus, INVALID_ARGUMENT for a packet that is empty
+  // or over 64 KiB; what else is wrong with it or its number the server says. Not to be mixed with
+  // AppendAudio within a turn.
+  virtual Status AppendOpusPacket(std::string_view packet, std::optional<uint32_t> packet_number) = 0;
   // UTF-8, 1 to 4000 bytes.
   virtual Status AppendText(const std::string& text) = 0;
   // A picture of the user's turn, at most 8 in one. What a file holds is for the server to say; here it is

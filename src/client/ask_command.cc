@@ -24,7 +24,7 @@ struct Progress {
 
 ConversationOptions OptionsFor(const AskCommand& command) {
   ConversationOptions options;
-  options.input_audio = options.output_audio = FormatFor(command.opus, command.sample_rate);
+  options.input_audio = options.output_audio = FormatFor(command.format);
   if (command.write) options.settings.speak = false;
   if (!command.out_image.empty()) options.settings.draw = true;
   options.settings.voice = command.voice;

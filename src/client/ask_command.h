@@ -22,9 +22,8 @@ struct AskCommand {
   std::string out_image;           // empty: not written
   bool fast = false;
   bool write = false;
-  bool opus = false;
   bool json = false;
-  int sample_rate = 0;  // 0: 24000 for Opus, else 16000
+  FormatOptions format;  // both ways
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;
   std::optional<TurnDetection> turn_detection;

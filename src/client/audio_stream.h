@@ -1,4 +1,4 @@
-// Samples to the bytes of AudioAppend, and the bytes of AudioDelta to samples, in either encoding.
+// Samples to the bytes of AudioAppend, and the bytes of AudioDelta to samples, in every encoding.
 #pragma once
 
 #include <optional>
@@ -26,11 +26,11 @@ class AudioSender {
   void Drop() { rest_.clear(); }
 
  private:
-  AudioSender(int sample_rate, std::optional<OpusPacketEncoder> encoder)
-      : sample_rate_(sample_rate), encoder_(std::move(encoder)) {}
+  AudioSender(const AudioFormat& format, std::optional<OpusPacketEncoder> encoder)
+      : format_(format), encoder_(std::move(encoder)) {}
 
-  int sample_rate_;
-  std::optional<OpusPacketEncoder> encoder_;  // none for PCM16
+  AudioFormat format_;
+  std::optional<OpusPacketEncoder> encoder_;  // of Opus
   std::vector<float> rest_;
 };
 
@@ -44,9 +44,11 @@ class AudioReceiver {
   Result<std::vector<float>> Unpack(const std::string& response_id, const std::string& bytes);
 
  private:
-  explicit AudioReceiver(std::optional<OpusPacketDecoder> decoder) : decoder_(std::move(decoder)) {}
+  AudioReceiver(AudioEncoding encoding, std::optional<OpusPacketDecoder> decoder)
+      : encoding_(encoding), decoder_(std::move(decoder)) {}
 
-  std::optional<OpusPacketDecoder> decoder_;  // none for PCM16
+  AudioEncoding encoding_;
+  std::optional<OpusPacketDecoder> decoder_;  // of Opus
   std::string response_id_;
 };
 

@@ -3,10 +3,18 @@
 #include <fmt/format.h>
 
 namespace antiphon::client {
+namespace {
 
-AudioFormat FormatFor(bool opus, int sample_rate) {
-  if (sample_rate == 0) sample_rate = opus ? 24000 : 16000;
-  return {opus ? AudioEncoding::kOpus : AudioEncoding::kPcm16, sample_rate};
+int UsualRate(AudioEncoding encoding) {
+  if (encoding == AudioEncoding::kPcm16) return 16000;
+  return encoding == AudioEncoding::kOpus ? 24000 : 8000;
+}
+
+}  // namespace
+
+AudioFormat FormatFor(const FormatOptions& options) {
+  const int rate = options.sample_rate == 0 ? UsualRate(options.encoding) : options.sample_rate;
+  return {options.encoding, rate, options.expected_loss_percent};
 }
 
 Status WithRetryHint(const Status& status, std::optional<std::chrono::milliseconds> retry_after) {

@@ -17,8 +17,13 @@ struct Item {
   std::string value;  // the text, or a file's path
 };
 
-// Of the audio that travels. `sample_rate` 0: 24000 for Opus, else 16000.
-AudioFormat FormatFor(bool opus, int sample_rate);
+// Of the audio that travels, as the options say.
+struct FormatOptions {
+  AudioEncoding encoding = AudioEncoding::kPcm16;
+  int sample_rate = 0;  // 0: 16000 for PCM16, 24000 for Opus, 8000 for G.711
+  int expected_loss_percent = 0;
+};
+AudioFormat FormatFor(const FormatOptions& options);
 
 // With the server's hint when to try again, if it gave one.
 Status WithRetryHint(const Status& status, std::optional<std::chrono::milliseconds> retry_after);

@@ -13,6 +13,7 @@ namespace {
 // Enough for every event of a long answer; more than that and the server is told to wait.
 constexpr size_t kEventCapacity = 4096;
 constexpr size_t kMaxTextBytes = 4000;
+constexpr size_t kMaxOpusPacketBytes = 64 * 1024;
 constexpr size_t kMaxImageBytes = 3 * 1024 * 1024;
 constexpr int kMaxImageSide = 8192;
 
@@ -101,6 +102,7 @@ Status StreamConversation::SendSettings(const SessionSettings& settings, bool wi
   ToWire(settings, config);
   if (with_formats) {
     ToWire(options_.input_audio, config->mutable_input_audio());
+    config->mutable_input_audio()->clear_expected_loss_percent();  // for the encoder here
     ToWire(options_.output_audio, config->mutable_output_audio());
   }
   return stream_.Send(std::move(event), Stream::Room::kSignal);
@@ -126,6 +128,21 @@ Status StreamConversation::AppendAudio(std::span<const int16_t> samples) {
   std::vector<float> floats(samples.size());
   std::ranges::transform(samples, floats.begin(), [](int16_t x) { return static_cast<float>(x) / 32768.0f; });
   return AppendAudio(std::span<const float>(floats));
+}
+
+Status StreamConversation::AppendOpusPacket(std::string_view packet, std::optional<uint32_t> packet_number) {
+  if (options_.input_audio.encoding != AudioEncoding::kOpus) {
+    return FailedPrecondition("input_audio of this conversation is not Opus");
+  }
+  if (packet.empty() || packet.size() > kMaxOpusPacketBytes) {
+    return InvalidArgument("the Opus packet has " + std::to_string(packet.size()) +
+                           " bytes, must have 1 to " + std::to_string(kMaxOpusPacketBytes));
+  }
+  v1::ClientEvent event;
+  event.mutable_audio_append()->set_audio(packet.data(), packet.size());
+  if (packet_number) event.mutable_audio_append()->set_packet_number(*packet_number);
+  const std::lock_guard lock(sender_mutex_);  // in order with the commit
+  return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 
 Status StreamConversation::AppendText(const std::string& text) {

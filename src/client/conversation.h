@@ -29,6 +29,7 @@ class StreamConversation final : public Conversation, private StreamSink {
 
   Status AppendAudio(std::span<const float> samples) override;
   Status AppendAudio(std::span<const int16_t> samples) override;
+  Status AppendOpusPacket(std::string_view packet, std::optional<uint32_t> packet_number) override;
   Status AppendText(const std::string& text) override;
   Status AppendImage(const ImageFile& file) override;
   Status AppendImage(const Image& image) override;

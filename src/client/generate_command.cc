@@ -46,7 +46,7 @@ Result<GenerateRequest> RequestFor(const GenerateCommand& command) {
   } else if (!command.out_image.empty()) {
     request.draw = true;
   }
-  request.output_audio = FormatFor(command.opus, command.sample_rate);
+  request.output_audio = FormatFor(command.format);
   request.sampling.seed = command.seed.value_or(0);
   request.sampling.temperature = command.temperature.value_or(0.0f);
   request.max_response_seconds = command.max_response_seconds;

@@ -18,9 +18,8 @@ struct GenerateCommand {
   std::vector<std::string> modalities;  // "text", "audio", "image"; empty: all that the model can
   std::string out_audio;                // empty: not written
   std::string out_image;                // empty: not written
-  bool opus = false;
   bool json = false;
-  int sample_rate = 0;           // of the speech; 0: 24000 for Opus, else 16000
+  FormatOptions format;          // of the speech
   int max_response_seconds = 0;  // 0: the server's default
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;

@@ -8,6 +8,7 @@
 
 #include "antiphon/types.h"
 #include "client/ask_command.h"
+#include "client/command_line.h"
 #include "client/generate_command.h"
 #include "client/models_command.h"
 #include "client/quantize_command.h"
@@ -19,6 +20,8 @@ constexpr char kDefaultServer[] = "127.0.0.1:50051";
 
 using antiphon::SpeechSpeed;
 using antiphon::client::AskCommand;
+using antiphon::client::AudioEncoding;
+using antiphon::client::FormatOptions;
 using antiphon::client::GenerateCommand;
 using antiphon::client::Item;
 using antiphon::client::TurnDetectionOptions;
@@ -88,6 +91,25 @@ void AddCommon(CLI::App* app, Command* command) {
   app->add_flag("--json", command->json, "Print one JSON object");
 }
 
+void AddFormat(CLI::App* app, FormatOptions* format, const std::string& of_what) {
+  const std::map<std::string, AudioEncoding> encodings = {{"pcm16", AudioEncoding::kPcm16},
+                                                          {"opus", AudioEncoding::kOpus},
+                                                          {"ulaw", AudioEncoding::kG711Ulaw},
+                                                          {"alaw", AudioEncoding::kG711Alaw}};
+  app->add_option_function<std::string>(
+         "--audio-format",
+         [format, encodings](const std::string& name) { format->encoding = encodings.at(name); },
+         of_what + ": pcm16, opus, ulaw or alaw (G.711, the telephone's)")
+      ->check(CLI::IsMember(encodings))
+      ->default_str("pcm16");
+  app->add_option("--sample-rate", format->sample_rate,
+                  "Its rate in Hz (default 16000, opus 24000, ulaw and alaw 8000)")
+      ->check(CLI::IsMember({8000, 16000, 24000, 48000}));
+  app->add_option("--expected-loss", format->expected_loss_percent,
+                  "Of opus: percent of packets to be prepared for the loss of (default 0)")
+      ->check(CLI::Range(0, 30));
+}
+
 CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
   CLI::App* command = app->add_subcommand("ask", "Ask questions, spoken or typed, in one conversation");
   items->Add(
@@ -125,11 +147,7 @@ CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
       ->type_name("FILE");
   command->add_flag("--write", ask->write, "Ask for written answers, without speech");
   command->add_flag("--fast", ask->fast, "Send audio as fast as it goes; no latency is measured then");
-  command->add_flag("--opus", ask->opus, "Opus instead of PCM16, both ways");
-  command
-      ->add_option("--sample-rate", ask->sample_rate,
-                   "Of the audio sent and received, in Hz (default 16000, Opus 24000)")
-      ->check(CLI::IsMember({16000, 24000, 48000}));
+  AddFormat(command, &ask->format, "Of the audio, both ways");
   return command;
 }
 
@@ -161,10 +179,7 @@ CLI::App* AddGenerate(CLI::App* app, Items* items, GenerateCommand* generate) {
       ->add_option("--max-seconds", generate->max_response_seconds,
                    "The longest response in seconds of speech (default 30)")
       ->check(CLI::Range(1, 60));
-  command->add_flag("--opus", generate->opus, "Speech comes as Opus instead of PCM16");
-  command
-      ->add_option("--sample-rate", generate->sample_rate, "Of the speech, in Hz (default 16000, Opus 24000)")
-      ->check(CLI::IsMember({16000, 24000, 48000}));
+  AddFormat(command, &generate->format, "Of the speech as it comes");
   return command;
 }
 

@@ -137,7 +137,12 @@ json TurnJson(const Answer& answer) {
             {"input_images", usage.input_images},
             {"output_images", usage.output_images},
             {"input_video_frames", usage.input_video_frames},
-            {"dropped_video_frames", usage.dropped_video_frames}}}};
+            {"dropped_video_frames", usage.dropped_video_frames},
+            {"input_packets",
+             {{"recovered", usage.input_packets.recovered},
+              {"concealed", usage.input_packets.concealed},
+              {"late", usage.input_packets.late},
+              {"duplicates", usage.input_packets.duplicates}}}}}};
 }
 
 json ModelJson(const ModelInfo& model) {

@@ -4,11 +4,14 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "client/grpc_status.h"
 
 namespace antiphon::client {
 namespace {
+
+constexpr int kMaxExpectedLoss = 30;
 
 template <typename Modalities>
 bool Has(const Modalities& modalities, v1::Modality modality) {
@@ -110,6 +113,20 @@ TurnDetection FromWire(const v1::TurnDetection& wire) {
   return detection;
 }
 
+v1::AudioEncoding ToWire(AudioEncoding encoding) {
+  switch (encoding) {
+    case AudioEncoding::kPcm16:
+      return v1::AUDIO_ENCODING_PCM16;
+    case AudioEncoding::kOpus:
+      return v1::AUDIO_ENCODING_OPUS;
+    case AudioEncoding::kG711Ulaw:
+      return v1::AUDIO_ENCODING_G711_ULAW;
+    case AudioEncoding::kG711Alaw:
+      return v1::AUDIO_ENCODING_G711_ALAW;
+  }
+  return v1::AUDIO_ENCODING_UNSPECIFIED;
+}
+
 Session FromWire(v1::SessionCreated&& wire) {
   return {std::move(*wire.mutable_session_id()), std::move(*wire.mutable_model()),
           std::move(*wire.mutable_model_version()), client::FromWire(wire.config()),
@@ -139,12 +156,17 @@ Result<WireBody> FromWire(v1::TurnEnded&& wire) {
   return WireBody(std::move(event));
 }
 
+PacketFates FromWire(const v1::PacketFates& wire) {
+  return {static_cast<int>(wire.recovered()), static_cast<int>(wire.concealed()),
+          static_cast<int>(wire.late()), static_cast<int>(wire.duplicates())};
+}
+
 Usage FromWire(const v1::Usage& wire) {
-  return {static_cast<int>(wire.heard_frames()),        static_cast<int>(wire.input_text_pieces()),
-          static_cast<int>(wire.output_text_pieces()),  static_cast<int>(wire.spoken_frames()),
-          static_cast<int>(wire.context_positions()),   static_cast<int>(wire.input_images()),
-          static_cast<int>(wire.output_images()),       static_cast<int>(wire.input_video_frames()),
-          static_cast<int>(wire.dropped_video_frames())};
+  return {static_cast<int>(wire.heard_frames()),         static_cast<int>(wire.input_text_pieces()),
+          static_cast<int>(wire.output_text_pieces()),   static_cast<int>(wire.spoken_frames()),
+          static_cast<int>(wire.context_positions()),    static_cast<int>(wire.input_images()),
+          static_cast<int>(wire.output_images()),        static_cast<int>(wire.input_video_frames()),
+          static_cast<int>(wire.dropped_video_frames()), FromWire(wire.input_packets())};
 }
 
 LatencyLedger FromWire(const v1::LatencyLedger& wire) {
@@ -232,18 +254,30 @@ Result<WireBody> FromResponse(Message& wire, std::string* audio) {
 }  // namespace
 
 Status CheckFormat(const AudioFormat& format, const char* field) {
+  std::vector<int> rates = {24000, 48000};
+  const char* allowed = "24000 or 48000 for Opus";
   const bool opus = format.encoding == AudioEncoding::kOpus;
-  if (format.sample_rate == 24000 || format.sample_rate == 48000 || (format.sample_rate == 16000 && !opus)) {
-    return OkStatus();
+  if (format.encoding == AudioEncoding::kPcm16) {
+    rates.insert(rates.end(), {8000, 16000});
+    allowed = "8000, 16000, 24000 or 48000";
+  } else if (!opus) {
+    rates = {8000};
+    allowed = "8000 for G.711";
   }
-  return InvalidArgument(std::string(field) + ".sample_rate is " + std::to_string(format.sample_rate) +
-                         (opus ? ", must be 24000 or 48000 for Opus" : ", must be 16000, 24000 or 48000"));
+  if (std::ranges::find(rates, format.sample_rate) == rates.end()) {
+    return InvalidArgument(std::string(field) + ".sample_rate is " + std::to_string(format.sample_rate) +
+                           ", must be " + allowed);
+  }
+  const int loss = format.expected_loss_percent;
+  if (loss >= 0 && loss <= (opus ? kMaxExpectedLoss : 0)) return OkStatus();
+  return InvalidArgument(std::string(field) + ".expected_loss_percent is " + std::to_string(loss) +
+                         ", must be 0 to 30 for Opus and 0 for other encodings");
 }
 
 void ToWire(const AudioFormat& format, v1::AudioFormat* wire) {
-  wire->set_encoding(format.encoding == AudioEncoding::kOpus ? v1::AUDIO_ENCODING_OPUS
-                                                             : v1::AUDIO_ENCODING_PCM16);
+  wire->set_encoding(ToWire(format.encoding));
   wire->set_sample_rate(static_cast<uint32_t>(format.sample_rate));
+  wire->set_expected_loss_percent(static_cast<uint32_t>(format.expected_loss_percent));
 }
 
 void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {

@@ -13,7 +13,7 @@
 
 namespace antiphon::client {
 
-// INVALID_ARGUMENT unless the rate is one the wire allows for the encoding.
+// INVALID_ARGUMENT unless the rate and the loss are ones the wire allows for the encoding.
 Status CheckFormat(const AudioFormat& format, const char* field);
 
 void ToWire(const AudioFormat& format, v1::AudioFormat* wire);

@@ -17,7 +17,8 @@ struct SessionUpdate {
   ConfigUpdate config;
 };
 struct AudioAppend {
-  std::string audio;  // bytes in the input format
+  std::string audio;                        // bytes in the input format
+  std::optional<uint32_t> packet_number{};  // of an Opus packet
 };
 struct TextAppend {
   std::string text;

@@ -105,6 +105,8 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
 }
 
 void Conversation::Tick() {
+  // While audio is held back it may hold what is missing.
+  if (accepts_input()) TakeIn(decoder_.PopOverdue(clock_.Now(), caught_up_));
   if (interruption_) {
     JudgeInterruption();
   } else {
@@ -157,14 +159,9 @@ void Conversation::Configure() {
 }
 
 Conversation::Answer Conversation::Take(const client_event::AudioAppend& append, TimePoint received) {
-  auto samples = decoder_.Decode(append.audio);
-  if (!samples.ok()) return Refusal{samples.status(), "audio_append.audio"};
-  Packet packet{std::move(*samples), received};
-  if (state_ == ConversationState::kCancelling || cancel_wanted_) {
-    said_while_cancelling_.push_back(std::move(packet));
-  } else if (!response_due() || (response_ && playback_->overheard())) {
-    Hear(packet);
-  }
+  auto decoded = decoder_.Decode(append.audio, append.packet_number, received, caught_up_);
+  if (auto* refusal = std::get_if<Refusal>(&decoded)) return std::move(*refusal);
+  TakeIn(std::get<InputDecoder::Decoded>(std::move(decoded)));
   return std::nullopt;
 }
 
@@ -220,6 +217,8 @@ Conversation::Answer Conversation::Take(const client_event::VideoFrame& frame, T
 
 Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint received) {
   if (response_due()) return ResponseUnderWay();
+  TakeIn(decoder_.Flush());  // what has come belongs to the turn, even if something before it may yet come
+  if (response_due()) return ResponseUnderWay();  // and has ended it
   if (interruption_) Interrupt();  // no need to wait and see
   if (!MayMake(Move::kEnd)) {
     return WrongMoment("the turn is empty: no text, no picture, and no voice in the audio so far");
@@ -230,7 +229,9 @@ Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint r
 }
 
 Conversation::Answer Conversation::Take(const client_event::Clear&, TimePoint) {
-  if (!response_due()) ForgetTurn();
+  if (response_due()) return std::nullopt;
+  decoder_.Flush();  // what has come is of the turn as well
+  ForgetTurn();
   return std::nullopt;
 }
 

@@ -59,7 +59,7 @@ class Conversation {
   void OnEngineEvent(uint64_t turn, SequenceEvent event);
   // No client event follows. REQUIRES: accepts_input().
   void OnHalfClose() { half_closed_ = true; }
-  // Lets time pass: call every 50 ms or so while wants_ticks().
+  // Lets time pass: call every 50 ms or so while wants_ticks(), behind the client events that can be taken.
   void Tick();
 
   // Pictures of the response are to be painted. They take some 15 ms each: call Paint, which paints one, only
@@ -70,7 +70,9 @@ class Conversation {
   // REQUIRES: wants_to_paint().
   void Paint();
 
-  bool wants_ticks() const { return state_ == ConversationState::kHearing || interruption_.has_value(); }
+  bool wants_ticks() const {
+    return state_ == ConversationState::kHearing || interruption_ || decoder_.waiting();
+  }
   // A response was asked for and has not ended.
   bool response_due() const {
     return state_ != ConversationState::kWaiting && state_ != ConversationState::kTyping &&
@@ -84,10 +86,7 @@ class Conversation {
   using Answer = std::optional<Refusal>;
 
  private:
-  struct Packet {
-    std::vector<float> samples;
-    TimePoint received;
-  };
+  using Packet = DecodedPacket;
   // A voice set in while an answer was being played.
   struct VoiceInAnswer {
     uint64_t onset = 0;    // its first sample
@@ -122,6 +121,7 @@ class Conversation {
   void Configure();
 
   // The user's turn: conversation_turn.cc.
+  void TakeIn(std::vector<Packet> packets);
   void Hear(const Packet& packet);
   void PassOn();
   void On(const VoiceStarted& started);
@@ -204,6 +204,7 @@ class Conversation {
   // Until it is over, what is heard stays in heard_.
   std::optional<VoiceInAnswer> interruption_;
   std::deque<Packet> said_while_cancelling_;
+  uint64_t samples_to_come_ = 0;  // decoded, and on their way to the ear
 
   // Last, so that it is freed first.
   std::unique_ptr<Sequence> sequence_;

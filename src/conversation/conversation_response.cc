@@ -24,6 +24,7 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   usage_.input_text_pieces = ended.text_pieces;
   usage_.input_images = ended.images;
   usage_.input_video_frames = ended.video_frames;
+  usage_.input_packets = decoder_.TakeFates();
   usage_.dropped_video_frames = ended.dropped_video_frames + video_.TakeDropped();
   const std::string id = "response-" + std::to_string(++responses_);
   playback_.emplace(id, config_, model_);

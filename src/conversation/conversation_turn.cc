@@ -8,6 +8,18 @@
 
 namespace antiphon {
 
+void Conversation::TakeIn(std::vector<Packet> packets) {
+  for (const Packet& packet : packets) samples_to_come_ += packet.samples.size();
+  for (Packet& packet : packets) {
+    samples_to_come_ -= packet.samples.size();
+    if (state_ == ConversationState::kCancelling || cancel_wanted_) {
+      said_while_cancelling_.push_back(std::move(packet));
+    } else if (!response_due() || (response_ && playback_->overheard())) {
+      Hear(packet);  // unless the one before was enough for the longest turn
+    }
+  }
+}
+
 void Conversation::Hear(const Packet& packet) {
   std::vector<Heard> heard = ear_.Push(packet.samples, packet.received);
   std::move(heard.begin(), heard.end(), std::back_inserter(heard_));
@@ -144,7 +156,12 @@ bool Conversation::ModelHadTimeForWords(std::chrono::milliseconds time) const {
 }
 
 void Conversation::EndTurn(TurnEndCause cause, bool flush) {
-  heard_.clear();
+  if (cause == TurnEndCause::kCommit) {
+    // Packets that the commit let go may wait for room. The end of the turn says where the voice stopped.
+    std::erase_if(heard_, [](const Heard& heard) { return !std::holds_alternative<GatedFrame>(heard); });
+  } else {
+    heard_.clear();
+  }
   if (state_ == ConversationState::kHearing) {
     if (flush) {
       if (auto frame = ear_.Flush()) heard_.emplace_back(*std::move(frame));
@@ -196,7 +213,8 @@ void Conversation::BeginTurns() {
 
 // What was said while a response was cancelled is yet to be heard.
 void Conversation::ResetEar() {
-  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - SamplesWhileCancelling());
+  ear_.Reset(decoder_.format().sample_rate,
+             decoder_.samples() - samples_to_come_ - SamplesWhileCancelling());
 }
 
 uint64_t Conversation::SamplesWhileCancelling() const {

@@ -51,8 +51,8 @@ class Ear {
 
   // The frame begun, completed with silence; nullopt when none is begun or none passes.
   std::optional<GatedFrame> Flush() { return gate_.Flush(); }
-  // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 16, 24 or
-  // 48 kHz.
+  // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 8, 16, 24
+  // or 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);
 
   // nullopt before any voice.

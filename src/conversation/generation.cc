@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "media/g711.h"
 #include "media/pcm.h"
 #include "media/resampler.h"
 #include "media/wav.h"
@@ -57,6 +58,16 @@ Result<Audio> ReadPcm(const AudioPart& part, const std::string& path, std::chron
   return audio;
 }
 
+Result<Audio> ReadG711(const AudioPart& part, G711Law law, const std::string& path,
+                       std::chrono::milliseconds longest) {
+  if (static_cast<double>(part.data.size()) > Seconds(longest) * kG711SampleRate) {
+    return OutOfRange(path + ".data: is longer than " + Text(Seconds(longest)));
+  }
+  Audio audio{.samples = {}, .sample_rate = kG711SampleRate};
+  AppendG711(part.data, law, &audio.samples);
+  return audio;
+}
+
 Result<Audio> ReadFile(const AudioPart& part, const std::string& path, std::chrono::milliseconds longest) {
   // The library behind it reads many kinds of file: none that was not promised.
   const std::string_view data = part.data;
@@ -69,13 +80,17 @@ Result<Audio> ReadFile(const AudioPart& part, const std::string& path, std::chro
 }
 
 Result<Audio> Read(const AudioPart& part, const std::string& path, std::chrono::milliseconds longest) {
+  const bool mu = part.media_type == "audio/pcmu";
+  const bool g711 = mu || part.media_type == "audio/pcma";
   const bool file = part.media_type == "audio/wav";
-  if (!file && part.media_type != "audio/pcm") {
+  if (!file && !g711 && part.media_type != "audio/pcm") {
     return InvalidArgument(path + ".media_type: is \"" + part.media_type.substr(0, kMaxMediaTypeBytes) +
-                           "\", must be audio/wav or audio/pcm");
+                           "\", must be audio/wav, audio/pcm, audio/pcmu or audio/pcma");
   }
   if (part.data.empty()) return InvalidArgument(path + ".data: is empty");
-  Result<Audio> audio = file ? ReadFile(part, path, longest) : ReadPcm(part, path, longest);
+  Result<Audio> audio = file   ? ReadFile(part, path, longest)
+                        : g711 ? ReadG711(part, mu ? G711Law::kMu : G711Law::kA, path, longest)
+                               : ReadPcm(part, path, longest);
   if (audio.ok() && audio->samples.empty()) return InvalidArgument(path + ".data: has no samples");
   return audio;
 }

@@ -53,7 +53,8 @@ Status Response::Send(Result<std::vector<OutputPacket>> packets) {
   if (!packets.ok()) return packets.status();
   uint64_t samples = 0;
   for (OutputPacket& packet : *packets) {
-    sink_.Send(server_event::AudioDelta{id_, std::move(packet.bytes), playback_.sent() + samples});
+    sink_.Send(
+        server_event::AudioDelta{id_, std::move(packet.bytes), playback_.sent() + samples, packet.number});
     samples += packet.samples;
   }
   if (samples > 0) {

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "antiphon/types.h"
 #include "conversation/session_config.h"
+#include "media/opus_stream.h"
 
 namespace antiphon {
 namespace server_event {
@@ -46,6 +48,7 @@ struct AudioDelta {
   std::string response_id;
   std::string audio;  // bytes in the output format
   uint64_t first_sample = 0;
+  std::optional<uint32_t> packet_number{};  // of Opus
 };
 struct ImageStarted {
   std::string response_id;
@@ -75,6 +78,7 @@ struct Usage {
   int output_images = 0;
   int input_video_frames = 0;
   int dropped_video_frames = 0;
+  PacketFates input_packets{};
 };
 // Microseconds since the session was created; 0: did not happen.
 struct LatencyLedger {

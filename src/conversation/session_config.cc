@@ -15,6 +15,8 @@ constexpr int kModalityAudio = 2;
 constexpr int kModalityImage = 3;
 constexpr int kEncodingPcm16 = 1;
 constexpr int kEncodingOpus = 2;
+constexpr int kEncodingG711Ulaw = 3;
+constexpr int kEncodingG711Alaw = 4;
 constexpr int kModeNone = 1;
 constexpr int kModeSemantic = 2;
 constexpr int kModeServerVad = 3;
@@ -28,7 +30,9 @@ constexpr int kPolicyOff = 1;
 constexpr int kPolicyEager = 3;
 
 constexpr size_t kMaxModalities = 3;
-constexpr int kDefaultRate = 24000;
+constexpr uint32_t kDefaultRate = 24000;
+constexpr uint32_t kTelephoneRate = 8000;
+constexpr uint32_t kMaxExpectedLoss = 30;
 constexpr uint32_t kMinSilenceMs = 200;
 constexpr uint32_t kMaxSilenceMs = 10000;
 constexpr uint32_t kMaxSilenceDurationMs = 5000;
@@ -76,20 +80,59 @@ std::optional<Refusal> Apply(const std::vector<int>& modalities, bool model_draw
   return std::nullopt;
 }
 
-std::optional<Refusal> Apply(const AudioFormatUpdate& update, const std::string& field, AudioFormat* format) {
-  if (update.encoding < kUnspecified || update.encoding > kEncodingOpus) {
-    return Bad(field + ".encoding", update.encoding, "AUDIO_ENCODING_PCM16 (1) or AUDIO_ENCODING_OPUS (2)");
+std::optional<AudioEncoding> EncodingOf(int number) {
+  switch (number) {
+    case kUnspecified:
+    case kEncodingPcm16:
+      return AudioEncoding::kPcm16;
+    case kEncodingOpus:
+      return AudioEncoding::kOpus;
+    case kEncodingG711Ulaw:
+      return AudioEncoding::kG711Ulaw;
+    case kEncodingG711Alaw:
+      return AudioEncoding::kG711Alaw;
+    default:
+      return std::nullopt;
   }
-  const bool opus = update.encoding == kEncodingOpus;
-  const uint32_t rate = update.sample_rate == 0 ? kDefaultRate : update.sample_rate;
-  if (opus && rate != 24000 && rate != 48000) {
-    return Bad(field + ".sample_rate", update.sample_rate, "24000 or 48000 for Opus");
+}
+
+// The mistake in the rate of an encoding.
+std::optional<Refusal> CheckRate(AudioEncoding encoding, uint32_t rate, const std::string& field) {
+  const bool wide = rate == 24000 || rate == 48000;
+  switch (encoding) {
+    case AudioEncoding::kPcm16:
+      if (wide || rate == kTelephoneRate || rate == 16000) return std::nullopt;
+      return Bad(field, rate, "8000, 16000, 24000 or 48000");
+    case AudioEncoding::kOpus:
+      if (wide) return std::nullopt;
+      return Bad(field, rate, "24000 or 48000 for Opus");
+    case AudioEncoding::kG711Ulaw:
+    case AudioEncoding::kG711Alaw:
+      if (rate == kTelephoneRate) return std::nullopt;
+      return Bad(field, rate, "8000 for G.711");
   }
-  if (rate != 16000 && rate != 24000 && rate != 48000) {
-    return Bad(field + ".sample_rate", update.sample_rate, "16000, 24000 or 48000");
+  return std::nullopt;
+}
+
+// `sends`: it is the server that encodes.
+std::optional<Refusal> Apply(const AudioFormatUpdate& update, const std::string& field, bool sends,
+                             AudioFormat* format) {
+  const std::optional<AudioEncoding> encoding = EncodingOf(update.encoding);
+  if (!encoding) {
+    return Bad(field + ".encoding", update.encoding,
+               "AUDIO_ENCODING_PCM16 (1), OPUS (2), G711_ULAW (3) or G711_ALAW (4)");
   }
-  static_assert(kEncodingPcm16 == 1);
-  *format = {opus ? AudioEncoding::kOpus : AudioEncoding::kPcm16, static_cast<int>(rate)};
+  const bool g711 = *encoding == AudioEncoding::kG711Ulaw || *encoding == AudioEncoding::kG711Alaw;
+  const uint32_t rate = update.sample_rate != 0 ? update.sample_rate : g711 ? kTelephoneRate : kDefaultRate;
+  if (auto bad = CheckRate(*encoding, rate, field + ".sample_rate")) return bad;
+  const std::string loss = field + ".expected_loss_percent";
+  if (update.expected_loss_percent != 0 && !(sends && *encoding == AudioEncoding::kOpus)) {
+    return Bad(loss, update.expected_loss_percent, "0: it is a setting of Opus output");
+  }
+  if (update.expected_loss_percent > kMaxExpectedLoss) {
+    return Bad(loss, update.expected_loss_percent, "0 to 30");
+  }
+  *format = {*encoding, static_cast<int>(rate), static_cast<int>(update.expected_loss_percent)};
   return std::nullopt;
 }
 
@@ -223,10 +266,10 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
   if (auto bad = ApplyVoice(update.voice, model.manners, &config->manner)) return bad;
   if (auto bad = ApplySpeed(update.speed, model.manners, &config->manner)) return bad;
   if (update.input_audio) {
-    if (auto bad = Apply(*update.input_audio, "input_audio", &config->input)) return bad;
+    if (auto bad = Apply(*update.input_audio, "input_audio", /*sends=*/false, &config->input)) return bad;
   }
   if (update.output_audio) {
-    if (auto bad = Apply(*update.output_audio, "output_audio", &config->output)) return bad;
+    if (auto bad = Apply(*update.output_audio, "output_audio", /*sends=*/true, &config->output)) return bad;
   }
   if (update.turn_detection) {
     if (auto bad = Apply(*update.turn_detection, &config->turn_detection)) return bad;

@@ -20,11 +20,12 @@ struct Refusal {
   std::string field;
 };
 
-enum class AudioEncoding { kPcm16, kOpus };
+enum class AudioEncoding { kPcm16, kOpus, kG711Ulaw, kG711Alaw };
 
 struct AudioFormat {
   AudioEncoding encoding = AudioEncoding::kPcm16;
-  int sample_rate = 24000;  // Hz
+  int sample_rate = 24000;        // Hz
+  int expected_loss_percent = 0;  // of Opus output
   friend bool operator==(const AudioFormat&, const AudioFormat&) = default;
 };
 
@@ -60,6 +61,7 @@ struct SessionConfig {
 struct AudioFormatUpdate {
   int encoding = 0;
   uint32_t sample_rate = 0;
+  uint32_t expected_loss_percent = 0;
 };
 
 struct TurnDetectionUpdate {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "media/g711.h"
 #include "media/pcm.h"
 
 namespace antiphon {
@@ -11,11 +12,13 @@ Result<std::unique_ptr<SpeechOutput>> SpeechOutput::Create(int model_rate, const
   if (!resampler.ok()) return resampler.status();
   std::optional<OpusPacketEncoder> opus;
   if (format.encoding == AudioEncoding::kOpus) {
-    auto encoder = OpusPacketEncoder::Create({.sample_rate = format.sample_rate});
+    auto encoder = OpusPacketEncoder::Create(
+        {.sample_rate = format.sample_rate, .expected_loss_percent = format.expected_loss_percent});
     if (!encoder.ok()) return encoder.status();
     opus = std::move(*encoder);
   }
-  return std::unique_ptr<SpeechOutput>(new SpeechOutput(std::move(*resampler), std::move(opus)));
+  return std::unique_ptr<SpeechOutput>(
+      new SpeechOutput(format.encoding, std::move(*resampler), std::move(opus)));
 }
 
 Result<std::vector<OutputPacket>> SpeechOutput::Push(std::span<const float> samples) {
@@ -38,7 +41,7 @@ Result<std::vector<OutputPacket>> SpeechOutput::Finish() {
 Result<std::vector<OutputPacket>> SpeechOutput::Encode() {
   std::vector<OutputPacket> packets;
   if (!opus_) {
-    if (!pending_.empty()) packets.push_back({EncodePcm16(pending_), pending_.size()});
+    if (!pending_.empty()) packets.push_back({EncodePending(), pending_.size(), std::nullopt});
     pending_.clear();
     return packets;
   }
@@ -47,10 +50,16 @@ Result<std::vector<OutputPacket>> SpeechOutput::Encode() {
   for (; pending_.size() - used >= size; used += size) {
     auto bytes = opus_->Encode(std::span(pending_).subspan(used, size));
     if (!bytes.ok()) return bytes.status();
-    packets.push_back({std::move(*bytes), size});
+    packets.push_back({std::move(*bytes), size, packets_++});
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(used));
   return packets;
+}
+
+std::string SpeechOutput::EncodePending() const {
+  if (encoding_ == AudioEncoding::kG711Ulaw) return EncodeG711(pending_, G711Law::kMu);
+  if (encoding_ == AudioEncoding::kG711Alaw) return EncodeG711(pending_, G711Law::kA);
+  return EncodePcm16(pending_);
 }
 
 }  // namespace antiphon

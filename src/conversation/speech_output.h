@@ -17,10 +17,12 @@ namespace antiphon {
 
 struct OutputPacket {
   std::string bytes;
-  uint64_t samples = 0;  // at the output rate
+  uint64_t samples = 0;            // at the output rate
+  std::optional<uint32_t> number;  // of an Opus packet, from 0
 };
 
-// One response's speech: resampled, then PCM16 as it comes or Opus in packets of 20 ms. Not thread-safe.
+// One response's speech: resampled, then PCM16 or G.711 as it comes or Opus in packets of 20 ms. Not
+// thread-safe.
 class SpeechOutput {
  public:
   static Result<std::unique_ptr<SpeechOutput>> Create(int model_rate, const AudioFormat& format);
@@ -31,13 +33,16 @@ class SpeechOutput {
   Result<std::vector<OutputPacket>> Finish();
 
  private:
-  SpeechOutput(Resampler resampler, std::optional<OpusPacketEncoder> opus)
-      : resampler_(std::move(resampler)), opus_(std::move(opus)) {}
+  SpeechOutput(AudioEncoding encoding, Resampler resampler, std::optional<OpusPacketEncoder> opus)
+      : encoding_(encoding), resampler_(std::move(resampler)), opus_(std::move(opus)) {}
 
   Result<std::vector<OutputPacket>> Encode();
+  std::string EncodePending() const;
 
+  const AudioEncoding encoding_;
   Resampler resampler_;
   std::optional<OpusPacketEncoder> opus_;  // of an Opus format
+  uint32_t packets_ = 0;                   // of Opus, so far
   std::vector<float> pending_;             // at the output rate
 };
 

@@ -2,6 +2,7 @@
 
 #include <opus/opus.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -9,6 +10,8 @@ namespace antiphon {
 namespace {
 
 constexpr int kPacketsPerSecond = 50;
+constexpr int kMaxLossPercent = 30;
+constexpr int kMaxFrames = 48;  // of a packet: 120 ms in pieces of 2.5 ms
 
 Status CheckRate(int sample_rate) {
   if (sample_rate == 24000 || sample_rate == 48000) return OkStatus();
@@ -22,6 +25,9 @@ Status CheckRange(const char* name, int value, int low, int high) {
                          std::to_string(low) + " to " + std::to_string(high));
 }
 
+// RFC 6716, section 3.1: the configurations from 16 on have only the layer for music (CELT).
+bool HasSpeechLayer(std::string_view packet) { return (static_cast<unsigned char>(packet[0]) & 0x80) == 0; }
+
 const unsigned char* Bytes(std::string_view packet) {
   return reinterpret_cast<const unsigned char*>(packet.data());
 }
@@ -34,16 +40,20 @@ void OpusPacketDecoder::Deleter::operator()(::OpusDecoder* decoder) const { opus
 Result<OpusPacketEncoder> OpusPacketEncoder::Create(const OpusEncoderOptions& options) {
   for (const Status& status :
        {CheckRate(options.sample_rate), CheckRange("bitrate", options.bitrate, 6000, 128000),
-        CheckRange("complexity", options.complexity, 0, 10)}) {
+        CheckRange("complexity", options.complexity, 0, 10),
+        CheckRange("expected loss", options.expected_loss_percent, 0, kMaxLossPercent)}) {
     if (!status.ok()) return status;
   }
+  const bool fec = options.expected_loss_percent > 0;
   int error = OPUS_OK;
-  std::unique_ptr<::OpusEncoder, Deleter> encoder(
-      opus_encoder_create(options.sample_rate, 1, OPUS_APPLICATION_RESTRICTED_LOWDELAY, &error));
+  std::unique_ptr<::OpusEncoder, Deleter> encoder(opus_encoder_create(
+      options.sample_rate, 1, fec ? OPUS_APPLICATION_VOIP : OPUS_APPLICATION_RESTRICTED_LOWDELAY, &error));
   if (encoder == nullptr) return Internal(std::string("Opus encoder: ") + opus_strerror(error));
   opus_encoder_ctl(encoder.get(), OPUS_SET_BITRATE(options.bitrate));
   opus_encoder_ctl(encoder.get(), OPUS_SET_COMPLEXITY(options.complexity));
   opus_encoder_ctl(encoder.get(), OPUS_SET_SIGNAL(OPUS_SIGNAL_VOICE));
+  opus_encoder_ctl(encoder.get(), OPUS_SET_INBAND_FEC(fec ? 1 : 0));
+  opus_encoder_ctl(encoder.get(), OPUS_SET_PACKET_LOSS_PERC(options.expected_loss_percent));
   return OpusPacketEncoder(std::move(encoder), static_cast<size_t>(options.sample_rate / kPacketsPerSecond));
 }
 
@@ -75,10 +85,10 @@ Result<OpusPacketDecoder> OpusPacketDecoder::Create(int sample_rate) {
   int error = OPUS_OK;
   std::unique_ptr<::OpusDecoder, Deleter> decoder(opus_decoder_create(sample_rate, 1, &error));
   if (decoder == nullptr) return Internal(std::string("Opus decoder: ") + opus_strerror(error));
-  return OpusPacketDecoder(std::move(decoder));
+  return OpusPacketDecoder(std::move(decoder), sample_rate);
 }
 
-Result<std::vector<float>> OpusPacketDecoder::Decode(std::string_view packet) {
+Result<size_t> OpusPacketDecoder::Length(std::string_view packet) const {
   // An empty packet means "lost" to libopus; a client that sends one has made a mistake.
   if (packet.empty()) return InvalidArgument("an Opus packet is empty");
   if (packet.size() > kMaxPacketBytes) {
@@ -88,13 +98,64 @@ Result<std::vector<float>> OpusPacketDecoder::Decode(std::string_view packet) {
   const auto size = static_cast<opus_int32>(packet.size());
   const int length = opus_decoder_get_nb_samples(decoder_.get(), Bytes(packet), size);
   if (length <= 0) return InvalidArgument(std::string("not an Opus packet: ") + opus_strerror(length));
-  std::vector<float> samples(static_cast<size_t>(length));
-  const int decoded = opus_decode_float(decoder_.get(), Bytes(packet), size, samples.data(), length, 0);
+  std::array<opus_int16, kMaxFrames> sizes;
+  const int frames = opus_packet_parse(Bytes(packet), size, nullptr, nullptr, sizes.data(), nullptr);
+  if (frames <= 0) return InvalidArgument(std::string("not an Opus packet: ") + opus_strerror(frames));
+  return static_cast<size_t>(length);
+}
+
+Result<std::vector<float>> OpusPacketDecoder::Decode(std::string_view packet) {
+  const Result<size_t> length = Length(packet);
+  if (!length.ok()) return length.status();
+  std::vector<float> samples(*length);
+  const int decoded = opus_decode_float(decoder_.get(), Bytes(packet), static_cast<opus_int32>(packet.size()),
+                                        samples.data(), static_cast<int>(*length), 0);
   if (decoded < 0) return InvalidArgument(std::string("not an Opus packet: ") + opus_strerror(decoded));
+  speech_layer_ = HasSpeechLayer(packet);
   samples.resize(static_cast<size_t>(decoded));
   return samples;
 }
 
-void OpusPacketDecoder::Reset() { opus_decoder_ctl(decoder_.get(), OPUS_RESET_STATE); }
+void OpusPacketDecoder::Conceal(size_t count, std::vector<float>* samples) {
+  const size_t before = samples->size();
+  samples->resize(before + count, 0.0f);
+  float* const filled = samples->data() + before;
+  const int decoded = opus_decode_float(decoder_.get(), nullptr, 0, filled, static_cast<int>(count), 0);
+  if (decoded != static_cast<int>(count)) std::fill_n(filled, count, 0.0f);
+}
+
+bool OpusPacketDecoder::Recover(std::string_view next, size_t count, std::vector<float>* samples) {
+  if (!CarriesCopy(next, count)) {
+    Conceal(count, samples);
+    return false;
+  }
+  const size_t before = samples->size();
+  samples->resize(before + count, 0.0f);
+  const int decoded = opus_decode_float(decoder_.get(), Bytes(next), static_cast<opus_int32>(next.size()),
+                                        samples->data() + before, static_cast<int>(count), 1);
+  return decoded == static_cast<int>(count);
+}
+
+// RFC 6716, section 4.2.3: the speech layer of a frame begins with a bit for each of its 20 ms that says
+// whether there is a voice, and then one that says whether there is a copy; twice that in stereo.
+bool OpusPacketDecoder::CarriesCopy(std::string_view packet, size_t count) const {
+  if (!speech_layer_ || packet.empty() || !HasSpeechLayer(packet)) return false;
+  std::array<const unsigned char*, kMaxFrames> frames;
+  std::array<opus_int16, kMaxFrames> sizes;
+  const int parsed = opus_packet_parse(Bytes(packet), static_cast<opus_int32>(packet.size()), nullptr,
+                                       frames.data(), sizes.data(), nullptr);
+  if (parsed <= 0 || sizes[0] == 0) return false;
+  const int frame = opus_packet_get_samples_per_frame(Bytes(packet), sample_rate_);
+  if (static_cast<size_t>(frame) > count) return false;
+  const int pieces = std::max(frame * kPacketsPerSecond / sample_rate_, 1);
+  const auto flag = [&](int bit) { return (frames[0][0] >> (7 - bit) & 1) != 0; };
+  const bool stereo = opus_packet_get_nb_channels(Bytes(packet)) == 2;
+  return flag(pieces) || (stereo && flag(2 * pieces + 1));
+}
+
+void OpusPacketDecoder::Reset() {
+  opus_decoder_ctl(decoder_.get(), OPUS_RESET_STATE);
+  speech_layer_ = false;
+}
 
 }  // namespace antiphon

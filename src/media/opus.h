@@ -18,10 +18,14 @@ struct OpusEncoderOptions {
   int sample_rate = 24000;  // Hz: 24000 or 48000
   int bitrate = 32000;      // bits a second, 6000 to 128000
   int complexity = 5;       // 0 (fastest) to 10
+  // Of the packets, how many the transport loses: 0 to 30. Above 0 a packet of speech also carries a coarser
+  // copy of the one before it (in-band FEC), the likelier the more are lost, within the same bit rate.
+  int expected_loss_percent = 0;
 };
 
-// One stream's encoder, in Opus' low-delay mode: its packets are 2.5 ms behind the samples (6.5 ms in the
-// usual mode). Thread rule: one thread at a time.
+// One stream's encoder. Without expected loss it works in Opus' low-delay mode, whose packets are 2.5 ms
+// behind the samples; that mode has no FEC, so that with expected loss it is the usual one, 6.5 ms behind.
+// Thread rule: one thread at a time.
 class OpusPacketEncoder {
  public:
   // INVALID_ARGUMENT names the option out of range.
@@ -48,7 +52,7 @@ class OpusPacketEncoder {
   size_t packet_samples_;
 };
 
-// One stream's decoder. Takes whatever a client may send: any legal Opus packet (mono or stereo, up to 120
+// One stream's decoder. Takes whatever a client may send: any legal Opus packet (mono or stereo, 2.5 to 120
 // ms), and refuses the rest without harm to the stream. Thread rule: one thread at a time.
 class OpusPacketDecoder {
  public:
@@ -58,6 +62,18 @@ class OpusPacketDecoder {
   // Mono samples of one packet. INVALID_ARGUMENT when it is empty, longer than kMaxPacketBytes or not Opus;
   // the decoder is then as it was.
   Result<std::vector<float>> Decode(std::string_view packet);
+  // Samples of one packet, as its header says. INVALID_ARGUMENT as Decode, as far as can be told without
+  // decoding.
+  Result<size_t> Length(std::string_view packet) const;
+
+  // `count` samples in place of a lost packet, made up from what came before: they fade out when more and
+  // more is lost. `count` is a multiple of 2.5 ms, at most 120 ms. Appended to `samples`.
+  void Conceal(size_t count, std::vector<float>* samples);
+  // The same with the help of `next`, the packet behind the lost one: when that carries a copy of the end of
+  // the lost one it is decoded, and true is returned; otherwise as Conceal. `next` itself is still to be
+  // decoded.
+  bool Recover(std::string_view next, size_t count, std::vector<float>* samples);
+
   // Forgets everything decoded.
   void Reset();
 
@@ -68,10 +84,15 @@ class OpusPacketDecoder {
   struct Deleter {
     void operator()(::OpusDecoder* decoder) const;
   };
-  explicit OpusPacketDecoder(std::unique_ptr<::OpusDecoder, Deleter> decoder)
-      : decoder_(std::move(decoder)) {}
+  OpusPacketDecoder(std::unique_ptr<::OpusDecoder, Deleter> decoder, int sample_rate)
+      : decoder_(std::move(decoder)), sample_rate_(sample_rate) {}
+
+  // Of `count` samples before `packet`, or of the last of them.
+  bool CarriesCopy(std::string_view packet, size_t count) const;
 
   std::unique_ptr<::OpusDecoder, Deleter> decoder_;
+  int sample_rate_;
+  bool speech_layer_ = false;  // the last packet had one (SILK): only then can a copy be decoded
 };
 
 }  // namespace antiphon

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 
 namespace antiphon {
 namespace {
@@ -25,13 +24,16 @@ Status AppendPcm16(std::string_view bytes, std::vector<float>* samples) {
   return OkStatus();
 }
 
+int16_t ToInt16(float sample) {
+  if (std::isnan(sample)) return 0;
+  return static_cast<int16_t>(std::lrint(std::clamp(sample * kScale, -kScale, kScale - 1.0f)));
+}
+
 std::string EncodePcm16(std::span<const float> samples) {
   std::string bytes;
   bytes.resize(samples.size() * 2);
   for (size_t i = 0; i < samples.size(); ++i) {
-    const float sample = std::isnan(samples[i]) ? 0.0f : samples[i];
-    const float scaled = std::clamp(sample * kScale, -kScale, kScale - 1.0f);
-    const auto value = static_cast<uint16_t>(static_cast<int16_t>(std::lrint(scaled)));
+    const auto value = static_cast<uint16_t>(ToInt16(samples[i]));
     bytes[2 * i] = static_cast<char>(value & 0xff);
     bytes[2 * i + 1] = static_cast<char>(value >> 8);
   }

@@ -6,7 +6,7 @@ namespace antiphon {
 namespace {
 
 AudioFormatUpdate From(const v1::AudioFormat& format) {
-  return {static_cast<int>(format.encoding()), format.sample_rate()};
+  return {static_cast<int>(format.encoding()), format.sample_rate(), format.expected_loss_percent()};
 }
 
 SamplingUpdate From(const v1::Sampling& sampling) {
@@ -72,9 +72,13 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
     case v1::ClientEvent::kSessionUpdate:
       event.event = client_event::SessionUpdate{From(message.session_update().config())};
       break;
-    case v1::ClientEvent::kAudioAppend:
-      event.event = client_event::AudioAppend{std::move(*message.mutable_audio_append()->mutable_audio())};
+    case v1::ClientEvent::kAudioAppend: {
+      v1::AudioAppend* append = message.mutable_audio_append();
+      client_event::AudioAppend audio{std::move(*append->mutable_audio())};
+      if (append->has_packet_number()) audio.packet_number = append->packet_number();
+      event.event = std::move(audio);
       break;
+    }
     case v1::ClientEvent::kTextAppend:
       event.event = client_event::TextAppend{std::move(*message.mutable_text_append()->mutable_text())};
       break;

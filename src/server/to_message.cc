@@ -6,10 +6,31 @@
 namespace antiphon {
 namespace {
 
+v1::AudioEncoding ToMessage(AudioEncoding encoding) {
+  switch (encoding) {
+    case AudioEncoding::kPcm16:
+      return v1::AUDIO_ENCODING_PCM16;
+    case AudioEncoding::kOpus:
+      return v1::AUDIO_ENCODING_OPUS;
+    case AudioEncoding::kG711Ulaw:
+      return v1::AUDIO_ENCODING_G711_ULAW;
+    case AudioEncoding::kG711Alaw:
+      return v1::AUDIO_ENCODING_G711_ALAW;
+  }
+  return v1::AUDIO_ENCODING_UNSPECIFIED;
+}
+
 void Fill(const AudioFormat& format, v1::AudioFormat* message) {
-  const bool opus = format.encoding == AudioEncoding::kOpus;
-  message->set_encoding(opus ? v1::AUDIO_ENCODING_OPUS : v1::AUDIO_ENCODING_PCM16);
+  message->set_encoding(ToMessage(format.encoding));
   message->set_sample_rate(static_cast<uint32_t>(format.sample_rate));
+  message->set_expected_loss_percent(static_cast<uint32_t>(format.expected_loss_percent));
+}
+
+void Fill(const PacketFates& fates, v1::PacketFates* message) {
+  message->set_recovered(fates.recovered);
+  message->set_concealed(fates.concealed);
+  message->set_late(fates.late);
+  message->set_duplicates(fates.duplicates);
 }
 
 v1::Speed ToMessage(SpeechSpeed speed) {
@@ -137,6 +158,7 @@ struct ResponseFiller {
     delta->set_response_id(std::move(event.response_id));
     delta->set_audio(std::move(event.audio));
     delta->set_first_sample(event.first_sample);
+    if (event.packet_number) delta->set_packet_number(*event.packet_number);
   }
   void operator()(server_event::ImageStarted& event) {
     v1::ImageStarted* started = message->mutable_image_started();
@@ -174,6 +196,7 @@ struct ResponseFiller {
     usage->set_output_images(static_cast<uint32_t>(event.usage.output_images));
     usage->set_input_video_frames(static_cast<uint32_t>(event.usage.input_video_frames));
     usage->set_dropped_video_frames(static_cast<uint32_t>(event.usage.dropped_video_frames));
+    Fill(event.usage.input_packets, usage->mutable_input_packets());
     v1::LatencyLedger* ledger = done->mutable_ledger();
     ledger->set_last_speech_received_us(event.ledger.last_speech_received_us);
     ledger->set_endpoint_decided_us(event.ledger.endpoint_decided_us);

@@ -288,14 +288,47 @@ TEST_F(CommandLineTest, OpusBothWays) {
     }
     return grpc::Status::OK;
   });
-  const Outcome run = Antiphon("ask --opus --fast --json --audio " + ToneFile("q.wav", 16000, 1, 1, 16) +
-                               " --server " + server.target());
+  const Outcome run = Antiphon("ask --audio-format opus --expected-loss 10 --fast --json --audio " +
+                               ToneFile("q.wav", 16000, 1, 1, 16) + " --server " + server.target());
   EXPECT_EQ(run.exit_status, 0) << run.err;
   ASSERT_TRUE(server.WaitForCalls(1));
   const v1::SessionConfig config = server.received().at(0).event.session_update().config();
   EXPECT_EQ(config.input_audio().encoding(), v1::AUDIO_ENCODING_OPUS);
   EXPECT_EQ(config.output_audio().encoding(), v1::AUDIO_ENCODING_OPUS);
   EXPECT_EQ(config.input_audio().sample_rate(), 24000u);
+  EXPECT_EQ(config.output_audio().expected_loss_percent(), 10u);
+  EXPECT_EQ(json::parse(run.out)["usage"]["input_packets"]["late"], 0);
+}
+
+TEST_F(CommandLineTest, TheTelephonesFormats) {
+  const ScriptedServer server([](Call& call) {
+    call.CreateSession();
+    v1::ClientEvent event;
+    call.ReadUntil(v1::ClientEvent::kCommit, &event);
+    call.Answer("x", "yes", 0, 8000);
+    while (call.Read(&event)) {
+    }
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(Antiphon("ask --text x --audio-format ulaw --server " + server.target()).exit_status, 0);
+  EXPECT_EQ(Antiphon("ask --text x --audio-format alaw --server " + server.target()).exit_status, 0);
+  EXPECT_EQ(Antiphon("ask --text x --sample-rate 8000 --server " + server.target()).exit_status, 0);
+  ASSERT_TRUE(server.WaitForCalls(3));
+  std::vector<v1::AudioEncoding> encodings;
+  for (const auto& message : server.received()) {
+    if (!message.event.has_session_update()) continue;
+    const v1::SessionConfig& config = message.event.session_update().config();
+    encodings.push_back(config.input_audio().encoding());
+    EXPECT_EQ(config.output_audio().encoding(), config.input_audio().encoding());
+    EXPECT_EQ(config.input_audio().sample_rate(), 8000u);
+    EXPECT_EQ(config.output_audio().sample_rate(), 8000u);
+  }
+  EXPECT_EQ(encodings, (std::vector{v1::AUDIO_ENCODING_G711_ULAW, v1::AUDIO_ENCODING_G711_ALAW,
+                                    v1::AUDIO_ENCODING_PCM16}));
+  const Outcome wide =
+      Antiphon("ask --text x --audio-format ulaw --sample-rate 16000 --server " + server.target());
+  EXPECT_EQ(wide.exit_status, 1);
+  EXPECT_THAT(wide.err, HasSubstr("8000 for G.711"));
 }
 
 TEST_F(CommandLineTest, FailuresAreJsonToo) {
@@ -554,6 +587,9 @@ TEST_F(CommandLineTest, WrongUsage) {
   EXPECT_EQ(Antiphon("ask --text x --sample-rate 44100").exit_status, 2);
   EXPECT_EQ(Antiphon("ask --text x --temperature 3").exit_status, 2);
   EXPECT_EQ(Antiphon("ask --text x --speed quick").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --text x --audio-format mp3").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --text x --expected-loss 31").exit_status, 2);
+  EXPECT_EQ(Antiphon("ask --text x --sample-rate 11025").exit_status, 2);
   EXPECT_EQ(Antiphon("sing").exit_status, 2);
   EXPECT_EQ(Antiphon("generate").exit_status, 2);
   EXPECT_EQ(Antiphon("generate --seed 1").exit_status, 2);
@@ -564,9 +600,9 @@ TEST_F(CommandLineTest, WrongUsage) {
   EXPECT_THAT(help.out, HasSubstr("--out-audio"));
   help = Antiphon("generate --help");
   EXPECT_EQ(help.exit_status, 0);
-  for (const char* option :
-       {"--text", "--audio", "--image", "--server", "--modalities", "--out-audio", "--out-image",
-        "--max-seconds", "--seed", "--temperature", "--opus", "--sample-rate", "--timeout", "--json"}) {
+  for (const char* option : {"--text", "--audio", "--image", "--server", "--modalities", "--out-audio",
+                             "--out-image", "--max-seconds", "--seed", "--temperature", "--audio-format",
+                             "--sample-rate", "--expected-loss", "--timeout", "--json"}) {
     EXPECT_THAT(help.out, HasSubstr(option));
   }
 }

@@ -25,8 +25,20 @@ TEST(ConversationTest, RefusesOptionsThatCannotBe) {
   EXPECT_THAT(opus.status().message(), HasSubstr("input_audio.sample_rate is 16000"));
   const auto pcm = client->Open({.output_audio = {AudioEncoding::kPcm16, 44100}});
   EXPECT_EQ(pcm.status().code(), StatusCode::kInvalidArgument);
+  const auto g711 = client->Open({.input_audio = {AudioEncoding::kG711Alaw, 16000}});
+  EXPECT_EQ(g711.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(g711.status().message(), HasSubstr("8000 for G.711"));
+  for (const AudioFormat& format :
+       {AudioFormat{AudioEncoding::kOpus, 24000, 31}, AudioFormat{AudioEncoding::kOpus, 24000, -1},
+        AudioFormat{AudioEncoding::kPcm16, 24000, 1}}) {
+    const auto loss = client->Open({.output_audio = format});
+    EXPECT_EQ(loss.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(loss.status().message(), HasSubstr("output_audio.expected_loss_percent"));
+  }
   const auto conversation = client->Open({});
   ASSERT_TRUE(conversation.ok());
+  EXPECT_EQ((*conversation)->AppendOpusPacket("x", 0).code(), StatusCode::kFailedPrecondition)
+      << "the input is PCM16";
   EXPECT_EQ((*conversation)->AppendText("").code(), StatusCode::kInvalidArgument);
   EXPECT_EQ((*conversation)->AppendText(std::string(4001, 'a')).code(), StatusCode::kInvalidArgument);
 }

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "antiphon/client.h"
+#include "media/g711.h"
 #include "media/opus.h"
 #include "tests/client/client_fixture.h"
 
@@ -187,6 +188,87 @@ TEST(ConversationTest, OpusGoesInWholePacketsAndCommitSendsTheRest) {
   }
   EXPECT_EQ(samples, 26u * 480u);
   EXPECT_NEAR(std::sqrt(energy / static_cast<double>(tone.size())), 0.3 / std::sqrt(2.0), 0.03);
+}
+
+TEST(ConversationTest, SpeaksG711) {
+  for (const AudioEncoding encoding : {AudioEncoding::kG711Ulaw, AudioEncoding::kG711Alaw}) {
+    const G711Law law = encoding == AudioEncoding::kG711Ulaw ? G711Law::kMu : G711Law::kA;
+    const std::string spoken = EncodeG711(std::vector<float>(160, 0.25f), law);
+    const ScriptedServer server(AfterCreation([&](Call& call) {
+      v1::ServerEvent event;
+      event.mutable_audio_delta()->set_response_id("r");
+      event.mutable_audio_delta()->set_audio(spoken);
+      call.Write(event);
+    }));
+    const auto conversation =
+        OpenOn(server, {.input_audio = {encoding, 8000}, .output_audio = {encoding, 8000}});
+    const auto delta = Next<AudioDelta>(*conversation);
+    ASSERT_EQ(delta.samples.size(), 160u);
+    EXPECT_NEAR(delta.samples[80], 0.25f, 0.01f);
+    ASSERT_TRUE(conversation->AppendAudio(std::vector<float>(12000, 0.5f)).ok());
+    ASSERT_TRUE(conversation->FinishInput().ok());
+    ASSERT_TRUE(server.WaitForCalls(1));
+    const auto log = server.received();
+    const v1::SessionConfig config = log.at(0).event.session_update().config();
+    EXPECT_EQ(config.input_audio().encoding(),
+              law == G711Law::kMu ? v1::AUDIO_ENCODING_G711_ULAW : v1::AUDIO_ENCODING_G711_ALAW);
+    EXPECT_EQ(config.output_audio().encoding(), config.input_audio().encoding());
+    ASSERT_EQ(log.size(), 3u) << "a second, and the half behind it";
+    EXPECT_EQ(log[1].event.audio_append().audio(), EncodeG711(std::vector<float>(8000, 0.5f), law));
+    EXPECT_EQ(log[2].event.audio_append().audio().size(), 4000u);
+  }
+}
+
+TEST(ConversationTest, RelaysOpusPacketsWithTheirNumbers) {
+  const ScriptedServer server(AfterCreation([](Call& call) {
+    call.StartResponse();
+    v1::ServerEvent event;
+    event.mutable_response_done()->set_response_id("r");
+    event.mutable_response_done()->set_status(v1::ResponseDone::STATUS_COMPLETED);
+    v1::PacketFates* fates = event.mutable_response_done()->mutable_usage()->mutable_input_packets();
+    fates->set_recovered(1);
+    fates->set_concealed(2);
+    fates->set_late(3);
+    fates->set_duplicates(4);
+    call.Write(event);
+  }));
+  const auto conversation = OpenOn(server, {.input_audio = {AudioEncoding::kOpus, 24000, 25}});
+  ASSERT_TRUE(conversation->AppendOpusPacket("one", UINT32_MAX).ok());
+  ASSERT_TRUE(conversation->AppendOpusPacket("two", 0).ok());
+  ASSERT_TRUE(conversation->AppendOpusPacket("three", std::nullopt).ok());
+  EXPECT_EQ(conversation->AppendOpusPacket("", 1).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(conversation->AppendOpusPacket(std::string(65537, 'x'), 1).code(), StatusCode::kInvalidArgument);
+  Next<ResponseStarted>(*conversation);
+  const PacketFates fates = Next<ResponseDone>(*conversation).usage.input_packets;
+  EXPECT_EQ(fates.recovered, 1);
+  EXPECT_EQ(fates.concealed, 2);
+  EXPECT_EQ(fates.late, 3);
+  EXPECT_EQ(fates.duplicates, 4);
+  ASSERT_TRUE(conversation->FinishInput().ok());
+  ASSERT_TRUE(server.WaitForCalls(1));
+  const auto log = server.received();
+  ASSERT_EQ(log.size(), 4u);
+  EXPECT_EQ(log[0].event.session_update().config().input_audio().expected_loss_percent(), 0u)
+      << "it is for the encoder here";
+  EXPECT_EQ(log[1].event.audio_append().packet_number(), UINT32_MAX);
+  EXPECT_EQ(log[1].event.audio_append().audio(), "one");
+  EXPECT_TRUE(log[2].event.audio_append().has_packet_number());
+  EXPECT_EQ(log[2].event.audio_append().packet_number(), 0u);
+  EXPECT_FALSE(log[3].event.audio_append().has_packet_number());
+}
+
+TEST(ConversationTest, PreparesForLossBothWays) {
+  const ScriptedServer server(AfterCreation([](Call&) {}));
+  const AudioFormat format{AudioEncoding::kOpus, 24000, 20};
+  const auto conversation = OpenOn(server, {.input_audio = format, .output_audio = format});
+  ASSERT_TRUE(conversation->AppendAudio(std::vector<float>(480)).ok());
+  ASSERT_TRUE(conversation->FinishInput().ok());
+  ASSERT_TRUE(server.WaitForCalls(1));
+  const auto log = server.received();
+  EXPECT_EQ(log.at(0).event.session_update().config().output_audio().expected_loss_percent(), 20u);
+  // The speech layer, which alone has copies; the usual low-delay mode does without it (RFC 6716,
+  // section 3.1).
+  EXPECT_EQ(log.at(1).event.audio_append().audio().at(0) & 0x80, 0);
 }
 
 TEST(ConversationTest, DecodesOpus) {

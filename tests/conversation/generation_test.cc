@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "media/g711.h"
 #include "media/pcm.h"
 #include "media/wav.h"
 #include "tests/conversation/voice.h"
@@ -107,6 +108,23 @@ TEST(GenerationTest, EveryKindOfRecordingBecomesTheSameSound) {
   for (const int rate : {8000, 44100, 48000}) {
     EXPECT_EQ(SoundOf(*Script({Pcm(500, static_cast<uint32_t>(rate))}), 1).size(), pcm.size()) << rate;
     EXPECT_EQ(SoundOf(*Script({AudioPart{Wav(500, rate), "audio/wav"}}), 1).size(), pcm.size()) << rate;
+  }
+}
+
+TEST(GenerationTest, G711IsARecordingToo) {
+  const std::vector<float> voice = Voice(500, 8000);
+  const std::vector<float> pcm = SoundOf(*Script({Pcm(500, 8000)}), 1);
+  for (const auto& [law, media_type] : {std::pair(G711Law::kMu, "audio/pcmu"), {G711Law::kA, "audio/pcma"}}) {
+    const auto script =
+        Script({AudioPart{EncodeG711(voice, law), media_type, 48000}});  // the rate is ignored
+    ASSERT_TRUE(script.ok()) << script.status().ToString();
+    const std::vector<float> sound = SoundOf(*script, 1);
+    ASSERT_EQ(sound.size(), pcm.size());
+    for (size_t i = 0; i < sound.size(); ++i) ASSERT_NEAR(sound[i], pcm[i], 0.02f);
+    ExpectRefused({AudioPart{"", media_type}}, StatusCode::kInvalidArgument, "parts[0].audio.data: ");
+    EXPECT_TRUE(Script({AudioPart{std::string(30 * 8000, '\xff'), media_type}}).ok());
+    ExpectRefused({AudioPart{std::string(30 * 8000 + 1, '\xff'), media_type}}, StatusCode::kOutOfRange,
+                  "parts[0].audio.data: ");
   }
 }
 

@@ -25,13 +25,19 @@ const Mistake kMistakes[] = {
     {"unspecified modality", {.output_modalities = {0}}, "output_modalities", "MODALITY_TEXT"},
     {"negative modality", {.output_modalities = {-1}}, "output_modalities", "MODALITY_TEXT"},
     {"four modalities", {.output_modalities = {1, 2, 3, 1}}, "output_modalities", "at most 3"},
-    {"unknown input encoding", {.input_audio = {{7, 24000}}}, "input_audio.encoding", "PCM16"},
+    {"unknown input encoding", {.input_audio = {{5, 24000}}}, "input_audio.encoding", "PCM16"},
     {"negative input encoding", {.input_audio = {{-7, 24000}}}, "input_audio.encoding", "PCM16"},
-    {"input rate", {.input_audio = {{1, 44100}}}, "input_audio.sample_rate", "16000, 24000 or 48000"},
+    {"input rate", {.input_audio = {{1, 44100}}}, "input_audio.sample_rate", "8000, 16000, 24000 or 48000"},
     {"huge input rate", {.input_audio = {{1, UINT32_MAX}}}, "input_audio.sample_rate", "48000"},
     {"Opus at 16 kHz", {.input_audio = {{2, 16000}}}, "input_audio.sample_rate", "24000 or 48000 for Opus"},
-    {"unknown output encoding", {.output_audio = {{3, 24000}}}, "output_audio.encoding", "OPUS"},
-    {"output rate", {.output_audio = {{1, 8000}}}, "output_audio.sample_rate", "16000"},
+    {"mu-law at 16 kHz", {.input_audio = {{3, 16000}}}, "input_audio.sample_rate", "8000 for G.711"},
+    {"A-law at 24 kHz", {.output_audio = {{4, 24000}}}, "output_audio.sample_rate", "8000 for G.711"},
+    {"Opus at 8 kHz", {.input_audio = {{2, 8000}}}, "input_audio.sample_rate", "24000 or 48000 for Opus"},
+    {"loss of input", {.input_audio = {{2, 0, 5}}}, "input_audio.expected_loss_percent", "Opus output"},
+    {"loss of PCM16", {.output_audio = {{1, 0, 5}}}, "output_audio.expected_loss_percent", "Opus output"},
+    {"too much loss", {.output_audio = {{2, 0, 31}}}, "output_audio.expected_loss_percent", "0 to 30"},
+    {"unknown output encoding", {.output_audio = {{5, 24000}}}, "output_audio.encoding", "OPUS"},
+    {"output rate", {.output_audio = {{1, 11025}}}, "output_audio.sample_rate", "16000"},
     {"Opus out at 44.1", {.output_audio = {{2, 44100}}}, "output_audio.sample_rate", "24000 or 48000"},
     {"unknown mode", {.turn_detection = {{4, 0, 0}}}, "turn_detection.mode", "MODE_SERVER_VAD (3)"},
     {"negative mode", {.turn_detection = {{-1, 0, 0}}}, "turn_detection.mode", "MODE_NONE (1)"},
@@ -157,7 +163,7 @@ TEST(SessionConfigTest, ZeroMeansTheDefaultInsideAMessageThatIsSet) {
 TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   const SessionConfig config = Applied({}, {.output_modalities = {1},
                                             .input_audio = {{1, 16000}},
-                                            .output_audio = {{2, 48000}},
+                                            .output_audio = {{2, 48000, 30}},
                                             .turn_detection = {{1, 0.999f, 10000}},
                                             .sampling = {{2.0f, 10000, 1.0f, 2.0f, UINT64_MAX}},
                                             .max_response_seconds = 60,
@@ -166,7 +172,7 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
                                             .playback_delay_ms = 2000});
   EXPECT_FALSE(config.speak);
   EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kPcm16, 16000}));
-  EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000}));
+  EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000, 30}));
   EXPECT_EQ(config.turn_detection.max_silence_ms, 10000);
   EXPECT_EQ(config.sampling.top_k, 10000);
   EXPECT_EQ(config.sampling.seed, UINT64_MAX);
@@ -223,6 +229,14 @@ TEST(SessionConfigTest, EagernessSetsTheLongestWaitUnlessItIsSet) {
   EXPECT_EQ(detection(3, 0).eagerness, Eagerness::kHigh);
   EXPECT_EQ(detection(3, 0).max_silence_ms, 750);
   EXPECT_EQ(detection(3, 2000).max_silence_ms, 2000);
+}
+
+TEST(SessionConfigTest, G711IsAt8KHzWithoutSayingSo) {
+  const SessionConfig config =
+      Applied({}, {.input_audio = AudioFormatUpdate{3}, .output_audio = AudioFormatUpdate{4, 8000}});
+  EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kG711Ulaw, 8000}));
+  EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kG711Alaw, 8000}));
+  EXPECT_EQ(Applied({}, {.input_audio = {{1, 8000}}}).input, (AudioFormat{AudioEncoding::kPcm16, 8000}));
 }
 
 TEST(SessionConfigTest, DrawsIfAskedToAndTheModelCan) {

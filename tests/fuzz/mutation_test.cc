@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,29 @@ TEST(MutationTest, OpusPackets) {
   Fuzz(DecodeOpusPackets, {stream}, 1500);
 }
 
+// Operations by number: opus_stream_target.cc.
+TEST(MutationTest, NumberedOpusPackets) {
+  const std::vector<float> voice = Voice(400, 24'000);
+  std::vector<std::string> streams;
+  for (const int expected_loss : {0, 20}) {
+    OpusPacketEncoder encoder =
+        OpusPacketEncoder::Create({.sample_rate = 24'000, .expected_loss_percent = expected_loss}).value();
+    std::string in_order, with_losses;
+    for (size_t begin = 0; begin + 480 <= voice.size(); begin += 480) {
+      const std::string packet = encoder.Encode(std::span(voice).subspan(begin, 480)).value();
+      const std::string record = "\x14" + std::string(1, static_cast<char>(packet.size())) + packet;
+      in_order += std::string("\0\1", 2) + record;
+      // One ahead and one back, a gap of 3, and 12 lost.
+      const char steps[] = {2, -1, 2, 1, 4, 1, 13, 1};
+      with_losses += '\0' + std::string(1, steps[begin / 480 % sizeof steps]) + record;
+    }
+    streams.push_back(in_order);
+    streams.push_back(with_losses + std::string("\2\0\xff\0\3\0\0\0", 8) + in_order);
+    streams.push_back(with_losses.substr(0, 1500) + "\1" + in_order.substr(1) + with_losses);
+  }
+  Fuzz(DecodeOpusStream, streams, 1500);
+}
+
 TEST(MutationTest, GenerateRequests) {
   v1::GenerateRequest request;
   request.add_parts()->set_text("hello");
@@ -152,6 +176,20 @@ TEST(MutationTest, ClientEvents) {
     speech += ClientRecord([&](auto* e) { e->mutable_audio_append()->set_audio(pcm); }) + Record(1, "\x0a") +
               Record(2, "");
   }
+  std::string relayed = ClientRecord([](auto* e) {
+    auto* format = e->mutable_session_update()->mutable_config()->mutable_input_audio();
+    format->set_encoding(v1::AUDIO_ENCODING_OPUS);
+  });
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({.expected_loss_percent = 20}).value();
+  for (uint32_t i = 0; 480 * (i + 1) <= voice.size(); ++i) {
+    const std::string packet = encoder.Encode(std::span(voice).subspan(480 * i, 480)).value();
+    if (i % 6 == 5) continue;
+    relayed += ClientRecord([&](auto* e) {
+                 e->mutable_audio_append()->set_audio(packet);
+                 e->mutable_audio_append()->set_packet_number(i % 4 == 0 ? i + 1 : i % 4 == 1 ? i - 1 : i);
+               }) +
+               Record(1, "\x02") + Record(2, "");
+  }
   const std::string drawing = Record(7, "") + Record(7, "") + Record(8, "") + Record(7, "") +
                               Record(6, "\x10") + Record(7, "") + Record(7, "");
   const std::string end(1, '\0');
@@ -162,6 +200,7 @@ TEST(MutationTest, ClientEvents) {
             Record(9, end) + speech + silence + settings + speech + silence,
         frame + speech + picture + frame + Record(4, end) + frame + Record(6, "\x10") + cancel + speech +
             Record(9, end) + commit,
+        relayed + commit + Record(4, "\x01") + relayed + cancel + Record(9, end) + clear,
         speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},
        400);
 }

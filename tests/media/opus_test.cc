@@ -39,9 +39,16 @@ TEST_P(OpusTest, ATonePassesThrough) {
 INSTANTIATE_TEST_SUITE_P(Rates, OpusTest, testing::Values(24000, 48000));
 
 TEST(OpusPacketEncoderTest, OptionsOutOfRangeAreRefused) {
-  const OpusEncoderOptions cases[] = {{.sample_rate = 0}, {.sample_rate = 16000}, {.sample_rate = 44100},
-                                      {.bitrate = 0},     {.bitrate = 5999},      {.bitrate = 1000000},
-                                      {.complexity = -1}, {.complexity = 11}};
+  const OpusEncoderOptions cases[] = {{.sample_rate = 0},
+                                      {.sample_rate = 16000},
+                                      {.sample_rate = 44100},
+                                      {.bitrate = 0},
+                                      {.bitrate = 5999},
+                                      {.bitrate = 1000000},
+                                      {.complexity = -1},
+                                      {.complexity = 11},
+                                      {.expected_loss_percent = -1},
+                                      {.expected_loss_percent = 31}};
   for (const OpusEncoderOptions& options : cases) {
     EXPECT_EQ(OpusPacketEncoder::Create(options).status().code(), StatusCode::kInvalidArgument);
   }
@@ -65,6 +72,52 @@ TEST(OpusPacketEncoderTest, ResetMakesItNew) {
   ASSERT_TRUE(encoder.Encode(noise).ok());
   encoder.Reset();
   EXPECT_EQ(encoder.Encode(noise).value(), first);
+}
+
+TEST(OpusPacketEncoderTest, PreparingForLossCostsFourMilliseconds) {
+  const OpusPacketEncoder fast = OpusPacketEncoder::Create({}).value();
+  const OpusPacketEncoder careful = OpusPacketEncoder::Create({.expected_loss_percent = 1}).value();
+  EXPECT_EQ(fast.lookahead_samples(), 24 * 5 / 2);
+  EXPECT_EQ(careful.lookahead_samples(), 24 * 13 / 2);
+}
+
+TEST(OpusPacketDecoderTest, TellsTheLengthOfAPacketWithoutDecodingIt) {
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();
+  const OpusPacketDecoder decoder = OpusPacketDecoder::Create(48000).value();
+  EXPECT_EQ(decoder.Length(encoder.Encode(Noise(-20.0f, 480, 3)).value()).value(), 960u);
+  EXPECT_EQ(decoder.Length("").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(decoder.Length(std::string("\x03\x00", 2)).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(OpusPacketDecoderTest, ConcealmentFadesToSilence) {
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();
+  OpusPacketDecoder decoder = OpusPacketDecoder::Create(24000).value();
+  const std::vector<float> tone = Tone(300, 24000, 480 * 20);
+  for (size_t at = 0; at < tone.size(); at += 480) {
+    ASSERT_TRUE(decoder.Decode(encoder.Encode(std::span(tone).subspan(at, 480)).value()).ok());
+  }
+  std::vector<float> filled;
+  for (int lost = 0; lost < 25; ++lost) decoder.Conceal(480, &filled);
+  ASSERT_EQ(filled.size(), 25u * 480);
+  EXPECT_GT(ToneAmplitude(std::span(filled).first(480), 300, 24000), 0.2);
+  EXPECT_LT(ToneAmplitude(std::span(filled).last(480), 300, 24000), 0.02);
+}
+
+TEST(OpusPacketDecoderTest, WithoutACopyRecoveryIsConcealment) {
+  const std::vector<float> tone = Tone(300, 24000, 480 * 20);
+  OpusPacketEncoder encoder = OpusPacketEncoder::Create({}).value();  // in a mode that makes no copies
+  OpusPacketDecoder first = OpusPacketDecoder::Create(24000).value();
+  OpusPacketDecoder second = OpusPacketDecoder::Create(24000).value();
+  std::string packet;
+  for (size_t at = 0; at < tone.size(); at += 480) {
+    packet = encoder.Encode(std::span(tone).subspan(at, 480)).value();
+    ASSERT_TRUE(first.Decode(packet).ok());
+    ASSERT_TRUE(second.Decode(packet).ok());
+  }
+  std::vector<float> recovered, concealed;
+  EXPECT_FALSE(first.Recover(packet, 480, &recovered));
+  second.Conceal(480, &concealed);
+  EXPECT_EQ(recovered, concealed);
 }
 
 TEST(OpusPacketDecoderTest, HostilePacketsAreRefusedOrDecodedButNeverHarm) {

@@ -46,6 +46,30 @@ const Garbage kGarbage[] = {
     {"output encoding",
      [](auto* e) { Config(e)->mutable_output_audio()->set_encoding(static_cast<v1::AudioEncoding>(99)); },
      kInvalid, "session_update.config.output_audio.encoding"},
+    {"G.711 at another rate",
+     [](auto* e) {
+       Config(e)->mutable_input_audio()->set_encoding(v1::AUDIO_ENCODING_G711_ULAW);
+       Config(e)->mutable_input_audio()->set_sample_rate(16000);
+     },
+     kInvalid, "session_update.config.input_audio.sample_rate"},
+    {"expected loss of input",
+     [](auto* e) {
+       Config(e)->mutable_input_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
+       Config(e)->mutable_input_audio()->set_expected_loss_percent(1);
+     },
+     kInvalid, "session_update.config.input_audio.expected_loss_percent"},
+    {"expected loss",
+     [](auto* e) {
+       Config(e)->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
+       Config(e)->mutable_output_audio()->set_expected_loss_percent(UINT32_MAX);
+     },
+     kInvalid, "session_update.config.output_audio.expected_loss_percent"},
+    {"a number of PCM16",
+     [](auto* e) {
+       e->mutable_audio_append()->set_audio("ab");
+       e->mutable_audio_append()->set_packet_number(0);
+     },
+     kInvalid, "audio_append.packet_number"},
     {"output rate", [](auto* e) { Config(e)->mutable_output_audio()->set_sample_rate(UINT32_MAX); }, kInvalid,
      "session_update.config.output_audio.sample_rate"},
     {"turn detection mode",
@@ -161,8 +185,9 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->add_output_modalities(v1::MODALITY_IMAGE);
   config->mutable_input_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
   config->mutable_input_audio()->set_sample_rate(48000);
-  config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_PCM16);
-  config->mutable_output_audio()->set_sample_rate(16000);
+  config->mutable_output_audio()->set_encoding(v1::AUDIO_ENCODING_OPUS);
+  config->mutable_output_audio()->set_sample_rate(24000);
+  config->mutable_output_audio()->set_expected_loss_percent(12);
   config->mutable_turn_detection()->set_mode(v1::TurnDetection::MODE_SERVER_VAD);
   config->mutable_turn_detection()->set_threshold(0.5f);
   config->mutable_turn_detection()->set_max_silence_ms(900);
@@ -208,6 +233,31 @@ TEST(MessagesTest, EveryKindOfTurnDetectionSurvivesTheWayInAndOut) {
       EXPECT_EQ(detection.vad_threshold(), 0.5f);
     }
   }
+}
+
+TEST(MessagesTest, EveryEncodingSurvivesTheWayInAndOut) {
+  for (const v1::AudioEncoding encoding : {v1::AUDIO_ENCODING_PCM16, v1::AUDIO_ENCODING_OPUS,
+                                           v1::AUDIO_ENCODING_G711_ULAW, v1::AUDIO_ENCODING_G711_ALAW}) {
+    v1::ClientEvent event;
+    Config(&event)->mutable_input_audio()->set_encoding(encoding);
+    const ClientEvent plain = FromMessage(event, {});
+    const auto applied =
+        ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config, ModelAbilities{});
+    ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
+    const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
+    EXPECT_EQ(back.session_updated().config().input_audio().encoding(), encoding);
+  }
+}
+
+TEST(MessagesTest, APacketNumberIsThereOrNot) {
+  v1::ClientEvent event;
+  event.mutable_audio_append()->set_audio("ab");
+  EXPECT_FALSE(std::get<client_event::AudioAppend>(FromMessage(event, {}).event).packet_number);
+  event.mutable_audio_append()->set_packet_number(0);
+  EXPECT_EQ(std::get<client_event::AudioAppend>(FromMessage(event, {}).event).packet_number, 0u);
+  EXPECT_FALSE(ToMessage(server_event::AudioDelta{"r", "ab", 0}).audio_delta().has_packet_number());
+  const auto numbered = ToMessage(server_event::AudioDelta{"r", "ab", 0, UINT32_MAX});
+  EXPECT_EQ(numbered.audio_delta().packet_number(), UINT32_MAX);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <random>
 #include <thread>
 
 #include "tests/server/server_fixture.h"
@@ -217,6 +218,36 @@ TEST_F(LimitsTest, AFloodOfEventsIsReadNoFasterThanItIsHandled) {
   for (int i = 0; i < 2000; ++i) ASSERT_TRUE(call.SendAudio(std::string(960, '\0')));
   ASSERT_TRUE(call.Ask("blue 7"));
   reader.join();
+}
+
+TEST_F(LimitsTest, PacketNumbersFromEverywhereCostNothing) {
+  StartServer();
+  TestCall call(channel_);
+  v1::ClientEvent update;
+  v1::AudioFormat* format = update.mutable_session_update()->mutable_config()->mutable_input_audio();
+  format->set_encoding(v1::AUDIO_ENCODING_OPUS);
+  format->set_sample_rate(48000);
+  ASSERT_TRUE(call.Send(update));
+  const std::string silence(1, static_cast<char>(1 << 3));  // 20 ms in a byte
+  ASSERT_TRUE(call.SendPacket(silence, 0));
+  std::mt19937 random(9);
+  int far = 0;
+  for (uint32_t i = 0; i < 300; ++i) {
+    // Half of them near, with gaps that are filled.
+    const auto number = i % 2 == 0 ? static_cast<uint32_t>(random()) : i / 2 * 16;
+    ASSERT_TRUE(call.SendPacket(silence, number));
+  }
+  ASSERT_TRUE(call.Ask("blue 7"));
+  v1::ServerEvent event;
+  do {
+    event = call.Read().value_or(v1::ServerEvent());
+    if (!event.has_error()) continue;
+    ++far;
+    EXPECT_EQ(event.error().field(), "audio_append.packet_number");
+    EXPECT_EQ(event.error().code(), static_cast<uint32_t>(grpc::StatusCode::OUT_OF_RANGE));
+  } while (event.has_error() || event.has_session_created() || event.has_session_updated());
+  EXPECT_GE(far, 145);
+  EXPECT_EQ(call.ReadAnswer().text, "you said blue 7");
 }
 
 TEST_F(LimitsTest, OptionsThatCannotBeAreRefused) {

@@ -43,6 +43,12 @@ class TestCall {
     event.mutable_audio_append()->set_audio(std::move(audio));
     return Send(event);
   }
+  bool SendPacket(std::string packet, uint32_t number) {
+    v1::ClientEvent event;
+    event.mutable_audio_append()->set_audio(std::move(packet));
+    event.mutable_audio_append()->set_packet_number(number);
+    return Send(event);
+  }
   bool SendImage(std::string data, const std::string& media_type, uint32_t width = 0, uint32_t height = 0) {
     v1::ClientEvent event;
     event.mutable_image_append()->set_data(std::move(data));
