@@ -172,6 +172,14 @@ struct PacketFates {
   int late = 0;        // came when they had been given up as lost
   int duplicates = 0;  // came again
 };
+// Answers Export.
+struct SessionExported {
+  std::string snapshot;
+};
+// Answers Import.
+struct SessionImported {
+  int context_positions = 0;
+};
 struct Usage {
   int heard_frames = 0;
   int input_text_pieces = 0;
@@ -219,7 +227,7 @@ struct Event {
   TimePoint received;  // when it came off the socket, before decoding
   std::variant<SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta, TurnEnded, ResponseStarted,
                TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone, PlaybackPaused, PlaybackResumed,
-               ResponseInterrupted, ResponseDone, ServerError, Closed>
+               ResponseInterrupted, ResponseDone, SessionExported, SessionImported, ServerError, Closed>
       body;
 };
 
@@ -290,6 +298,10 @@ class Conversation {
   // The loudspeaker has played this many samples of that response.
   virtual Status ReportPlayback(const std::string& response_id, uint64_t played_samples) = 0;
   virtual Status Update(const SessionSettings& settings) = 0;
+  // What the model knows of the conversation, to go on from there elsewhere: between turns.
+  virtual Status Export() = 0;
+  // Goes on from there; before anything is said.
+  virtual Status Import(std::string snapshot) = 0;
 
   // No more input: the server finishes the response under way and ends the conversation with Closed, OK.
   virtual Status FinishInput() = 0;

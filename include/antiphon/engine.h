@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -116,6 +117,11 @@ struct ResponseCut {
   std::string text;  // the words that were spoken to their end within them
 };
 
+// What Sequence::Export asked for.
+struct SequenceExported {
+  std::string bytes;  // empty: the sequence stood in a turn or a response
+};
+
 // Input that could not be taken (the context is full, a step failed). The sequence goes on, but the open turn
 // has a hole now: EndTurn forgets it, as ClearTurn does, instead of answering a part of it.
 struct InputRefused {
@@ -136,7 +142,7 @@ struct RoomForFrames {
 
 using SequenceEvent =
     std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage, MannerChosen,
-                 ResponseCut, ResponseDone, InputRefused, TurnCleared, RoomForFrames>;
+                 ResponseCut, ResponseDone, SequenceExported, InputRefused, TurnCleared, RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -203,6 +209,19 @@ class Sequence {
   // effect, and no ResponseCut, on a response that is cut already, that was not spoken, or behind which a
   // turn has opened; such a one that is under way is cancelled all the same.
   virtual void CutResponse(int frames) = 0;
+
+  // Asks for all that the model knows of the conversation as bytes, from which Restore goes on with the same
+  // tokens: later, in another process, any number of times. SequenceExported follows, one for calls that come
+  // before the first is carried out; call it when no turn is open and no response under way. Not in it:
+  // options, what is not run yet, and how far the last response was played (it can no longer be cut). Of
+  // video that has left the context nothing is known any more.
+  virtual void Export() = 0;
+
+  // Goes on from such bytes. Its positions are run again, as far as there is time, before anything else.
+  // INVALID_ARGUMENT when they are none, UNIMPLEMENTED for those of a format not known, DATA_LOSS when they
+  // are broken, FAILED_PRECONDITION when they belong to another model. `positions`, if not null, receives how
+  // many there are. No effect on a sequence that has run anything.
+  virtual Status Restore(std::string_view bytes, int* positions) = 0;
 };
 
 // Counters since the engine started, for metrics and tests. A consistent copy.

@@ -10,6 +10,7 @@
 #include "client/answer_files.h"
 #include "client/image_file.h"
 #include "client/report.h"
+#include "client/session_file.h"
 #include "client/video_stream.h"
 #include "media/wav.h"
 
@@ -76,6 +77,12 @@ Status Converse(const AskCommand& command, Progress* progress) {
   if (!questions.ok()) return questions.status();
   Result<std::vector<ImageFile>> frames = ReadFrames(command.video);
   if (!frames.ok()) return frames.status();
+  std::string snapshot;
+  if (!command.from_session.empty()) {
+    Result<std::string> read = ReadSessionFile(command.from_session);
+    if (!read.ok()) return read.status();
+    snapshot = *std::move(read);
+  }
   Result<std::unique_ptr<Client>> client = Client::Connect(command.server, {});
   if (!client.ok()) return client.status();
   std::chrono::milliseconds retry_after{0};
@@ -85,6 +92,11 @@ Status Converse(const AskCommand& command, Progress* progress) {
     return WithRetryHint(conversation.status(), retry_after);
   }
   progress->session = (*conversation)->session();
+  if (!snapshot.empty()) {
+    if (Status status = ImportSession(**conversation, std::move(snapshot), command.timeout); !status.ok()) {
+      return status;
+    }
+  }
   AskOptions options;
   options.real_time = !command.fast;
   options.timeout = command.timeout;
@@ -104,7 +116,10 @@ Status Converse(const AskCommand& command, Progress* progress) {
       std::fflush(stdout);
     }
   }
-  return OkStatus();
+  if (command.out_session.empty()) return OkStatus();
+  const Result<std::string> exported = ExportSession(**conversation, command.timeout);
+  if (!exported.ok()) return exported.status();
+  return WriteFile(command.out_session, *exported);
 }
 
 void PrintTurns(const AskCommand& command, const Progress& progress, const Status& status) {

@@ -20,6 +20,8 @@ struct AskCommand {
   double video_fps = 5;            // 0.1 to 5
   std::string out_audio;           // empty: not written
   std::string out_image;           // empty: not written
+  std::string from_session;        // file of an exported session to go on from; empty: a new one
+  std::string out_session;         // file for the session as it is at the end; empty: not written
   bool fast = false;
   bool write = false;
   bool json = false;

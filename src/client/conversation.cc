@@ -216,6 +216,18 @@ Status StreamConversation::Update(const SessionSettings& settings) {
   return SendSettings(Completed(settings), /*with_formats=*/false);
 }
 
+Status StreamConversation::Export() {
+  v1::ClientEvent event;
+  event.mutable_export_session();
+  return stream_.Send(std::move(event), Stream::Room::kSignal);
+}
+
+Status StreamConversation::Import(std::string snapshot) {
+  v1::ClientEvent event;
+  event.mutable_import_session()->set_snapshot(std::move(snapshot));
+  return stream_.Send(std::move(event), Stream::Room::kInput);
+}
+
 SessionSettings StreamConversation::Completed(SessionSettings settings) {
   if (!settings.speak && !settings.draw) return settings;
   const std::lock_guard lock(mutex_);

@@ -40,6 +40,8 @@ class StreamConversation final : public Conversation, private StreamSink {
   Status Clear() override;
   Status ReportPlayback(const std::string& response_id, uint64_t played_samples) override;
   Status Update(const SessionSettings& settings) override;
+  Status Export() override;
+  Status Import(std::string snapshot) override;
   Status FinishInput() override;
   void Close() override;
   Result<Event> NextEvent(std::chrono::nanoseconds timeout) override;

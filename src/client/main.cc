@@ -145,6 +145,13 @@ CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
       ->add_option("--out-image", ask->out_image,
                    "Write the pictures of the answers to this PNG file, and to FILE-2.png and so on")
       ->type_name("FILE");
+  command->add_option("--from-session", ask->from_session, "Go on from this file of --out-session")
+      ->type_name("FILE");
+  command
+      ->add_option("--out-session", ask->out_session,
+                   "Write what the model knows of the conversation to this file, to go on from there later, "
+                   "on any server with the same model")
+      ->type_name("FILE");
   command->add_flag("--write", ask->write, "Ask for written answers, without speech");
   command->add_flag("--fast", ask->fast, "Send audio as fast as it goes; no latency is measured then");
   AddFormat(command, &ask->format, "Of the audio, both ways");

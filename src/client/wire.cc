@@ -369,6 +369,10 @@ Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio) {
       return FromWire(std::move(*wire.mutable_turn_ended()));
     case v1::ServerEvent::kResponseStarted:
       return WireBody(ResponseStarted{std::move(*wire.mutable_response_started()->mutable_response_id())});
+    case v1::ServerEvent::kSessionExported:
+      return WireBody(SessionExported{std::move(*wire.mutable_session_exported()->mutable_snapshot())});
+    case v1::ServerEvent::kSessionImported:
+      return WireBody(SessionImported{static_cast<int>(wire.session_imported().context_positions())});
     case v1::ServerEvent::kPlaybackPaused: {
       v1::PlaybackPaused& paused = *wire.mutable_playback_paused();
       return WireBody(PlaybackPaused{std::move(*paused.mutable_response_id()), paused.played_samples()});

@@ -25,10 +25,11 @@ ModelInfo FromWire(const v1::ModelInfo& wire);
 // The event's body; std::monostate for kinds this client does not know, which it skips as later servers may
 // send them. `audio` receives the bytes of an AudioDelta, whose samples are left empty. DATA_LOSS for values
 // outside their enums.
-using WireBody = std::variant<std::monostate, Session, SessionUpdated, SpeechStarted, SpeechStopped,
-                              TranscriptDelta, TurnEnded, ResponseStarted, TextDelta, AudioDelta,
-                              ImageStarted, ImageDelta, ImageDone, PlaybackPaused, PlaybackResumed,
-                              ResponseInterrupted, ResponseDone, ServerError>;
+using WireBody =
+    std::variant<std::monostate, Session, SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta,
+                 TurnEnded, ResponseStarted, TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone,
+                 PlaybackPaused, PlaybackResumed, ResponseInterrupted, ResponseDone, SessionExported,
+                 SessionImported, ServerError>;
 Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio);
 // Likewise; a call that has started is a Session with an id and a model.
 Result<WireBody> FromWire(v1::GenerateResponse&& wire, std::string* audio);

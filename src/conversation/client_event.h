@@ -41,6 +41,10 @@ struct PlaybackPosition {
   std::string response_id;
   uint64_t played_samples = 0;  // at the output rate
 };
+struct ExportSession {};
+struct ImportSession {
+  std::string snapshot;
+};
 // An event this server does not know.
 struct Unknown {};
 
@@ -52,7 +56,7 @@ struct ClientEvent {
   std::variant<client_event::Unknown, client_event::SessionUpdate, client_event::AudioAppend,
                client_event::TextAppend, client_event::ImageAppend, client_event::VideoFrame,
                client_event::Commit, client_event::Clear, client_event::Cancel,
-               client_event::PlaybackPosition>
+               client_event::PlaybackPosition, client_event::ExportSession, client_event::ImportSession>
       event;
 };
 

@@ -18,6 +18,9 @@ constexpr size_t kMaxPacketsWhileCancelling = 256;
 constexpr uint64_t kMaxSecondsWhileCancelling = 2;
 
 Refusal WrongMoment(std::string message) { return {FailedPrecondition(std::move(message)), ""}; }
+Refusal NothingToExport() {
+  return WrongMoment("a session is exported between turns: commit or clear the turn, wait for ResponseDone");
+}
 Refusal ResponseUnderWay() {
   return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
 }
@@ -96,6 +99,11 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* cleared = std::get_if<TurnCleared>(&event)) return On(*cleared);
   if (const auto* room = std::get_if<RoomForFrames>(&event)) return On(*room);
   if (const auto* cut = std::get_if<ResponseCut>(&event)) return OnCut(turn, *cut);
+  if (auto* exported = std::get_if<SequenceExported>(&event)) {
+    // The engine was in the middle of something if it had gone on before it was asked.
+    if (exported->bytes.empty()) return Refuse(NothingToExport(), "");
+    return sink_.Send(server_event::SessionExported{std::move(exported->bytes)});
+  }
   if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
@@ -258,6 +266,24 @@ Conversation::Answer Conversation::Take(const client_event::PlaybackPosition& po
   if (playback_ && playback_->response_id() == position.response_id) {
     playback_->meter().OnReport(received, position.played_samples);
   }
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::ExportSession&, TimePoint) {
+  if (state_ != ConversationState::kWaiting || interruption_) return NothingToExport();
+  sequence_->Export();
+  return std::nullopt;
+}
+
+Conversation::Answer Conversation::Take(const client_event::ImportSession& import, TimePoint) {
+  if (state_ != ConversationState::kWaiting || responses_ > 0 || imported_) {
+    return WrongMoment("a session is imported into one in which nothing has been said");
+  }
+  int positions = 0;
+  Status restored = sequence_->Restore(import.snapshot, &positions);
+  if (!restored.ok()) return Refusal{std::move(restored), "import_session.snapshot"};
+  imported_ = true;
+  sink_.Send(server_event::SessionImported{positions});
   return std::nullopt;
 }
 

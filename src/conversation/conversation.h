@@ -118,6 +118,8 @@ class Conversation {
   Answer Take(const client_event::Clear& clear, TimePoint received);
   Answer Take(const client_event::Cancel& cancel, TimePoint received);
   Answer Take(const client_event::PlaybackPosition& position, TimePoint received);
+  Answer Take(const client_event::ExportSession& wish, TimePoint received);
+  Answer Take(const client_event::ImportSession& import, TimePoint received);
   void Configure();
 
   // The user's turn: conversation_turn.cc.
@@ -193,6 +195,7 @@ class Conversation {
   int frames_waiting_ = 0;  // passed to the engine, of this turn or not, and neither run nor dropped yet
 
   // The response.
+  bool imported_ = false;
   uint64_t responses_ = 0;
   uint64_t response_turn_ = 0;          // the engine's number of its turn; other results are late ones
   Content content_too_late_;            // came after the engine had ended the turn: of the next one

@@ -114,6 +114,12 @@ struct ResponseInterrupted {
   uint64_t played_samples = 0;
   std::string heard_text;
 };
+struct SessionExported {
+  std::string snapshot;
+};
+struct SessionImported {
+  int context_positions = 0;
+};
 struct Error {
   Refusal refusal;
   std::string event_id;
@@ -127,7 +133,8 @@ using ServerEvent =
                  server_event::ResponseStarted, server_event::TextDelta, server_event::AudioDelta,
                  server_event::ImageStarted, server_event::ImageDelta, server_event::ImageDone,
                  server_event::PlaybackPaused, server_event::PlaybackResumed,
-                 server_event::ResponseInterrupted, server_event::ResponseDone, server_event::Error>;
+                 server_event::ResponseInterrupted, server_event::ResponseDone, server_event::SessionExported,
+                 server_event::SessionImported, server_event::Error>;
 
 // Takes a conversation's events, in order, on the thread that drives the conversation. Must return at once.
 class EventSink {

@@ -40,7 +40,7 @@ Result<EngineModules> LoadModules(const std::string& folder, WeightFormat format
   Result<TextTokenizer> tokenizer = TextTokenizer::Load(folder + "/tokenizer.model", config->symbols);
   if (!tokenizer.ok()) return tokenizer.status();
   EngineModules modules{std::move(model).value(), std::move(codec).value(), std::move(tokenizer).value(),
-                        nullptr};
+                        nullptr, backbone->Checksum()};
   if (!config->image.known()) return modules;
 
   const Result<Safetensors> image_weights = Safetensors::Open(folder + "/image_codec.safetensors");

@@ -91,7 +91,8 @@ class EngineImpl final : public Engine {
         options_(options),
         clock_(clock),
         description_(Describe(*modules_.model, *modules_.codec)),
-        loop_({*modules_.model, *modules_.codec, modules_.tokenizer, clock}, options) {}
+        identity_{description_.name, description_.version, modules_.weights_checksum},
+        loop_({*modules_.model, *modules_.codec, modules_.tokenizer, clock, identity_}, options) {}
 
   ~EngineImpl() override {
     loop_.Stop();
@@ -132,12 +133,16 @@ class EngineImpl final : public Engine {
   const TextTokenizer& tokenizer() const { return modules_.tokenizer; }
   // `<image>`, the codes of the picture, `</image>`.
   Result<std::vector<int64_t>> ReadImage(const Image& image) const;
+  Result<SequenceSnapshot> Read(std::string_view bytes) const {
+    return ReadSnapshot(bytes, identity_, modules_.model->config());
+  }
 
  private:
   const EngineModules modules_;
   const EngineOptions options_;
   const Clock& clock_;
   const ModelDescription description_;
+  const ModelIdentity identity_;
   EngineLoop loop_;
   std::thread thread_;
 
@@ -167,6 +172,8 @@ class SequenceImpl final : public Sequence {
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
   void CutResponse(int frames) override { Signal(CutRequest{frames}); }
+  void Export() override { Signal(ExportRequest{}); }
+  Status Restore(std::string_view bytes, int* positions) override;
 
  private:
   Status Post(SequenceRequest request) {
@@ -206,6 +213,14 @@ Status SequenceImpl::AppendImage(const Image& image) {
   Result<std::vector<int64_t>> pieces = engine_->ReadImage(image);
   if (!pieces.ok()) return pieces.status();
   return Post(ShownImage{*std::move(pieces), engine_->now()});
+}
+
+Status SequenceImpl::Restore(std::string_view bytes, int* positions) {
+  Result<SequenceSnapshot> snapshot = engine_->Read(bytes);
+  if (!snapshot.ok()) return snapshot.status();
+  if (positions != nullptr) *positions = static_cast<int>(snapshot->positions.size());
+  Signal(RestoreRequest{*std::move(snapshot)});
+  return OkStatus();
 }
 
 Status SequenceImpl::AppendVideoFrame(const Image& image) {

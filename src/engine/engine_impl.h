@@ -19,6 +19,7 @@ struct EngineModules {
   std::unique_ptr<AudioCodec> codec;
   TextTokenizer tokenizer;
   std::unique_ptr<ImageCodec> image_codec;  // null for a model that knows no pictures
+  uint32_t weights_checksum = 0;            // of the backbone's file
 };
 
 // Starts an engine on `modules`, warm and ready. INVALID_ARGUMENT for options out of range or modules that do

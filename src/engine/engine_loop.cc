@@ -43,13 +43,14 @@ size_t SizeClass(int64_t positions, size_t classes) {
 
 EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
     : parts_(parts),
+      identity_(parts.identity),
       grammar_(parts.model.config()),
       limits_(LimitsOf(options)),
       pages_(Pages(options, parts.model.config()), options.page_positions),
       pool_(parts.model.MakePool(Pages(options, parts.model.config()), options.page_positions)),
       runner_(parts.model, parts.codec, grammar_, parts.clock),
-      context_{parts.model.config(),      grammar_, parts.codec, parts.tokenizer, parts.clock, pages_,
-               options.first_audio_target} {
+      context_{parts.model.config(),       grammar_, parts.codec, parts.tokenizer, parts.clock, pages_,
+               options.first_audio_target, identity_} {
   ForgetStatistics();
 }
 

@@ -28,6 +28,7 @@ struct EngineParts {
   const AudioCodec& codec;
   const TextTokenizer& tokenizer;
   const Clock& clock;
+  ModelIdentity identity = {};
 };
 
 class EngineLoop {
@@ -75,6 +76,7 @@ class EngineLoop {
   bool stopping() const;
 
   const EngineParts parts_;
+  const ModelIdentity identity_;
   const StreamGrammar grammar_;
   const PlannerLimits limits_;
   WakeUp wake_up_;

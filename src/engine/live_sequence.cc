@@ -145,6 +145,10 @@ void LiveSequence::TakeRequests() {
       Cancel();
     } else if (const auto* cut = std::get_if<CutRequest>(&request)) {
       CutResponse(cut->frames);
+    } else if (std::holds_alternative<ExportRequest>(request)) {
+      Export();
+    } else if (auto* restore = std::get_if<RestoreRequest>(&request)) {
+      Restore(std::move(restore->snapshot));
     } else if (std::holds_alternative<HeardFrame>(request) && stream().in_response()) {
       GiveBack(1, 0);
     } else if (auto* video = std::get_if<VideoFrame>(&request)) {

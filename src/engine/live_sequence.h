@@ -33,6 +33,7 @@ struct SequenceContext {
   const Clock& clock;
   PagePool& pages;
   Nanoseconds first_audio_target;
+  const ModelIdentity& identity;
 };
 
 // How long so many samples of sound last.
@@ -103,6 +104,8 @@ class LiveSequence {
   bool SettleFront();
   void Cancel();
   void CutResponse(int64_t frames);
+  void Export();
+  void Restore(SequenceSnapshot snapshot);
   void FinishRerun(int64_t positions);
   void GiveUpRerun();
   // Frames and pieces that were run or dropped; TellRoom tells the owner.

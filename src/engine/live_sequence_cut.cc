@@ -43,10 +43,13 @@ void LiveSequence::FinishRerun(int64_t positions) {
   if (rerun_done_ == static_cast<int64_t>(rerun_.size())) rerun_.clear();
 }
 
-// A step of it came to nothing: better no answer than a broken one.
+// A step of it came to nothing: better no answer, or no memory at all, than a broken one.
 void LiveSequence::GiveUpRerun() {
   rerun_.clear();
-  state_.Truncate(rerun_begin_, {.phase = StreamState::Phase::kBetween});
+  StreamState before{.phase = StreamState::Phase::kBetween};
+  if (rerun_begin_ == 0) before = {};
+  state_.Truncate(rerun_begin_, before);
+  if (rerun_begin_ == 0) video_.ForgetContext();
 }
 
 }  // namespace antiphon

@@ -10,6 +10,7 @@
 
 #include "antiphon/engine.h"
 #include "antiphon/types.h"
+#include "engine/sequence_snapshot.h"
 
 namespace antiphon {
 
@@ -49,12 +50,17 @@ struct CancelRequest {};
 struct CutRequest {
   int frames = 0;  // of the last response that were heard
 };
+struct ExportRequest {};
+struct RestoreRequest {
+  SequenceSnapshot snapshot;
+};
 struct ConfigureRequest {
   SequenceOptions options;
 };
 
-using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest,
-                                     ClearRequest, CancelRequest, CutRequest, ConfigureRequest>;
+using SequenceRequest =
+    std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest, ClearRequest, CancelRequest,
+                 CutRequest, ExportRequest, RestoreRequest, ConfigureRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {

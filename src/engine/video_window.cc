@@ -53,6 +53,12 @@ int64_t VideoWindow::rows_in_context() const {
   return rows;
 }
 
+std::vector<int64_t> VideoWindow::firsts() const {
+  std::vector<int64_t> firsts;
+  for (const Place& place : places_) firsts.push_back(place.first);
+  return firsts;
+}
+
 void VideoWindow::OldestLeft() {
   const int64_t rows = oldest_rows();
   places_.pop_front();

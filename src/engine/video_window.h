@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <utility>
+#include <vector>
 
 #include "engine/sequence_request.h"
 
@@ -43,6 +45,10 @@ class VideoWindow {
   // REQUIRES: in_context() > 0.
   int64_t oldest_first() const { return places_.front().first; }
   int64_t oldest_rows() const { return places_.front().rows(); }
+  // The first positions of all of them, oldest first.
+  std::vector<int64_t> firsts() const;
+  // Stands in the context from there on, as the newest: of a sequence that is restored.
+  void Restore(int64_t first, VideoFrame frame) { places_.push_back({first, std::move(frame)}); }
   // It has left, and what stood behind it has moved up. REQUIRES: in_context() > 0.
   void OldestLeft();
 

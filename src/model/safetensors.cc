@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -229,6 +230,11 @@ Result<torch::Tensor> Safetensors::GetFloat(const std::string& name, at::IntArra
   Result<torch::Tensor> tensor = GetChecked(name, shape);
   if (!tensor.ok()) return tensor;
   return tensor->to(device, torch::kFloat);
+}
+
+uint32_t Safetensors::Checksum() const {
+  const auto* bytes = reinterpret_cast<const Bytef*>(mapping_->data());
+  return static_cast<uint32_t>(crc32_z(crc32_z(0, nullptr, 0), bytes, mapping_->bytes()));
 }
 
 std::vector<std::string> Safetensors::names() const {

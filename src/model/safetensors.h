@@ -32,6 +32,9 @@ class Safetensors {
   Result<torch::Tensor> GetFloat(const std::string& name, at::IntArrayRef shape,
                                  torch::Device device = torch::kCPU) const;
 
+  // CRC-32 (RFC 1952) of the whole file: reads it once.
+  uint32_t Checksum() const;
+
   bool Contains(const std::string& name) const { return entries_.count(name) != 0; }
   std::vector<std::string> names() const;  // sorted
   const std::string& path() const { return path_; }

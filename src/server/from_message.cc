@@ -113,6 +113,13 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
                                                    position->played_samples()};
       break;
     }
+    case v1::ClientEvent::kExportSession:
+      event.event = client_event::ExportSession{};
+      break;
+    case v1::ClientEvent::kImportSession:
+      event.event =
+          client_event::ImportSession{std::move(*message.mutable_import_session()->mutable_snapshot())};
+      break;
     case v1::ClientEvent::EVENT_NOT_SET:
       break;  // stays Unknown
   }

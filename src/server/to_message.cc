@@ -236,6 +236,13 @@ struct EventFiller : ResponseFiller<v1::ServerEvent> {
   void operator()(server_event::ResponseStarted& event) {
     message->mutable_response_started()->set_response_id(std::move(event.response_id));
   }
+  void operator()(server_event::SessionExported& event) {
+    message->mutable_session_exported()->set_snapshot(std::move(event.snapshot));
+  }
+  void operator()(server_event::SessionImported& event) {
+    message->mutable_session_imported()->set_context_positions(
+        static_cast<uint32_t>(event.context_positions));
+  }
   void operator()(server_event::PlaybackPaused& event) {
     message->mutable_playback_paused()->set_response_id(std::move(event.response_id));
     message->mutable_playback_paused()->set_played_samples(event.played_samples);

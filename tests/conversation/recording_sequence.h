@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct SequenceRecord {
   int clears = 0;
   int cancels = 0;
   std::vector<int> cuts;  // frames heard, of each
+  int exports = 0;
+  std::vector<std::string> restored;
   bool freed = false;
   // What the next appends return.
   Status append_result;
@@ -70,6 +73,13 @@ class RecordingSequence final : public Sequence {
   void ClearTurn() override { ++record_->clears; }
   void Cancel() override { ++record_->cancels; }
   void CutResponse(int frames) override { record_->cuts.push_back(frames); }
+  void Export() override { ++record_->exports; }
+  Status Restore(std::string_view bytes, int* positions) override {
+    if (!record_->append_result.ok()) return record_->append_result;
+    record_->restored.emplace_back(bytes);
+    *positions = 7;
+    return OkStatus();
+  }
 
  private:
   const std::shared_ptr<SequenceRecord> record_;

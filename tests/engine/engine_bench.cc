@@ -59,6 +59,9 @@ struct Describer {
   std::string operator()(const ResponseCut& cut) const {
     return fmt::format("cut {} '{}'", cut.frames, cut.text);
   }
+  std::string operator()(const SequenceExported& exported) const {
+    return exported.bytes.empty() ? "not exported" : "exported";
+  }
   std::string operator()(const ResponseDone& done) const {
     return fmt::format("done {} {} {}+{}{} at {}", Name(done.end), StatusCodeName(done.error.code()),
                        done.text_pieces, done.spoken_frames, Images(done.images), done.context_positions);
@@ -92,6 +95,7 @@ Owner::Owner(EngineLoop& loop, const FakeCodec& codec, const TextTokenizer& toke
     if (const auto* room = std::get_if<RoomForFrames>(&event)) {
       room_ += room->frames;
     } else {
+      if (const auto* exported = std::get_if<SequenceExported>(&event)) exported_ = exported->bytes;
       told_.push_back(Describe(turn, event));
     }
   });

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "antiphon/engine.h"
@@ -44,6 +45,10 @@ class Owner {
   void ClearTurn() { Post(ClearRequest{}); }
   void Cancel() { Post(CancelRequest{}); }
   void CutResponse(int frames) { Post(CutRequest{frames}); }
+  void Export() { Post(ExportRequest{}); }
+  void Restore(SequenceSnapshot snapshot) { Post(RestoreRequest{std::move(snapshot)}); }
+  // The bytes told last.
+  const std::string& exported() const { return exported_; }
   void Configure(const SequenceOptions& options) { Post(ConfigureRequest{options}); }
   void Close();
 
@@ -67,6 +72,7 @@ class Owner {
   std::vector<std::string> told_;
   size_t taken_ = 0;
   int room_ = 0;
+  std::string exported_;
   std::shared_ptr<SequencePort> port_;
 };
 

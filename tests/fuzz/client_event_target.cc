@@ -93,6 +93,8 @@ class Client final : public EventSink {
     paused_ = false;
   }
   void Check(const server_event::ResponseInterrupted&) { paused_ = false; }
+  void Check(const server_event::SessionExported&) {}
+  void Check(const server_event::SessionImported&) {}
   void Check(const server_event::SessionCreated&) {}
   void Check(const server_event::SessionUpdated&) {}
   void Check(const server_event::SpeechStarted&) {}

@@ -30,6 +30,7 @@ struct FakeEngine::State {
   bool responding = false;
   bool cancelled = false;
   bool may_be_cut = false;  // the last response
+  std::string said;         // by the user, all turns
   std::vector<std::string> pieces;
   size_t pieces_said = 0;
   int frames_said = 0;
@@ -67,6 +68,7 @@ struct FakeEngine::State {
     manner = options.manner;
     cancelled = false;
     may_be_cut = options.speak;
+    said += (said.empty() ? "" : "|") + transcript;
     pieces_said = 0;
     frames_said = 0;
     Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now(),
@@ -190,6 +192,16 @@ class FakeEngine::FakeSequence final : public Sequence {
   }
   void Cancel() override {
     engine_->Post([state = state_] { state->cancelled = true; });
+  }
+  // The text of the turns answered so far.
+  void Export() override {
+    engine_->Post([state = state_] { state->Say(SequenceExported{"fake:" + state->said}); });
+  }
+  Status Restore(std::string_view bytes, int* positions) override {
+    if (!bytes.starts_with("fake:")) return InvalidArgument("the bytes are no exported session");
+    *positions = static_cast<int>(bytes.size());
+    engine_->Post([state = state_, said = std::string(bytes.substr(5))] { state->said = said; });
+    return OkStatus();
   }
   void CutResponse(int frames) override {
     engine_->Post([state = state_, frames] { state->Cut(frames); });
