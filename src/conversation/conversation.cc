@@ -227,7 +227,7 @@ Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint r
   if (response_due()) return ResponseUnderWay();
   TakeIn(decoder_.Flush());  // what has come belongs to the turn, even if something before it may yet come
   if (response_due()) return ResponseUnderWay();  // and has ended it
-  if (interruption_) Interrupt();  // no need to wait and see
+  if (interruption_) Interrupt();                 // no need to wait and see
   if (!MayMake(Move::kEnd)) {
     return WrongMoment("the turn is empty: no text, no picture, and no voice in the audio so far");
   }

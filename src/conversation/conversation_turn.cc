@@ -213,8 +213,7 @@ void Conversation::BeginTurns() {
 
 // What was said while a response was cancelled is yet to be heard.
 void Conversation::ResetEar() {
-  ear_.Reset(decoder_.format().sample_rate,
-             decoder_.samples() - samples_to_come_ - SamplesWhileCancelling());
+  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - samples_to_come_ - SamplesWhileCancelling());
 }
 
 uint64_t Conversation::SamplesWhileCancelling() const {
