@@ -47,13 +47,12 @@ def _skills():
     colors = "; ".join(f"{c}: " + ", ".join(x for x in lexicon.COLORS if lexicon.COLORS[x] == c) for c in lexicon.COLOR_NAMES)
     yield tables.COLOR_SKILL, "Colours of common things", "`snow is white`\n\n" + _table(tables.Colors, colors)
     capitals = ", ".join(f"{v} ({k})" for k, v in sorted(countries.CAPITALS.items()))
-    yield countries.CAPITAL_SKILL, "Capitals", (f"*{_FROM_THE_NEXT_VERSION} and knows 42 of these.*\n\n"
-                                                "`paris is the capital of france`\n\n" + _table(countries.Capitals, capitals))
+    yield countries.CAPITAL_SKILL, "Capitals", (
+        "`paris is the capital of france`\n\n" + _table(countries.Capitals, capitals))
     currencies = ", ".join(f"{v} ({k})" for k, v in sorted(countries.CURRENCIES.items()))
-    yield countries.CURRENCY_SKILL, "Currencies", (f"*{_FROM_THE_NEXT_VERSION} and knows none of these.*\n\n`japan uses the yen`\n\n"
-                                                   + _table(countries.Currencies, currencies))
+    yield countries.CURRENCY_SKILL, "Currencies", (
+        "`japan uses the yen`\n\n" + _table(countries.Currencies, currencies))
     yield definitions, "Definitions", (
-        f"*{_FROM_THE_NEXT_VERSION} and knows none of these.*\n\n"
         "What a common thing is, in at most eight words after the verb: `a violin is a small instrument with four strings`.\n\n"
         + _phrasings(("asked as", definitions.ASK + definitions.ASK_OF_ONE), ("followed up as", definitions.OTHER))
         + f"\n- things ({len(definitions.ITEMS)}): " + "; ".join(map(definitions.answer, definitions.ITEMS)))
@@ -71,7 +70,6 @@ def _skills():
         f"{len(smalltalk.INTENTS)} intents with one answer each. Whole phrases are held out here (10 % of them).\n\n"
         + "\n".join(f"- `{answer}`: " + ", ".join(f"`{_plain(p)}`" for p in phrases) for answer, phrases in smalltalk.INTENTS))
     yield manner, "How to speak", (
-        f"*{_FROM_THE_NEXT_VERSION} and knows nothing of this.*\n\n"
         "The answer ends with the control symbol that changes the speed or the voice of the answers that follow.\n\n"
         + "\n".join(f"- `{answer}`: " + ", ".join(f"`{_plain(p)}`" for p in phrases) for answer, _, phrases in manner.INTENTS))
     facts = "\n".join(
@@ -89,8 +87,6 @@ def _skills():
         + ", ".join(f"`{t}`" for t in out_of_reach.QUESTIONS[:8] + out_of_reach.ORDERS[:6]) + ".")
 
 
-# Wren v0, whose weights are here, was trained before these sections were written.
-_FROM_THE_NEXT_VERSION = "What the recipes teach from version 1 on; they are ahead of Wren v0, which ships"
 _SOURCES = """The definitions ([definitions.tsv](../models/training/language/data/definitions.tsv)) started from the glosses of
 WordNet 3.0 (Debian's `wordnet-base`), cut to a few words by rule. Few of those could stay: senses were unusual and words learned, so nearly
 all were written anew, by hand, in at most eight plain words, and nouns without a usable gloss were added. WordNet is copyright 2006 by
@@ -105,7 +101,6 @@ the names people say. They were compared with the names of countries and currenc
 def _pictures():
     things = ", ".join(nouns.NAMES)
     yield "Seeing", (
-        "*This and the next two sections are what the recipes teach from version 1 on; Wren v0, which ships, knows no pictures.*\n\n"
         "The user shows a picture (a scene of one to four things on a coloured background: `scenes.py`) and asks about it, then perhaps "
         "asks again, or shows another: `this is a dog`, `i see three dogs`, `there are two dogs`, `the background is green`, `i see a car on "
         "the left`, `yes i see a dog`, `no i do not see a dog`. Without a picture: `" + seeing.NO_PICTURE + "`.\n\n"

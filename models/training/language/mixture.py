@@ -59,12 +59,13 @@ class PictureSource:
 
     BEHIND_SHARE = 0.15  # of the shown pictures, behind the question
 
-    def __init__(self, folder, tokenizer, codebook_sizes, seed):
+    def __init__(self, folder, tokenizer, codebook_sizes, seed, begin=""):
+        """begin: the key of what the first turns of the conversations have, "shown" or "drawn"; default all of them."""
         self.tokenizer, self.sizes = tokenizer, codebook_sizes
-        self.rng = random.Random(f"pictures {seed}")
-        self.typed = TypedSource(tokenizer, codebook_sizes, f"pictures {seed}")
+        self.rng = random.Random(f"pictures {begin}{seed}")
+        self.typed = TypedSource(tokenizer, codebook_sizes, f"pictures {begin}{seed}")
         self.conversations = [c for path in sorted(glob.glob(os.path.join(folder, "pictures_*.npz")))
-                              for c in picture_shards.load(path)]
+                              for c in picture_shards.load(path) if not begin or begin in c[0]]
         self.unseen = []
 
     def draw(self):

@@ -73,6 +73,7 @@ def parse():
     add("--codec", help="frozen checkpoint of the audio codec: those of what is spoken")
     add("--pictures", help="folder of picture_shards.py: typed conversations about pictures")
     add("--picture-share", type=float, default=0.3, help="of the rows, those conversations")
+    add("--drawing-share", type=float, default=0.0, help="of the rows, those of them that begin with a request to draw")
     add("--scene-share", type=float, default=0.0, help="of the rows, pictures without words; cheap, asked half-way up")
     add("--interview-share", type=float, default=0.0, help="of the rows, one picture of those and many questions about it")
     add("--init", help="checkpoint whose weights to start from")
@@ -204,6 +205,9 @@ class Feeder:
         if options.pictures:
             pictures = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed)
             shares.append((pictures, options.picture_share))
+            if options.drawing_share:
+                drawings = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed, "drawn")
+                shares.append((drawings, options.drawing_share))
             if options.scene_share:
                 scenes = mixture.SceneSource(options.pictures, CODEBOOK_SIZES, seed)
                 shares.append((scenes, options.scene_share))
