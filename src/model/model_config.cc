@@ -214,13 +214,13 @@ Result<ModelConfig> ReadConfig(const json& root) {
   if (fields.Has("sampling.endpoint_threshold")) {
     config.endpoint_threshold = static_cast<float>(fields.Number("sampling.endpoint_threshold", 0.01, 1.0));
   }
+  if (fields.Has("image")) ReadImage(fields, config.symbols, &config.image);
+  if (fields.Has("manner")) ReadManner(fields, config.symbols, config.image, &config.manner);
   if (fields.Has("word_head")) {
     const int64_t pieces = fields.Integer("word_head.pieces", 1, config.symbols.vocab_size);
     fields.Require(pieces == config.symbols.text_pieces, "word_head.pieces must be symbols.text_pieces");
     config.word_head = true;
   }
-  if (fields.Has("image")) ReadImage(fields, config.symbols, &config.image);
-  if (fields.Has("manner")) ReadManner(fields, config.symbols, config.image, &config.manner);
   config.audio_codec_json = fields.Object("audio_codec");
   config.image_codec_json = fields.Object("image_codec");
   if (fields.failed()) return DataLoss(fields.failure());

@@ -37,7 +37,6 @@ TEST(WordAlignmentTest, TheLastFrameSoFarMayBeInTheMiddleOfAWord) {
 
 TEST(WordAlignmentTest, OneFrameThatIsWrongDoesNotMislead) {
   const WordAlignment alignment = Aligned("0041122");
-  EXPECT_EQ(alignment.PiecesWithin(2, 10, false), 0) << "the third frame is of word 0 or 1, whatever it says";
   EXPECT_EQ(alignment.PiecesWithin(3, 10, false), 2);
   EXPECT_EQ(alignment.PiecesWithin(5, 10, false), 4);
 }

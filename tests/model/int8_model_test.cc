@@ -83,8 +83,9 @@ TEST_F(Int8ModelTest, TheMatricesAndNothingElseBecomeInt8) {
   for (const auto& [name, tensor] : before) {
     const torch::Tensor& now = after.at(name);
     EXPECT_EQ(now.sizes(), tensor.sizes()) << name;
-    // Embeddings are read row by row and never multiplied with.
-    const bool table = name.find("embed.") != std::string::npos || name == "depth.position";
+    // Embeddings are read row by row and never multiplied with; of the word head a few rows are.
+    const bool table =
+        name.find("embed.") != std::string::npos || name == "depth.position" || name == "word_head";
     if (tensor.dim() == 1 || table) {
       EXPECT_EQ(now.scalar_type(), tensor.scalar_type()) << name;
       EXPECT_TRUE(now.equal(tensor)) << name;

@@ -196,8 +196,8 @@ TEST(ModelConfig, EveryFieldIsNeeded) {
     json without_section = whole;
     without_section.erase(section);
     const bool optional = section == "sampling" || section == "image_codec";
-    EXPECT_EQ(LoadText(without_section.dump()).ok(), optional || section == "image" || section == "manner")
-        << section;
+    const bool ability = section == "image" || section == "manner" || section == "word_head";
+    EXPECT_EQ(LoadText(without_section.dump()).ok(), optional || ability) << section;
     if (!fields.is_object()) continue;
     for (const auto& [field, value] : fields.items()) {
       json without_field = whole;
