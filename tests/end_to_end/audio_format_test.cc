@@ -29,7 +29,7 @@ class AudioFormatTest : public ModelTest {
     client::ConversationOptions options;
     options.input_audio = {AudioEncoding::kOpus, 24000};
     options.settings.speak = false;
-    options.settings.turn_detection = client::TurnDetection{.semantic = false};
+    options.settings.turn_detection = client::TurnDetection{.mode = client::TurnDetectionMode::kNone};
     auto conversation = Open(options);
     if (!conversation) return {};
     for (size_t i = 0; (i + 1) * 480 <= samples.size(); ++i) {
