@@ -250,7 +250,10 @@ Conversation::Answer Conversation::Take(const client_event::Cancel& cancel, Time
   }
   const bool playing = playback_ && playback_->AudibleAt(received) && state_ == ConversationState::kWaiting;
   if (!MayMake(Move::kCancel) && !playing) return WrongMoment("no response is under way");
-  if (cancel.played_samples) playback_->meter().OnReport(received, *cancel.played_samples);
+  if (cancel.played_samples) {
+    playback_->meter().OnReport(received, *cancel.played_samples);
+    playback_->meter().Pause(received);  // it stands there
+  }
   if (interruption_) {
     Interrupt();
   } else if (playing) {

@@ -204,6 +204,9 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->set_max_video_frames(5);
   config->set_voice("low");
   config->set_speed(v1::SPEED_SLOW);
+  config->mutable_interruption()->set_policy(v1::Interruption::POLICY_EAGER);
+  config->mutable_interruption()->set_min_voice_ms(700);
+  config->set_playback_delay_ms(120);
   const std::string sent = config->ShortDebugString();
 
   const ClientEvent plain = FromMessage(event, {});
