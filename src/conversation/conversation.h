@@ -131,6 +131,8 @@ class Conversation {
   void ForgetTurn();
   void BeginTurns();
   uint64_t SamplesWhileCancelling() const;
+  // Samples of the session that were heard or dropped.
+  uint64_t SamplesPassed() const { return decoder_.samples() - samples_ahead_ - SamplesWhileCancelling(); }
 
   // The response: conversation_response.cc.
   void BeginResponse(uint64_t turn, const TurnEnded& ended);
@@ -151,6 +153,7 @@ class Conversation {
   ConversationState state_ = ConversationState::kWaiting;
   bool half_closed_ = false;
   InputDecoder decoder_;
+  uint64_t samples_ahead_ = 0;  // decoded, but behind a packet that is being heard
   Ear ear_;
   TurnLedger ledger_;
   VideoInput video_;
@@ -176,7 +179,7 @@ class Conversation {
   std::optional<Status> output_fault_;  // what kept its speech or pictures from being encoded
   server_event::Usage usage_;
   std::unique_ptr<Response> response_;  // while it is under way
-  std::deque<Packet> said_while_cancelling_;
+  std::vector<Packet> said_while_cancelling_;
 
   // Last, so that it is freed first.
   std::unique_ptr<Sequence> sequence_;

@@ -98,9 +98,7 @@ void Conversation::On(const ResponseDone& done) {
     Make(Move::kContent);
     content_ = content_too_late_;
   }
-  for (const Packet& packet : std::exchange(said_while_cancelling_, {})) {
-    if (!response_due()) Hear(packet);  // it may be enough for the longest turn
-  }
+  TakeIn(std::exchange(said_while_cancelling_, {}));
 }
 
 }  // namespace antiphon

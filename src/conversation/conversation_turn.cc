@@ -9,7 +9,9 @@
 namespace antiphon {
 
 void Conversation::TakeIn(std::vector<Packet> packets) {
+  for (const Packet& packet : packets) samples_ahead_ += packet.samples.size();
   for (Packet& packet : packets) {
+    samples_ahead_ -= packet.samples.size();
     if (state_ == ConversationState::kCancelling || cancel_wanted_) {
       said_while_cancelling_.push_back(std::move(packet));
     } else if (!response_due()) {  // the one before may have been enough for the longest turn
@@ -110,7 +112,7 @@ void Conversation::CheckSilence() {
   if (!content_.empty()) {
     EndVoice();
     Make(Move::kNoise);
-    ear_.Reset(decoder_.format().sample_rate, decoder_.samples());
+    ear_.Reset(decoder_.format().sample_rate, SamplesPassed());
     ledger_.Reset();
   } else {
     ForgetTurn();
@@ -174,7 +176,7 @@ void Conversation::ForgetTurn() {
 // No turn is open: whatever comes next begins one.
 void Conversation::BeginTurns() {
   // What was said while a response was cancelled is heard now.
-  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - SamplesWhileCancelling());
+  ear_.Reset(decoder_.format().sample_rate, SamplesPassed());
   ledger_.Reset();
   voice_told_ = false;
   content_ = {};

@@ -13,8 +13,8 @@ void DecodePicture(std::string_view bytes);
 void ReadRecording(std::string_view bytes);
 // Opus packets of one stream: a byte of length before each.
 void DecodeOpusPackets(std::string_view bytes);
-// Numbered Opus packets of one stream: records of an operation, the step of the number, the ms since the record
-// before, a byte of length, and so many bytes. opus_stream_target.cc lists the operations.
+// Numbered Opus packets of one stream: records of an operation, the step of the number, the ms since the
+// record before, a byte of length, and so many bytes. opus_stream_target.cc lists the operations.
 void DecodeOpusStream(std::string_view bytes);
 // A GenerateRequest of the wire, as far as it can be read without a model.
 void ReadGenerateRequest(std::string_view bytes);
