@@ -147,6 +147,8 @@ class Conversation {
   void ForgetTurn();
   void BeginTurns();
   uint64_t SamplesWhileCancelling() const;
+  // Samples of the session that were heard or dropped.
+  uint64_t SamplesPassed() const { return decoder_.samples() - samples_ahead_ - SamplesWhileCancelling(); }
 
   // The response: conversation_response.cc.
   void BeginResponse(uint64_t turn, const TurnEnded& ended);
@@ -177,6 +179,7 @@ class Conversation {
   ConversationState state_ = ConversationState::kWaiting;
   bool half_closed_ = false;
   InputDecoder decoder_;
+  uint64_t samples_ahead_ = 0;  // decoded, but behind a packet that is being heard
   Ear ear_;
   TurnLedger ledger_;
   VideoInput video_;
@@ -206,8 +209,7 @@ class Conversation {
   std::optional<ResponsePlayback> playback_;  // of that one, or of the last
   // Until it is over, what is heard stays in heard_.
   std::optional<VoiceInAnswer> interruption_;
-  std::deque<Packet> said_while_cancelling_;
-  uint64_t samples_to_come_ = 0;  // decoded, and on their way to the ear
+  std::vector<Packet> said_while_cancelling_;
 
   // Last, so that it is freed first.
   std::unique_ptr<Sequence> sequence_;

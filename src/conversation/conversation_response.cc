@@ -114,9 +114,7 @@ void Conversation::On(const ResponseDone& done) {
     interruption_.reset();
     PassOn();
   }
-  for (const Packet& packet : std::exchange(said_while_cancelling_, {})) {
-    if (!response_due()) Hear(packet);  // it may be enough for the longest turn
-  }
+  TakeIn(std::exchange(said_while_cancelling_, {}));
 }
 
 }  // namespace antiphon

@@ -9,9 +9,9 @@
 namespace antiphon {
 
 void Conversation::TakeIn(std::vector<Packet> packets) {
-  for (const Packet& packet : packets) samples_to_come_ += packet.samples.size();
+  for (const Packet& packet : packets) samples_ahead_ += packet.samples.size();
   for (Packet& packet : packets) {
-    samples_to_come_ -= packet.samples.size();
+    samples_ahead_ -= packet.samples.size();
     if (state_ == ConversationState::kCancelling || cancel_wanted_) {
       said_while_cancelling_.push_back(std::move(packet));
     } else if (!response_due() || (response_ && playback_->overheard())) {
@@ -213,7 +213,7 @@ void Conversation::BeginTurns() {
 
 // What was said while a response was cancelled is yet to be heard.
 void Conversation::ResetEar() {
-  ear_.Reset(decoder_.format().sample_rate, decoder_.samples() - samples_to_come_ - SamplesWhileCancelling());
+  ear_.Reset(decoder_.format().sample_rate, SamplesPassed());
 }
 
 uint64_t Conversation::SamplesWhileCancelling() const {

@@ -18,8 +18,8 @@ struct OpusEncoderOptions {
   int sample_rate = 24000;  // Hz: 24000 or 48000
   int bitrate = 32000;      // bits a second, 6000 to 128000
   int complexity = 5;       // 0 (fastest) to 10
-  // Of the packets, how many the transport loses: 0 to 30. Above 0 a packet of speech also carries a coarser
-  // copy of the one before it (in-band FEC), the likelier the more are lost, within the same bit rate.
+  // How many of 100 packets the transport loses, 0 to 30. Above 0 a packet of speech also carries a copy of
+  // the one before it (in-band FEC), the finer the more are lost, within the same bit rate.
   int expected_loss_percent = 0;
 };
 

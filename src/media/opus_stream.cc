@@ -1,5 +1,6 @@
 #include "media/opus_stream.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -22,7 +23,8 @@ Result<std::vector<DecodedPacket>> OpusStreamDecoder::Push(std::string_view pack
   Result<std::vector<float>> samples = decoder_.Decode(packet);
   if (!samples.ok()) return samples.status();
   last_length_ = samples->size();
-  decoded.push_back({std::move(*samples), received});
+  received_ = std::max(received_, received);
+  decoded.push_back({std::move(*samples), received_});
   return decoded;
 }
 
@@ -70,7 +72,8 @@ std::vector<DecodedPacket> OpusStreamDecoder::Flush() {
 
 // Never fails: the packet has been taken, and if it is broken inside it is as good as lost.
 DecodedPacket OpusStreamDecoder::Decode(const ReorderBuffer::Released& released) {
-  DecodedPacket decoded{{}, released.received};
+  received_ = std::max(received_, released.received);
+  DecodedPacket decoded{{}, received_};
   Fill(released.lost, released.packet, &decoded.samples);
   const Result<std::vector<float>> samples = decoder_.Decode(released.packet);
   if (samples.ok()) {

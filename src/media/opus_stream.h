@@ -27,7 +27,7 @@ struct PacketFates {
 // Samples of a packet, behind those of the lost ones before it.
 struct DecodedPacket {
   std::vector<float> samples;
-  TimePoint received;  // when the packet arrived
+  TimePoint received;  // when the packet arrived, or one before it if that was later
 };
 
 // Decodes packets that come in order, and numbered ones in any order (reorder_buffer.h). A lost packet is
@@ -69,6 +69,7 @@ class OpusStreamDecoder {
   OpusPacketDecoder decoder_;
   ReorderBuffer waiting_;
   size_t last_length_ = 0;  // samples of the last packet; 0 before any
+  TimePoint received_;      // of the last packet
   PacketFates fates_;
 };
 

@@ -250,6 +250,22 @@ TEST_F(PacketLossTest, ASecondOfLossIsASecondOfSilence) {
   EXPECT_NEAR(static_cast<double>(started[1].audio_offset_samples), 1.6 * kRate, 0.1 * kRate);
 }
 
+TEST_F(PacketLossTest, OffsetsAreExactWhenATurnIsForgottenAmongWhatWaited) {
+  Relay(VoicePackets(380));
+  Relay(SilentPackets(1480));
+  ASSERT_EQ(state(), State::kHearing);
+  // The first of these makes the silence long enough for the voice to be noise; five are behind it.
+  number_ += 2;
+  Advance(60);
+  for (const std::string& packet : SilentPackets(120)) Client(AudioAppend{packet, number_++});
+  ASSERT_EQ(state(), State::kWaiting);
+  events_.clear();
+  Relay(SilentPackets(480));
+  Relay(VoicePackets(400));
+  EXPECT_NEAR(static_cast<double>(One<server_event::SpeechStarted>().audio_offset_samples), 2.5 * kRate,
+              0.05 * kRate);
+}
+
 TEST_F(PacketLossTest, PacketsOfAResponsesTimeAreCountedForTheNextTurn) {
   const auto packets = SilentPackets(400);
   Relay(packets);

@@ -250,6 +250,17 @@ TEST_F(OpusStreamTest, WhatWaitsIsReleasedInTime) {
   EXPECT_TRUE(stream_->empty());
 }
 
+TEST_F(OpusStreamTest, TimesOfArrivalDoNotGoBack) {
+  const Packets packets = Encoded(0);
+  Push(packets[0], 0, At(0));
+  Push(packets[2], 2, At(20));
+  const auto decoded = stream_->Push(packets[1], 1, At(50));
+  ASSERT_TRUE(decoded.ok());
+  ASSERT_EQ(decoded->size(), 2u);
+  EXPECT_EQ((*decoded)[0].received, At(50));
+  EXPECT_EQ((*decoded)[1].received, At(50)) << "only now it could be heard";
+}
+
 TEST_F(OpusStreamTest, BrokenPacketsAreRefusedAndTheirPlaceStaysOpen) {
   const Packets packets = Encoded(0);
   Push(packets[0], 0);

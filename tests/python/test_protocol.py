@@ -16,9 +16,17 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 import wave
 
 import grpc
+
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import audioop
+except ImportError:  # from Python 3.13 on
+    audioop = None
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PACKET_MS = 20
@@ -89,7 +97,7 @@ class Call:
             if event.WhichOneof("event") == kind:
                 return getattr(event, kind)
 
-    def read_answer(self):
+    def read_answer(self, bytes_a_sample=2):
         text, audio = "", b""
         rows = {}  # of the pictures that are not finished, painted so far
         finished = 0
@@ -99,7 +107,8 @@ class Call:
             if kind == "text_delta":
                 text += event.text_delta.text
             elif kind == "audio_delta":
-                assert event.audio_delta.first_sample * 2 == len(audio), "speech is numbered without a gap"
+                first = event.audio_delta.first_sample
+                assert first * bytes_a_sample == len(audio), "speech is numbered without a gap"
                 audio += event.audio_delta.audio
             elif kind == "image_started":
                 picture = event.image_started
@@ -167,6 +176,37 @@ def check_manners(pb, stub, question):
     call.end()
     assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
     print("manners: low and slow, low and fast")
+
+
+def spoken_at_8_khz(pb, stub, question, encoding):
+    """The answer's bytes in this encoding."""
+    call = Call(pb, stub)
+    call.put(session_update=pb.SessionUpdate(
+        config=pb.SessionConfig(output_audio=pb.AudioFormat(encoding=encoding, sample_rate=8000))))
+    call.put(text_append=pb.TextAppend(text=question))
+    call.put(commit=pb.Commit())
+    bytes_a_sample = 2 if encoding == pb.AUDIO_ENCODING_PCM16 else 1
+    _, audio, done = call.read_answer(bytes_a_sample)
+    assert len(audio) == bytes_a_sample * 640 * done.usage.spoken_frames > 0, "80 ms a frame"
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    return audio
+
+
+def check_telephone(pb, stub, question):
+    """The same answer in PCM16 and in G.711, as another implementation of G.711 decodes it."""
+    if audioop is None:
+        print("telephone: left out, this Python has no audioop")
+        return
+    plain = array.array("h", spoken_at_8_khz(pb, stub, question, pb.AUDIO_ENCODING_PCM16))
+    assert max(plain) > 1000, "it is audible"
+    for encoding, decode in ((pb.AUDIO_ENCODING_G711_ULAW, audioop.ulaw2lin),
+                             (pb.AUDIO_ENCODING_G711_ALAW, audioop.alaw2lin)):
+        heard = array.array("h", decode(spoken_at_8_khz(pb, stub, question, encoding), 2))
+        assert len(heard) == len(plain)
+        # Half a step of the law is a little over 1/32 of the value.
+        assert all(abs(h - p) <= abs(p) / 32 + 8 for h, p in zip(heard, plain)), encoding
+    print(f"telephone: {len(plain) / 8000:.1f} s in both laws of G.711")
 
 
 def check_mistake(pb, stub):
@@ -291,6 +331,7 @@ def main():
                 sees = check_model(pb, model_pb, model_grpc, channel)
                 check_typed_turn(pb, stub, arguments.question)
                 check_manners(pb, stub, arguments.question)
+                check_telephone(pb, stub, arguments.question)
                 check_mistake(pb, stub)
                 check_picture(pb, stub, sees)
                 check_spoken_turn(pb, stub, arguments.question)

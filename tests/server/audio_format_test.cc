@@ -43,9 +43,10 @@ TEST_F(AudioFormatTest, ATelephoneCall) {
     EXPECT_LT(call.ReadUntil(Event::kSpeechStarted).speech_started().audio_offset_samples(), 800u);
     EXPECT_EQ(call.ReadAnswer().text, "i heard you");
 
-    ASSERT_TRUE(call.Ask("blue 25"));
-    call.ReadUntil(Event::kTurnEnded);
-    const auto answer = call.ReadAnswer();
+    TestCall typed(channel_);
+    ASSERT_TRUE(typed.Send(Formats(encoding, 8000)));
+    ASSERT_TRUE(typed.Ask("blue 25"));
+    const auto answer = typed.ReadAnswer();
     EXPECT_EQ(answer.audio.size(), 5u * 640u) << "5 frames of 80 ms";
     std::vector<float> heard;
     AppendG711(answer.audio, law, &heard);
