@@ -115,10 +115,14 @@ const char* NameOf(Noise kind) {
 std::vector<float> MakeNoise(Noise kind, uint32_t seed, int sample_rate) {
   Maker maker(seed, sample_rate);
   if (kind == Noise::kCough) {
-    maker.Burst(maker.Between(0.15, 0.25));
+    // All lengths first: breath draws a number a sample, and a sound should last as long at every rate.
+    const double first = maker.Between(0.15, 0.25);
+    const double pause = maker.Between(0.02, 0.06);
+    const double second = maker.Between(0.12, 0.18);
+    maker.Burst(first);
     if (seed % 2 == 1) {
-      maker.Silence(maker.Between(0.02, 0.06));
-      maker.Burst(maker.Between(0.12, 0.18));
+      maker.Silence(pause);
+      maker.Burst(second);
     }
   } else if (kind == Noise::kHum) {
     const double pitch = maker.Between(95, 210);

@@ -212,9 +212,7 @@ void Conversation::BeginTurns() {
 }
 
 // What was said while a response was cancelled is yet to be heard.
-void Conversation::ResetEar() {
-  ear_.Reset(decoder_.format().sample_rate, SamplesPassed());
-}
+void Conversation::ResetEar() { ear_.Reset(decoder_.format().sample_rate, SamplesPassed()); }
 
 uint64_t Conversation::SamplesWhileCancelling() const {
   uint64_t samples = 0;

@@ -330,10 +330,10 @@ class VadThresholdTest : public ServerVadTest {
   }
 };
 
-TEST_F(VadThresholdTest, AFaintVoiceIsNone) { EXPECT_FALSE(IsVoice(-50.5f, std::nullopt)); }
-TEST_F(VadThresholdTest, AFaintVoiceIsOneForALowThreshold) { EXPECT_TRUE(IsVoice(-50.5f, 0.1f)); }
-TEST_F(VadThresholdTest, AQuietVoiceIsOne) { EXPECT_TRUE(IsVoice(-44.5f, std::nullopt)); }
-TEST_F(VadThresholdTest, AQuietVoiceIsNoneForAHighThreshold) { EXPECT_FALSE(IsVoice(-44.5f, 0.9f)); }
+TEST_F(VadThresholdTest, AFaintVoiceIsNone) { EXPECT_FALSE(IsVoice(-40.0f, std::nullopt)); }
+TEST_F(VadThresholdTest, AFaintVoiceIsOneForALowThreshold) { EXPECT_TRUE(IsVoice(-40.0f, 0.1f)); }
+TEST_F(VadThresholdTest, AQuietVoiceIsOne) { EXPECT_TRUE(IsVoice(-33.0f, std::nullopt)); }
+TEST_F(VadThresholdTest, AQuietVoiceIsNoneForAHighThreshold) { EXPECT_FALSE(IsVoice(-33.0f, 0.9f)); }
 
 TEST_F(ServerVadTest, EagernessReachesTheModelAsItsThreshold) {
   const float own = TestModel().endpoint_threshold;
