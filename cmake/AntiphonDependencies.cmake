@@ -6,7 +6,7 @@
 #   PkgConfig::sndfile            audio files                 media only
 #   PkgConfig::webrtc_audio       voice activity              media only
 #   PkgConfig::prometheus         metrics                     server, and common for what serves them
-#   PkgConfig::prometheus_pull    metrics over HTTP           common only
+#   PkgConfig::microhttpd         metrics over HTTP           common only
 #   spdlog::spdlog                logging                     common only
 #   nlohmann_json::nlohmann_json  configuration, --json
 #   CLI11::CLI11                  command lines
@@ -24,10 +24,10 @@ find_package(nlohmann_json CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 pkg_check_modules(exif REQUIRED IMPORTED_TARGET libexif)
 pkg_check_modules(jpeg REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(opus REQUIRED IMPORTED_TARGET opus)
 pkg_check_modules(png REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
-pkg_check_modules(prometheus_pull REQUIRED IMPORTED_TARGET prometheus-cpp-pull)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 find_package(ZLIB REQUIRED)

@@ -18,7 +18,7 @@ questions=(
 # For a model that knows pictures.
 about_pictures=(
   "en-us+f2|what is this|this is a strawberry|blue strawberry|"
-  "en-us+f3|draw a butterfly|here is a butterfly||white butterfly"
+  "en-us+f3|draw a star|here is a star||white star"
 )
 
 step="starting"

@@ -46,8 +46,8 @@ class PictureTest : public ModelTest {
 TEST_F(PictureTest, ItDrawsWhileItTalksAndSeesWhatItHasDrawn) {
   auto conversation = Open();
   ASSERT_TRUE(conversation);
-  const client::Answer drawn = AskInText(*conversation, "draw a butterfly");
-  EXPECT_EQ(drawn.text, "here is a butterfly");
+  const client::Answer drawn = AskInText(*conversation, "draw a heart");
+  EXPECT_EQ(drawn.text, "here is a heart");
   EXPECT_FALSE(drawn.audio.empty());
   EXPECT_EQ(drawn.usage.output_images, 1);
   const Image picture = Drawn(drawn);
@@ -61,7 +61,7 @@ TEST_F(PictureTest, ItDrawsWhileItTalksAndSeesWhatItHasDrawn) {
   ASSERT_TRUE(other);
   const client::Answer named =
       AskInText(*other, "what is this", {{drawn.images.empty() ? "" : drawn.images[0].png, "image/png"}});
-  EXPECT_EQ(named.text, "this is a butterfly");
+  EXPECT_EQ(named.text, "this is a heart");
   EXPECT_EQ(named.usage.input_images, 1);
   EXPECT_TRUE(named.images.empty());
 }
