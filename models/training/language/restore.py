@@ -50,6 +50,8 @@ def restored(folder, heard, spoken, config):
         _restore_layer(layer, weights, f"layers.{i}.")
     model.norm.copy_(weights["norm"])
     model.head.copy_(weights["head"])
+    if "word_head" in weights:  # not in those of v0
+        model.lessons.place.copy_(weights["word_head"])
     model.depth_input.copy_(torch.cat([weights[f"depth.input.{k}"] for k in range(count)]))
     _restore_tables(model.depth_embed, weights, "depth.embed")
     model.depth_position.copy_(weights["depth.position"])
