@@ -36,8 +36,8 @@ struct ModelIdentity {
 };
 
 // The bytes: "antiphon session\n", a format version, a CRC-32 of what follows (RFC 1952's), then the model's
-// identity, the state of the grammar, the positions and the video. Integers are little-endian. Some 12 bytes
-// a position of text, 20 of speech. REQUIRES: snapshot.stream is neither in a turn nor in a response.
+// identity, the state of the grammar, the positions and the video. Integers are little-endian. 5 bytes a
+// position, and 4 more a code of speech. REQUIRES: snapshot.stream is neither in a turn nor in a response.
 std::string WriteSnapshot(const SequenceSnapshot& snapshot, const ModelIdentity& model);
 
 // The snapshot in `bytes`, every value of which has been checked. INVALID_ARGUMENT when they are no snapshot,
