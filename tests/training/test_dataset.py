@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 import phonemes
 import voices
 from language import dataset, grammar, lessons, mixture, picture_shards, sequences, symbols, tokenizer as tokenizers
-from language.skills import nouns, seeing
+from language.skills import nouns, seeing, tone
 from language.skills.common import TRAIN, rng_of
 
 HELD_OUT = ("+f5", "+m7", "scotland", "rms")
@@ -160,7 +160,7 @@ class Shards(unittest.TestCase):
             self.assertEqual({call.args[-1] for call in voice.mock_calls}, {10.0})
 
     def test_a_skill_that_does_not_exist_is_named(self):
-        with self.assertRaisesRegex(argparse.ArgumentTypeError, "no skill poetry; there are arithmetic, "):
+        with self.assertRaisesRegex(argparse.ArgumentTypeError, "no skill poetry; there are again, arithmetic, "):
             dataset.skill_names("definitions,poetry")
 
     def test_typed_conversations_keep_their_pictures_as_codes(self):
@@ -251,6 +251,93 @@ class Shards(unittest.TestCase):
             again = self.maker(folder)
             again._find_answers()
             self.assertEqual(again.voiced, maker.voiced)
+
+
+class Functions(unittest.TestCase):
+    def test_a_result_is_silent_and_keeps_its_fields(self):
+        with tempfile.TemporaryDirectory() as folder:
+            maker = Shards.maker(folder, skills=("tools",))
+            maker.synthesize(0)
+            maker.tokenise_pending()
+            turns = [t for c in dataset.load_questions(maker._path("questions_0000")) for t in c]
+        results = [t for t in turns if "result" in t]
+        self.assertTrue(results)
+        self.assertTrue(all(t["codes"].shape == (0, 4) and t["answer"] for t in results))
+        self.assertTrue(all(len(t["codes"]) for t in turns if "result" not in t))
+        self.assertTrue(any("call" in t for t in turns) and any("declared" in t for t in turns))
+
+    def test_the_stream_holds_declaration_call_and_result(self):
+        builder = sequences.SequenceBuilder((8, 4, 4, 4))
+        builder.declare([10, 11])
+        builder.typed_turn([12])
+        builder.written_answer([13], call=[14, 15])
+        builder.result([16])
+        builder.spoken_answer([17], [[1, 1, 1, 1]], call=[18])
+        built = builder.build()
+        U, A, E = symbols.USER, symbols.ASSISTANT, symbols.END
+        self.assertEqual(built.symbols.tolist(), [
+            symbols.BOS, U, symbols.TOOLS, 10, 11, symbols.TOOLS_END, 12, A, 13, symbols.CALL, 14, 15, symbols.CALL_END, E,
+            U, symbols.RESULT, 16, symbols.RESULT_END, A, 17, symbols.CALL, 18, symbols.CALL_END])
+        written = dict(zip(built.target_at.tolist(), built.target.tolist()))
+        self.assertEqual([written[at] for at in range(7, 13)], [13, symbols.CALL, 14, 15, symbols.CALL_END, E])
+        self.assertEqual([written[at] for at in range(18, 23)], [17, symbols.CALL, 18, symbols.CALL_END, E])
+
+
+class Tones(unittest.TestCase):
+    def test_an_excited_voice_is_faster_and_higher_than_a_low_one(self):
+        rng = random.Random(8)
+        for _ in range(20):
+            voice = voices.sample_voice(rng)
+            low, calm, excited = (tone.in_tone(voice, name, rng) for name in ("low", "calm", "excited"))
+            self.assertTrue(low.pitch < calm.pitch < excited.pitch or voice.engine == "espeak" and low.pitch <= calm.pitch <= excited.pitch)
+            seconds = [len(voices.synthesize("how do i sound to you", v).wave) for v in (low, calm, excited)]
+            self.assertEqual(seconds, sorted(seconds, reverse=True))
+
+    def test_who_types_is_told_that_a_voice_is_needed(self):
+        turn = grammar.sample_family(random.Random(1), "tone").turns[-1]
+        source = mixture.TypedSource(tokenizers.load(), (8, 4, 4, 4), 1)
+        builder = sequences.SequenceBuilder((8, 4, 4, 4))
+        source._add(builder, grammar.Dialogue((turn,), "tone"), random.Random(2))
+        text = tokenizers.load().decode([s for s in builder.build().target.tolist() if s != symbols.END])
+        self.assertEqual(text, tone.UNHEARD)
+
+
+class CutAnswers(unittest.TestCase):
+    """An answer that was interrupted, and what was heard of it said once more."""
+
+    TEXT, FRAMES = "it is cold", 20
+
+    def source(self):
+        source = mixture.SpokenSource.__new__(mixture.SpokenSource)
+        source.tokenizer, source.sizes = tokenizers.load(), [8, 4, 4, 4]
+        source.rng, source.noise = random.Random(3), np.random.default_rng(3)
+        codes = np.arange(self.FRAMES)[:, None] % [8, 4, 4, 4]
+        source.answers = {self.TEXT: dataset.Rendering(codes, [(0.0, 0.3), (0.4, 0.6), (0.9, 1.4)], [(0.0, 1.6, 3)])}
+        return source
+
+    def test_the_context_ends_with_the_words_heard(self):
+        for words in (1, 2):
+            source = self.source()
+            builder = sequences.SequenceBuilder(source.sizes)
+            source._answer_cut(builder, self.TEXT, words)
+            built = builder.build()
+            pieces = source.tokenizer.encode(" ".join(self.TEXT.split()[:words]))
+            self.assertEqual([s for s in built.symbols.tolist() if s != symbols.PAD], [symbols.BOS, symbols.ASSISTANT, *pieces, symbols.END])
+            begin, end = (0.3, 0.5) if words == 1 else (0.6, 1.15)
+            self.assertTrue(begin <= len(built.spoken_at) * sequences.FRAME_SECONDS <= end + sequences.FRAME_SECONDS, len(built.spoken_at))
+            self.assertEqual(len(built.target_at), 0)
+            self.assertEqual(built.spoken_at[0], 1 + sequences.SPEECH_LEAD + 1)
+
+    def test_it_is_said_again_as_far_as_it_was_heard(self):
+        source = self.source()
+        builder = sequences.SequenceBuilder(source.sizes)
+        source._again(builder, self.TEXT, 2)
+        built = builder.build()
+        text = [s for s in built.target.tolist() if s not in (symbols.PAD, symbols.END)]
+        self.assertEqual(source.tokenizer.decode(text), "it is")
+        said = built.depth[:, 0].tolist()
+        self.assertEqual(said[-1], 8)  # the end of audio
+        self.assertEqual(said[:-1], [n % 8 for n in range(9)])  # 0.6 + 0.06 s
 
 
 if __name__ == "__main__":

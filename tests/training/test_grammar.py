@@ -3,6 +3,7 @@
     /usr/bin/python3 tests/training/test_grammar.py
 """
 
+import json
 import os
 import random
 import re
@@ -14,7 +15,8 @@ sys.path.insert(0, os.path.join(ROOT, "models", "training"))
 
 import scenes
 from language import describe, grammar, tokenizer
-from language.skills import arithmetic, common, countries, definitions, drawing, lexicon, nouns, out_of_reach, seeing, words
+from language.skills import (arithmetic, common, countries, definitions, drawing, lexicon, nouns, open_words, out_of_reach, seeing,
+                             tone, tools, words)
 
 _VALUES = {lexicon.number_words(n): n for n in range(-999, 1000)}
 
@@ -359,6 +361,71 @@ class Pictures(unittest.TestCase):
             self.assertEqual({turn.split for d in some for turn in d.turns}, {common.TRAIN})
         named = {d.turns[0].answer for d in grammar.picture_set("naming", len(nouns.NAMES))}
         self.assertEqual(len(named), len(nouns.NAMES))  # every thing has its turn
+
+
+class Families(unittest.TestCase):
+    @staticmethod
+    def conversations(name, count=400):
+        rng = random.Random(name)
+        return [grammar.sample_family(rng, name).turns for _ in range(count)]
+
+    def test_no_open_word_that_is_held_out_is_ever_trained(self):
+        said = {word for turns in self.conversations("open_words", 4000) for turn in turns for word in turn.answer.split()}
+        self.assertFalse(said & set(open_words.HELD_BACK))
+        self.assertGreater(len(said & set(open_words.TRAINED)), 3000)
+        self.assertFalse(set(open_words.WORDS) & set(words.all_words()))
+        for name in ("open_spelling", "open_saying"):
+            asked = {d.turns[0].facts["word"] for d in grammar.family_set(name, 320)}
+            self.assertTrue(asked <= set(open_words.HELD_BACK))
+            self.assertGreaterEqual(len(asked), 150)
+            self.assertFalse({d.turns[0].key for d in grammar.family_set(name + "_dev", 60)} & {d.turns[0].key for d in grammar.family_set(name, 320)})
+
+    def test_a_call_stands_where_its_function_is_declared(self):
+        called = 0
+        for turns in self.conversations("tools"):
+            declared, asked = "", None
+            for turn in turns:
+                self.assertEqual(turn.split, common.TRAIN)
+                declared = declared if turn.declared is None else turn.declared
+                if turn.call:
+                    name, _, arguments = turn.call.partition(" ")
+                    parameters = tools.SIGNATURES[name].split()[1:]
+                    self.assertEqual(list(json.loads(arguments)), parameters)
+                    self.assertIn(tools.SIGNATURES[name], declared.split(tools.SEPARATOR))
+                    called += 1
+                self.assertEqual(bool(turn.result), asked is not None)
+                asked = turn if turn.call else None
+            self.assertIsNone(asked)
+        self.assertGreater(called, 200)
+
+    def test_an_undeclared_function_is_refused(self):
+        rng = random.Random(2)
+        for _ in range(50):
+            (turn,) = tools.request(rng, [])
+            self.assertIsNone(turn.declared)
+            self.assertTrue(turn.answer.startswith("sorry"))
+
+    def test_functions_can_be_written_in_text_pieces(self):
+        pieces = tokenizer.load()
+        for turns in self.conversations("tools"):
+            for turn in turns:
+                for text in (turn.declared or "", turn.call, turn.result):
+                    self.assertEqual(pieces.decode(pieces.encode(text)), text)
+
+    def test_requests_of_the_test_set_were_never_trained(self):
+        trained = {turn.key for turns in self.conversations("tools", 3000) for turn in turns}
+        asked = [d.turns for d in grammar.family_set("tools", 320)]
+        self.assertFalse(trained & {turns[0].key for turns in asked})
+        self.assertTrue(all(turns[0].call and turns[1].result for turns in asked))
+
+    def test_what_is_asked_for_again_is_the_answer_before(self):
+        for first, second in self.conversations("again"):
+            self.assertEqual(first.answer, second.answer)
+            self.assertGreater(len(first.answer.split()), 2)
+
+    def test_a_tone_is_answered_with_its_name(self):
+        found = {turns[-1].answer for turns in self.conversations("tone")}
+        self.assertEqual(found, {tone.answer(name) for name in tone.TONES})
 
 
 if __name__ == "__main__":

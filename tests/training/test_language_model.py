@@ -246,7 +246,7 @@ class Manners(unittest.TestCase):
         "manner": {"speed_slow": 12, "speed_normal": 13, "speed_fast": 14, "voice_own": 15, "voice_low": 16},
     }
 
-    def answer(self, wanted, pieces=96, config=CONFIG):
+    def answer(self, wanted, pieces=96, config=CONFIG, declared=None, call=200):
         """wanted: for each position of a written answer the symbols it would write, the likeliest first."""
         test = self
 
@@ -276,8 +276,8 @@ class Manners(unittest.TestCase):
 
         script = Script()
         script.read = []
-        turn = decode.Turn(typed=[7], speak=False)
-        (row,) = decode.decode(script, [[turn]], limits=decode.Limits(pieces=pieces))
+        turn = decode.Turn(typed=[7], speak=False, declared=declared)
+        (row,) = decode.decode(script, [[turn]], limits=decode.Limits(pieces=pieces, call=call))
         test.read = script.read
         return row.results[0]
 
@@ -305,6 +305,27 @@ class Manners(unittest.TestCase):
         self.assertEqual(sorted(named.values()), list(range(symbols.SPEED_SLOW, symbols.VOICE_LOW + 1)))
         self.assertEqual(named["speed_fast"], symbols.SPEED_FAST)
         self.assertEqual(named["voice_low"], symbols.VOICE_LOW)
+
+
+class Calls(unittest.TestCase):
+    """Functions that are declared may be called, once an answer."""
+
+    def test_a_call_is_no_text_and_only_declared_functions_are_called(self):
+        call, call_end = 20, 21
+        tools = dict(tools=18, tools_end=19, call=call, call_end=call_end, result=22, result_end=23)
+        manners = Manners()
+        config = dict(Manners.CONFIG, tools=tools)
+        wanted = [[8], [call, END], [9], [call_end], [call, END]]
+        declared = manners.answer(wanted, config=config, declared=[10])
+        self.assertEqual((declared.text, declared.called), ([8], [[9]]))
+        self.assertEqual(manners.read[:6], [BOS, USER, 18, 10, 19, 7])
+        undeclared = manners.answer(wanted, config=config)
+        self.assertEqual((undeclared.text, undeclared.called), ([8], []))
+
+    def test_a_call_is_closed_at_its_limit(self):
+        tools = dict(tools=18, tools_end=19, call=20, call_end=21, result=22, result_end=23)
+        result = Manners().answer([[20], [9], [9], [9], [END]], config=dict(Manners.CONFIG, tools=tools), declared=[10], call=2)
+        self.assertEqual(result.called, [[9, 9]])
 
 
 class Lessons(unittest.TestCase):

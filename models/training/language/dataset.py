@@ -11,14 +11,16 @@ Shards appear in the folder one by one, complete, while training reads them:
     questions_0003.npz   load_questions(path) -> list of conversations, each a list of turns: dicts with
         question, answer, skill, shape, voice, codes int16 [T, K] (lead and trailing silence included),
         words [(begin s, end s)] per word of the question, sounds (lessons.word_phonemes of them), speech_end s;
-        shown and drawn as in picture_shards.py
+        shown and drawn as in picture_shards.py; tone, declared, call, result as in common.Turn. A result has no sound.
     answers_0003.npz     load_answers(folder) -> {text: Rendering} of the output voice, all shards
     answers_r003.npz     more of them, which answer no question: words in random order and sentences, to read aloud
+    answers_d000.npz     those of drawings
     eval/<set>.<voices>.npz   as questions, with `scored` and the waves beside them: eval/<set>.<voices>/manifest.json
         names the WAV files as antiphon-bench reads it, for the end-to-end evaluation; <voices> is train or heldout
 
-With --skills definitions,capitals,currencies the shards and the sets for evaluation are about these skills alone; --first 200
-numbers the shards so that they can stand beside the others.
+With --skills definitions,capitals,currencies the shards and the sets for evaluation are about these skills alone, and so with the
+names of families (grammar.FAMILIES); --first 200 numbers the shards so that they can stand beside the others. --drawings
+voices the answers of a folder of typed conversations that draw (picture_shards.py), for training to speak them.
 
 A part of the conversations of a shard is dictation: words without a context, of which nothing but the ear can tell the
 next. Their answers are not voiced.
@@ -29,6 +31,7 @@ share the work (--part 0/2, --part 1/2); an answer may then stand in two shards.
 """
 
 import argparse
+import collections
 import ctypes
 import dataclasses
 import glob
@@ -44,7 +47,7 @@ import augment
 import voices
 from audio_codec import codec_tokens
 from language import grammar, lessons, picture_shards
-from language.skills import repeating
+from language.skills import repeating, tone
 from language.skills.common import TRAIN, letter_positions, rng_of
 
 SAMPLE_RATE = 16000
@@ -56,6 +59,7 @@ FLITE_SHARE = 0.3  # of the flite voices drawn: flite is slow, and espeak-ng has
 TRACTS, TRACT_SHARE = (0.86, 1.22), 0.5
 DICTATION_SHARE = 0.3  # of the conversations of a training shard
 PICTURE_SHARE = 0.25
+FAMILY_SHARES = {"open_words": 0.1, "tools": 0.05, "again": 0.03, "tone": 0.02}
 READ_ALOUD_PER_SHARD = 400
 
 # Sets for evaluation: name -> number of conversations. Twice each: voices heard in training, voices never heard.
@@ -64,6 +68,7 @@ DEVELOPMENT_SETS = {"held_out_texts_dev": 120, "held_out_pairs_dev": 80, "say_ne
 FINAL_SETS = {"held_out_texts": 320, "held_out_pairs": 320, "say_new_orders": 320, "follow_ups": 320, "train_texts": 320,
               "definitions": 320, "countries": 320}
 FINAL_SETS.update({"picture_" + name: 320 for name in grammar.PICTURE_SETS})
+FINAL_SETS.update(dict.fromkeys(grammar.FAMILY_SETS, 320))
 NOISY_SETS = {"noisy_texts": ("held_out_texts", 10.0)}  # the texts of another set, and the signal-to-noise ratio in dB
 FINAL_SETS.update(dict.fromkeys(NOISY_SETS, 320))
 DEVELOPMENT_AFTER, FINAL_AFTER = 2, 14  # shards
@@ -157,10 +162,17 @@ def voice_dialogue(dialogue, voice_split, rng, noise=None):
         tract = rng.uniform(*TRACTS) if dialogue.scored == () and rng.random() < TRACT_SHARE else 1.0
         try:
             result = []
+            tones = [turn.facts["tone"] for turn in dialogue.turns if "tone" in turn.facts]
+            if tones:
+                voice, tract = tone.in_tone(voice, tones[0], rng), 1.0
             for index, turn in enumerate(dialogue.turns):
-                samples, words, sounds = speak_question(turn, voice, rng, noise)
-                record = dict(picture_shards.scenes_of(turn), question=turn.question, answer=turn.answer, skill=turn.skill,
-                              shape=dialogue.shape, split=turn.split, voice=str(voice), speech_end=round(words[-1][1], 4), sounds=sounds,
+                record = dict(picture_shards.parts_of(turn), question=turn.question, answer=turn.answer, skill=turn.skill,
+                              shape=dialogue.shape, split=turn.split, voice=str(voice))
+                if turn.result:
+                    samples, words, sounds = np.zeros(0, np.int16), [], []
+                else:
+                    samples, words, sounds = speak_question(turn, voice, rng, noise)
+                record.update(speech_end=round(words[-1][1], 4) if words else 0.0, sounds=sounds,
                               words=[(round(b, 4), round(e, 4)) for b, e in words])
                 if tract != 1.0:
                     record["tract"] = round(tract, 3)
@@ -241,10 +253,16 @@ class Maker:
                  skills=None):
         """hearing, codec, image_codec: the checkpoints that questions, answers and pictures are encoded with.
 
-        skills: names of grammar.SKILLS that alone are asked about, without pictures and dictation; None: everything.
+        skills: names of grammar.SKILLS and of families that alone are asked about, without pictures and dictation; None: everything.
         """
-        self.folder, self.seed, self.shard_size, self.skills = folder, seed, shard_size, skills
-        self.picture_share, self.dictation_share = (0.0, 0.0) if skills else (picture_share, DICTATION_SHARE)
+        self.folder, self.seed, self.shard_size = folder, seed, shard_size
+        self.asked = skills
+        families = [name for name in skills or () if name in grammar.FAMILIES]
+        self.skills = [name for name in skills if name not in families] if skills else None
+        known = {"pictures": picture_share, "dictation": DICTATION_SHARE, **FAMILY_SHARES}
+        if skills:  # each name alike
+            known = {name: len(families) / len(skills) * FAMILY_SHARES[name] / sum(FAMILY_SHARES[f] for f in families) for name in families}
+        self.shares = {**known, "skills": 1.0 - sum(known.values())}
         self.checkpoints = {"questions": hearing, "answers": codec, "pictures": image_codec}
         self.encoders = None  # made when the checkpoints are there
         self.voiced, self.known = set(), set()  # answers that have their rendering; files they stand in
@@ -260,7 +278,7 @@ class Maker:
         for waves in (False, True):
             for path in glob.glob(self._path("answers_*", waves)):
                 name = os.path.basename(path)[:-4]
-                alone = name.startswith("answers_r")
+                alone = name.startswith(("answers_r", "answers_d"))
                 if name in self.known or not (alone or self._exists(name.replace("answers", "questions"))):
                     continue  # without its questions it will be made again
                 try:
@@ -279,14 +297,9 @@ class Maker:
         rng = rng_of("shard", self.seed, shard)
         records, arrays, answers = [], [], {}
         while len(records) < self.shard_size:
-            what = rng.random()
-            dictated = self.picture_share <= what < self.picture_share + self.dictation_share
-            if what < self.picture_share:
-                dialogue = grammar.sample_picture_dialogue(rng)
-            else:
-                dialogue = (grammar.Dialogue((dictation(rng),), "dictation") if dictated
-                            else grammar.sample_dialogue(rng, skills=self.skills))
-            made = voice_dialogue(dialogue, "train", rng)
+            what = rng.choices(list(self.shares), list(self.shares.values()))[0]
+            dictated = what == "dictation"
+            made = voice_dialogue(self._dialogue(rng, what), "train", rng)
             for index, (record, samples) in enumerate(made or []):
                 records.append(dict(record, turn=index))
                 arrays.append(samples)
@@ -294,6 +307,24 @@ class Maker:
                     answers[record["answer"]] = None
         self._voice_answers("answers_" + name, answers)
         _save(self._path("questions_" + name, True), arrays, records, "samples")
+
+    def _dialogue(self, rng, what):
+        if what == "pictures":
+            return grammar.sample_picture_dialogue(rng)
+        if what == "dictation":
+            return grammar.Dialogue((dictation(rng),), "dictation")
+        return grammar.sample_family(rng, what) if what in grammar.FAMILIES else grammar.sample_dialogue(rng, skills=self.skills)
+
+    def drawings(self, pictures, most, part=0, parts=1):
+        """Writes the waves of the commonest answers of typed conversations that draw, if neither they nor their codes are there."""
+        name = f"answers_d{part:03d}"
+        if self._exists(name):
+            return
+        self._find_answers()
+        conversations = [c for path in sorted(glob.glob(os.path.join(pictures, "pictures_*.npz"))) for c in picture_shards.load(path)]
+        texts = collections.Counter(turn["answer"] for turns in conversations if "drawn" in turns[0] for turn in turns)
+        missing = [text for text, _ in texts.most_common() if text not in self.voiced][:most]
+        self._voice_answers(name, missing[part::parts])
 
     def read_aloud(self, shard):
         """Writes the waves of texts that answer no question, if neither they nor their codes are there."""
@@ -329,7 +360,12 @@ class Maker:
         samples, records = _load(source, "samples")
         encode = self.encoders["answers" if name.startswith("answers") else "questions"]
         picture_shards.add_codes(records, self.encoders["pictures"])
-        _save(self._path(name), encode(samples, [r.get("tract", 1.0) for r in records]), records, "codes")
+        sounding = [n for n, wave in enumerate(samples) if len(wave)]
+        found = encode([samples[n] for n in sounding], [records[n].get("tract", 1.0) for n in sounding])
+        codes = [np.zeros((0, found[0].shape[1]), found[0].dtype)] * len(samples)
+        for n, mine in zip(sounding, found):
+            codes[n] = mine
+        _save(self._path(name), codes, records, "codes")
         os.remove(source)
 
     def pending(self, part=0, parts=1):
@@ -348,13 +384,19 @@ class Maker:
         folder = os.path.join(self.folder, label)
         os.makedirs(folder, exist_ok=True)
         records, arrays, manifest = [], [], []
-        pictured = name.startswith("picture_")
         name, noise = NOISY_SETS.get(name, (name, None))
-        dialogues = grammar.picture_set(name.removeprefix("picture_"), count) if pictured else grammar.test_set(name, count)
+        if name.startswith("picture_"):
+            dialogues = grammar.picture_set(name.removeprefix("picture_"), count)
+        else:
+            dialogues = (grammar.family_set if name in grammar.FAMILY_SETS else grammar.test_set)(name, count)
         for number, dialogue in enumerate(dialogues):
             asked = []
             for index, (record, samples) in enumerate(voice_dialogue(dialogue, voice_split, rng, noise)):
                 record = dict(record, turn=index)
+                if record.get("result"):
+                    records.append(record)
+                    arrays.append(samples)
+                    continue
                 file_name = f"{number:04d}_{index}.wav"
                 with wave_file.open(os.path.join(folder, file_name), "wb") as f:
                     f.setparams((1, 2, SAMPLE_RATE, len(samples), "NONE", ""))
@@ -369,7 +411,13 @@ class Maker:
 
     def _is_asked(self, name):
         """Whether a set for evaluation is about nothing but this maker's skills."""
-        return self.skills is None or not name.startswith("picture_") and set(grammar.skills_of(NOISY_SETS.get(name, (name,))[0])) <= set(self.skills)
+        if self.asked is None:
+            return True
+        if name.startswith("picture_"):
+            return False
+        if name in grammar.FAMILY_SETS:
+            return grammar.family_of(name) in self.asked
+        return set(grammar.skills_of(NOISY_SETS.get(name, (name,))[0])) <= set(self.asked)
 
     def evaluation_sets(self, names):
         """These sets, in both kinds of voices, as codes."""
@@ -417,9 +465,9 @@ class Maker:
 def skill_names(text):
     """The names in "definitions,capitals"; an error that argparse reports for one that is no skill."""
     names = tuple(text.split(","))
-    unknown = [name for name in names if name not in grammar.SKILLS]
+    unknown = [name for name in names if name not in grammar.SKILLS and name not in grammar.FAMILIES]
     if unknown:
-        raise argparse.ArgumentTypeError(f"no skill {', '.join(unknown)}; there are {', '.join(sorted(grammar.SKILLS))}")
+        raise argparse.ArgumentTypeError(f"no skill {', '.join(unknown)}; there are {', '.join(sorted([*grammar.SKILLS, *grammar.FAMILIES]))}")
     return names
 
 
@@ -436,6 +484,8 @@ def main():
     parser.add_argument("--picture-share", type=float, default=PICTURE_SHARE, help="of the conversations")
     parser.add_argument("--skills", type=skill_names, help="such as definitions,capitals,currencies: shards of these alone")
     parser.add_argument("--sets", help="such as definitions,noisy_texts: these sets for evaluation and nothing else")
+    parser.add_argument("--drawings", help="folder of picture_shards.py: voices the answers of its drawings and nothing else")
+    parser.add_argument("--most", type=int, default=5000, help="of those answers")
     parser.add_argument("--questions", type=int, default=QUESTIONS_PER_SHARD, help="in a shard")
     parser.add_argument("--part", default="0/1", help="I/N: this is process I of N that share the shards")
     options = parser.parse_args()
@@ -444,6 +494,9 @@ def main():
                   options.picture_share, options.skills)
     if options.sets:
         maker.evaluation_sets(options.sets.split(","))
+    elif options.drawings:
+        maker.drawings(options.drawings, options.most, part, parts)
+        maker.tokenise_pending(part, parts)
     else:
         maker.run(options.shards, options.read_aloud, part, parts, options.first)
 

@@ -116,13 +116,15 @@ class ReferenceModel:
 
 @dataclasses.dataclass
 class Turn:
-    """What the user does in one turn, and how the model is to answer. Exactly one of `heard`, `typed` is given."""
+    """What the user does in one turn, and how the model is to answer. One of `heard`, `typed`, `returned` is given."""
 
     heard: object = None  # [frames, K] integer codes
     typed: object = None  # list of text pieces
     speak: bool = True  # answer in speech with text, or in text only
     shown: tuple = ()  # pictures that come first, each a list of codes
     pictures: int = 1  # that the answer may draw
+    declared: object = None  # text pieces of the functions that may be called from now on; default: those before
+    returned: object = None  # text pieces of what a function returned
 
 
 @dataclasses.dataclass
@@ -134,6 +136,7 @@ class TurnResult:
     text: list = dataclasses.field(default_factory=list)  # answer pieces
     codes: list = dataclasses.field(default_factory=list)  # spoken frames, K integers each
     drawn: list = dataclasses.field(default_factory=list)  # pictures, each a list of codes
+    called: list = dataclasses.field(default_factory=list)  # pieces of each function that was called
     manner: dict = dataclasses.field(default_factory=dict)  # "speed", "voice" -> what was chosen for later answers
     complete: bool = True  # False: cut by a limit
 
@@ -145,7 +148,7 @@ class Position:
     symbol: int
     heard: object
     spoken: object
-    phase: int  # 0 ignored, 1 hearing, 2 answering before <end>, 3 after <end>, 4 a picture's code, 5 a picture's end
+    phase: int  # 0 ignored, 1 hearing, 2 answering before <end>, 3 after <end>, 4 a picture's code, 5 a picture's end, 6 in a call
     written: int = -1
     written_codes: object = None  # K codes, or [end of audio] alone
     margin: float = math.inf  # distance of the closest decision taken here
@@ -160,7 +163,8 @@ class _Row:
         self.turns, self.limits = turns, limits
         self.symbols, self.lead = config["symbols"], config["stream"]["speech_lead"]
         self.end_of_audio = config["audio"]["codebook_sizes"][0]
-        self.image = config.get("image")
+        self.image, self.tools = config.get("image"), config.get("tools")
+        self.declared = False
         self.chooses = {symbol: name.split("_") for name, symbol in config.get("manner", {}).items()}
         self.results, self.trace = [], []
         self.turn, self.state, self.done = -1, "bos", False
@@ -173,16 +177,26 @@ class _Row:
             return
         self.results.append(TurnResult())
         turn = self.turns[self.turn]
-        self.unread = [symbol for codes in turn.shown for symbol in self._picture(codes)] + list(turn.typed or ())
+        self.unread = self._functions(turn) + [symbol for codes in turn.shown for symbol in self._picture(codes)]
+        self.unread += list(turn.typed or ())
         self.state = "hear" if turn.heard is not None and not self.unread else "type"
         self.frame, self.next_symbol, self.next_spoken = 0, self.symbols["user"], None
+
+    def _functions(self, turn):
+        read = []
+        if turn.declared is not None:
+            self.declared = len(turn.declared) > 0
+            read += [self.tools["tools"], *turn.declared, self.tools["tools_end"]]
+        if turn.returned is not None:
+            read += [self.tools["result"], *turn.returned, self.tools["result_end"]]
+        return read
 
     def _picture(self, codes):
         return [self.image["begin"], *(self.image["first_code"] + int(code) for code in codes), self.image["end"]]
 
     def _begin_answer(self):
         self.state, self.j, self.text_over, self.audio_over = "answer", 0, False, False
-        self.drawing = False
+        self.drawing = self.calling = False
         self.next_symbol, self.next_spoken = self.symbols["assistant"], None
 
     def read(self):
@@ -191,7 +205,7 @@ class _Row:
         if self.state == "hear":
             heard, phase = self.turns[self.turn].heard[self.frame], 1
         elif self.state == "answer":
-            phase = 3 if self.text_over else self._drawing_phase() if self.drawing else 2
+            phase = 3 if self.text_over else self._drawing_phase() if self.drawing else 6 if self.calling else 2
         return Position(int(self.next_symbol), heard, self.next_spoken, phase)
 
     def _drawing_phase(self):
@@ -200,6 +214,10 @@ class _Row:
     def may_draw(self):
         """A picture may begin here."""
         return self.state == "answer" and len(self.results[-1].drawn) < self.turns[self.turn].pictures
+
+    def may_call(self):
+        """A call may begin here."""
+        return self.state == "answer" and self.declared and not self.results[-1].called
 
     def may_choose(self, kind):
         """A symbol of this kind, "speed" or "voice", may be written here."""
@@ -241,8 +259,10 @@ class _Row:
 
     def _answer(self, position, result, best, codes):
         begins = self.image is not None and best == self.image["begin"]
+        calls = self.tools is not None and best == self.tools["call"]
         chooses = None if self.text_over or self.drawing else self.chooses.get(best)
-        full = len(result.text) == self.limits.pieces and not self.drawing and not begins and not chooses
+        inside = self.drawing or self.calling
+        full = len(result.text) == self.limits.pieces and not inside and not begins and not calls and not chooses
         if not self.text_over and best != self.symbols["end"] and full:
             best, result.complete = self.symbols["end"], False
         position.written, self.next_symbol, self.next_spoken = best, best, None
@@ -250,9 +270,16 @@ class _Row:
             self.drawing = best != self.image["end"]
             if self.drawing:
                 result.drawn[-1].append(best - self.image["first_code"])
+        elif self.calling:
+            self.calling = best != self.tools["call_end"]
+            if self.calling:
+                result.called[-1].append(best)
         elif begins:
             self.drawing = True
             result.drawn.append([])
+        elif calls:
+            self.calling = True
+            result.called.append([])
         elif chooses:
             kind, choice = chooses
             result.manner[kind] = choice
@@ -277,14 +304,15 @@ class _Row:
 @dataclasses.dataclass
 class Limits:
     pieces: int = 96  # text pieces of one answer
+    call: int = 200  # of one call
     frames: int = 160  # spoken frames of one answer
     positions: int = 1600  # of a whole conversation
 
 
 def _allowed(config):
-    """-> additive masks [V]: while hearing, while answering before `<end>`, there when a picture may begin, and inside
-    one; and kind of manner -> mask of what its symbols, where they may not be written, are barred by."""
-    s, image = config["symbols"], config.get("image")
+    """-> additive masks [V]: while hearing, while answering before `<end>`, there when a picture may begin, inside one, and
+    inside a call; and what may be chosen or called -> mask of what its symbols, where they may not be written, are barred by."""
+    s, image, tools = config["symbols"], config.get("image"), config.get("tools")
     vocabulary, pieces = s["vocab_size"], s.get("text_pieces", s["vocab_size"])
 
     def only(ids):
@@ -299,11 +327,17 @@ def _allowed(config):
     for name, symbol in config.get("manner", {}).items():
         answering.append(symbol)
         barred.setdefault(name.split("_")[0], torch.zeros(vocabulary))[symbol] = _NEVER
+    call = []
+    if tools:
+        answering.append(tools["call"])
+        barred["call"] = torch.zeros(vocabulary)
+        barred["call"][tools["call"]] = _NEVER
+        call = text + [tools["call_end"]]
     drawing = answering
     if image:
         drawing = answering + [image["begin"]]
         codes = list(range(image["first_code"], image["first_code"] + image["codebook_size"]))
-    return only(text + [s["pad"]]), only(answering), only(drawing), only(codes), barred
+    return only(text + [s["pad"]]), only(answering), only(drawing), only(codes), only(call), barred
 
 
 def _gap(logits):
@@ -318,9 +352,10 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
     config = model.config
     limits = limits or Limits()
     threshold = config["sampling"]["endpoint_threshold"] if threshold is None else threshold
-    hearing_mask, answering_mask, drawing_mask, code_mask, barred = _allowed(config)
+    hearing_mask, answering_mask, drawing_mask, code_mask, call_mask, barred = _allowed(config)
     pad, assistant = config["symbols"]["pad"], config["symbols"]["assistant"]
     image_end = config["image"]["end"] if "image" in config else None
+    call_end = config["tools"]["call_end"] if "tools" in config else None
     rows = [_Row(turns, config, limits) for turns in conversations]
     capacity = 64
     model.start(len(rows), capacity)
@@ -338,9 +373,11 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
         inside = torch.tensor([p.phase == 4 for p in positions])
         answering = logits + torch.where(may_draw[:, None], drawing_mask, answering_mask)
         for kind, mask in barred.items():
-            chosen = torch.tensor([not rows[b].may_choose(kind) for b in active])
+            chosen = torch.tensor([not (rows[b].may_call() if kind == "call" else rows[b].may_choose(kind)) for b in active])
             answering = answering + chosen[:, None] * mask
         answering = torch.where(inside[:, None], logits + code_mask, answering)
+        calling = torch.tensor([p.phase == 6 for p in positions])
+        answering = torch.where(calling[:, None], logits + call_mask, answering)
         best_hearing, best_answering = hearing.argmax(-1).tolist(), answering.argmax(-1).tolist()
         probability = logits.softmax(-1)[:, assistant].tolist()
         speaking = [n for n, b in enumerate(active) if rows[b].speaks()]
@@ -350,13 +387,15 @@ def decode(model, conversations, threshold=None, limits=None, record=False):
             position = positions[n]
             # No word is due when the turn is more likely over than not, and may not be ended.
             word = pad if probability[n] > 0.5 else best_hearing[n]
-            best = {0: pad, 1: word, 2: best_answering[n], 3: pad, 4: best_answering[n], 5: image_end}[position.phase]
+            best = {0: pad, 1: word, 2: best_answering[n], 3: pad, 4: best_answering[n], 5: image_end, 6: best_answering[n]}[position.phase]
+            if position.phase == 6 and len(rows[b].results[-1].called[-1]) == limits.call:
+                best = call_end
             frame = spoken.get(n)
             if record:
                 position.logits = logits[n].clone()
                 if position.phase == 1:
                     position.margin = min(_gap(hearing[n]), 10 * abs(probability[n] - threshold))
-                elif position.phase in (2, 4):
+                elif position.phase in (2, 4, 6):
                     position.margin = _gap(answering[n])
                 if frame is not None:
                     at = speaking.index(n)

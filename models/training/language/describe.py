@@ -10,7 +10,7 @@ import sys
 import scenes
 from language import grammar
 from language.skills import (arithmetic, calendar, common, counting, countries, definitions, drawing, lexicon, manner, memory, nouns,
-                             out_of_reach, repeating, seeing, smalltalk, spelling, tables)
+                             open_words, out_of_reach, repeating, seeing, smalltalk, spelling, tables, tone, tools)
 from language.skills.words import all_words
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docs", "wren_skills.md")
@@ -116,6 +116,29 @@ def _pictures():
     yield "What it can see and draw", f"{len(nouns.NAMES)} things: {things}.\n\n{len(scenes.COLOURS)} colours: {', '.join(scenes.COLOURS)}."
 
 
+def _families():
+    yield "Words it never learned", (
+        f"Spelling and repeating beyond its vocabulary: {len(open_words.WORDS)} more words, one or, to repeat, up to five in a row "
+        "([open_words.txt](../models/training/language/data/open_words.txt): words of three to nine letters from WordNet's tagged texts; none sounds like "
+        f"another). Each word is held out in all its questions or in none: {len(open_words.HELD_BACK)} are never trained.\n\n"
+        + _phrasings(("spelled as above, repeated as", open_words.SAY)))
+    yield "Answers that were cut off", (
+        "Of an answer that was interrupted Wren knows what the user heard. Asked for it again, it says that much once more.\n\n"
+        + _phrasings(("asked as", memory.SAY_AGAIN_AFTER_CUT)))
+    yield "The tone of a voice", (
+        "Whether the speaker sounds " + ", ".join(tone.TONES[:-1]) + f" or {tone.TONES[-1]}, which the synthesis makes of pitch, range of pitch and rate: `"
+        + tone.answer("excited") + f"`. Who types gets `{tone.UNHEARD}`.\n\n" + _phrasings(("asked as", tone.ASK)))
+    cities = ", ".join(lexicon.CITIES)
+    yield "Functions", (
+        "Three functions, when the client has declared them: " + ", ".join(f"`{text}`" for text in tools.SIGNATURES.values())
+        + ". The answer to a request is a word or two and the call (`" + tools.call_text("set_timer", {"minutes": 5})
+        + "`); what comes of it is said when the result is there: `your timer is set for five minutes`, `it is sunny in rome and twenty degrees`, "
+        f"`the light in the kitchen is on`, `{tools.FAILED}`. An undeclared one: " + ", ".join(f"`{t}`" for t in tools.UNDECLARED.values()) + ".\n\n"
+        + _phrasings(("timer, 1 to 60 minutes", tools.TIMER), ("weather", tools.WEATHER), ("light", tools.LIGHT))
+        + f"\n- cities: {cities}\n- skies: {', '.join(tools.SKIES)}; 0 to 35 degrees\n- rooms: {', '.join(tools.ROOMS)}\n- results: "
+        + ", ".join(f"`{text}`" for text in [*tools.DONE, *(t.format("sunny", 20) for t in tools.WEATHER_RESULTS), *tools.ERRORS]))
+
+
 def page():
     rng = random.Random(0)
     dialogues = [grammar.sample_dialogue(rng) for _ in range(20000)]
@@ -138,6 +161,7 @@ A question may be dressed with an address or politeness (`hey wren ...`, `... pl
              "follow-up the text includes the questions it depends on, so the same words may be trained in another context. An argument is never "
              "held out in all its phrasings.\n"
              "- 10 % of the orders of one to three words that it can be told to say.\n"
+             "- 10 % of the words beyond its vocabulary that it is asked to spell or repeat.\n"
              "- The voices espeak-ng `+f5` and `+m7`, the accent `en-gb-scotland`, flite `rms`.\n\n"
              "Three tenths of what is held out may be looked at during development (`..._dev` sets); the rest steers no decision.\n\n"
              "## How often each skill is asked\n\n| skill | share of questions | different answers in 20,000 conversations |\n|---|---|---|\n"
@@ -146,7 +170,7 @@ A question may be dressed with an address or politeness (`hey wren ...`, `... pl
     for skill, title, text in _skills():
         parts.append(f"## {title}\n\n{text}")
     parts.append("## Where the knowledge comes from\n\n" + _SOURCES)
-    for title, text in _pictures():
+    for title, text in [*_families(), *_pictures()]:
         parts.append(f"## {title}\n\n{text}")
     return "\n\n".join(parts) + "\n"
 

@@ -30,7 +30,7 @@ from image_codec import naming
 from image_codec.export import load_codec
 from image_codec.model import GRID
 from language import dataset, decode, grammar, listen, picture_shards, scoring, tokenizer as tokenizers
-from language.skills import repeating
+from language.skills import open_words, repeating
 
 _WREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "wren")
 
@@ -50,6 +50,14 @@ _SPOKEN = (
     ("spoken, definitions, held-out voices", "definitions.heldout"),
     ("spoken, capitals and currencies, training voices", "countries.train"),
     ("spoken, capitals and currencies, held-out voices", "countries.heldout"),
+    ("spoken, spell a word never trained, training voices", "open_spelling.train"),
+    ("spoken, spell a word never trained, held-out voices", "open_spelling.heldout"),
+    ("spoken, say a word never trained, training voices", "open_saying.train"),
+    ("spoken, say a word never trained, held-out voices", "open_saying.heldout"),
+    ("spoken, tone of voice, training voices", "tone.train"),
+    ("spoken, tone of voice, held-out voices", "tone.heldout"),
+    ("spoken, calls of functions and their results, training voices", "tools.train"),
+    ("spoken, calls of functions and their results, held-out voices", "tools.heldout"),
 )
 _TYPED = (
     ("typed, held-out texts", "typed_held_out"),
@@ -57,6 +65,9 @@ _TYPED = (
     ("typed, number pairs never trained", "typed_held_out_pairs"),
     ("typed, definitions", "typed_definitions"),
     ("typed, capitals and currencies", "typed_countries"),
+    ("typed, spell a word never trained", "open_spelling"),
+    ("typed, say a word never trained", "open_saying"),
+    ("typed, calls of functions and their results", "tools"),
 )
 
 
@@ -108,7 +119,7 @@ class Evaluation:
 
 
 def typed_row(evaluation, label, name):
-    dialogues = grammar.test_set(name, evaluation.options.count)
+    dialogues = (grammar.family_set if name in grammar.FAMILY_SETS else grammar.test_set)(name, evaluation.options.count)
     scored = scoring.run_typed(evaluation.model, evaluation.tokenizer, dialogues)
     return {label: dict(scoring.summary(scored), skills=scoring.by_skill(scored))}
 
@@ -177,6 +188,17 @@ def answers_heard(evaluation):
     }
 
 
+def open_words_heard(evaluation):
+    """Say a word never trained: the listener chooses among the set's words and 400 others of that kind."""
+    scored = [s for s in evaluation.spoken("open_saying.train", speak=True) if evaluation.can_be_heard(s.answer)]
+    texts = [s.answer for s in scored]
+    others = [word for word in open_words.WORDS if evaluation.can_be_heard(word) and word not in texts]
+    listening = recogniser.sentence_grammar(sorted({*texts, *random.Random(13).sample(others, 400)}))
+    silence = [[0] * evaluation.model.codebooks] * 3
+    heard = evaluation.listener.heard([s.result.codes if len(s.result.codes) > 2 else silence for s in scored], listening)
+    return {"say a word never trained, heard by pocketsphinx": _agreement(texts, heard)}
+
+
 def words_heard(evaluation):
     """Say one to three words: the listener chooses among all texts of the set and 2,000 others of that kind."""
     possible = lambda text: len(text.split()) <= 3 and evaluation.can_be_heard(text)
@@ -210,7 +232,7 @@ def table(rows):
 
 def _endpoint_row(rows):
     """Both held-out rows as one; they have as many questions each."""
-    halves = [rows[label] for label, name in _SPOKEN if name.startswith("held_out_texts")]
+    halves = [rows[label] for label, name in _SPOKEN if name.startswith("held_out_texts") and label in rows]
     out = {"n": sum(half["n"] for half in halves)}
     for column in ("within_240_ms", "cut_in", "missed"):
         out[column] = round(sum(half[column] for half in halves) / len(halves), 1)
@@ -244,11 +266,13 @@ def main():
     global _evaluation
     _evaluation = Evaluation(options)
     tasks = [(typed_row, row) for row in _TYPED] if "typed" in parts else []
-    if options.data and "spoken" in parts:
-        there = lambda name: os.path.exists(os.path.join(options.data, "eval", name + ".npz"))
+    there = lambda name: options.data and os.path.exists(os.path.join(options.data, "eval", name + ".npz"))
+    if "spoken" in parts:
         tasks += [(spoken_row, row) for row in _SPOKEN if there(row[1])]
     if _evaluation.listener and "listened" in parts:
         tasks += [(answers_heard, ()), (words_heard, ())]
+        if there("open_saying.train"):
+            tasks.append((open_words_heard, ()))
     if options.pictures and "pictures" in parts:
         tasks += [(typed_picture_row, row) for row in _PICTURES]
         for label, name in _PICTURES if options.data else ():
@@ -262,7 +286,7 @@ def main():
         for found in pool.imap(_run, tasks, chunksize=1):
             rows.update(found)
             print("done:", ", ".join(found), file=sys.stderr, flush=True)
-    if options.data and "spoken" in parts:
+    if there("held_out_texts.train") and "spoken" in parts:
         rows["endpoint, both held-out rows together"] = _endpoint_row(rows)
     print(table(rows))
     print(f"\n{time.time() - begin:.0f} s")

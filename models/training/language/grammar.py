@@ -5,11 +5,12 @@
     for turn in dialogue.turns: turn.question, turn.answer, turn.skill, ...
     typed_form(rng, turn)                              the question as somebody might type it
     sample_dialogue(rng, skills=("definitions",))      about some skills only
+    sample_family(rng, "tools")                        open words, answers cut off, tone of voice, functions: see FAMILIES
     test_set("held_out_texts", 300)                    list of Dialogue; score the turns in Dialogue.scored
 
 What is held out (docs/wren_skills.md): 15 % of the unordered number pairs 0..20, in every operation and form; 10 % of
 all other question texts (for follow-ups: of the questions with their context); 10 % of the word orders of "say" with one
-to three words. A third of it is for development ("..._dev" sets); the rest steers no decision.
+to three words; 10 % of the open words. A third of it is for development ("..._dev" sets); the rest steers no decision.
 """
 
 import dataclasses
@@ -18,9 +19,9 @@ import re
 from dataclasses import dataclass
 
 import scenes
-from language.skills import (arithmetic, calendar, counting, definitions, drawing, manner, memory, nouns, out_of_reach, repeating,
-                             seeing, smalltalk, spelling)
-from language.skills.common import HELD, ORDER, PAIR, TRAIN, rng_of
+from language.skills import (arithmetic, calendar, counting, definitions, drawing, manner, memory, nouns, open_words, out_of_reach,
+                             repeating, seeing, smalltalk, spelling, tone, tools)
+from language.skills.common import HELD, OPEN, ORDER, PAIR, TRAIN, rng_of
 from language.skills.countries import CAPITAL_SKILL, CURRENCY_SKILL
 from language.skills.lexicon import TENS, UNITS
 from language.skills.tables import COLOR_SKILL, OPPOSITE_SKILL
@@ -209,6 +210,73 @@ def picture_set(name, n):
     return [Dialogue((dataclasses.replace(turn, typed=typed_form(rng, turn)),), "single", (0,)) for turn in turns]
 
 
+# --- families: conversations that the mixture of skills above does not hold
+
+def _open_dialogue(rng):
+    return [_until(lambda: open_words.ask(rng), _accepts(TRAIN)) for _ in range(rng.choices((1, 2, 3), (60, 25, 15))[0])]
+
+
+def _again_dialogue(rng):
+    """An answer of some words, asked for once more: training cuts most of them off (mixture.py)."""
+    train = _accepts(TRAIN)
+    first = _single(rng, lambda turn: train(turn) and 2 < len(turn.answer.split()) <= 16, _ALL[False])
+    return [first, _until(lambda: memory.again(rng, first), train)]
+
+
+def _tone_dialogue(rng):
+    """Sometimes the user has said something else first, in the same tone."""
+    before = [_single(rng, _unfresh(_accepts(TRAIN)), _ALL[False])] if rng.random() < 0.3 else []
+    return [*before, tone.ask(rng)]
+
+
+def _tool_dialogue(rng):
+    """One request or two, sometimes after or around another question."""
+    train, declared, turns = _accepts(TRAIN), tools.declare(rng), []
+    requests = rng.choices((1, 2), (75, 25))[0]
+    for number in range(requests):
+        if rng.random() < 0.25:
+            turns.append(_single(rng, _unfresh(train), _ALL[False]))
+            if number == 0 and declared:
+                turns[-1] = dataclasses.replace(turns[-1], declared=tools.signatures(declared))
+        turns += _until(lambda: tools.request(rng, declared, new=not turns), lambda some: train(some[0]))
+    return turns
+
+
+FAMILIES = {"open_words": _open_dialogue, "again": _again_dialogue, "tone": _tone_dialogue, "tools": _tool_dialogue}
+
+
+def sample_family(rng, name):
+    """A conversation of one family that holds nothing that is held out."""
+    return Dialogue(tuple(FAMILIES[name](rng)), name)
+
+
+# Rows of the evaluation. Tones and requests are of the training's texts and of held-out ones; open words were never trained.
+FAMILY_SETS = {
+    "open_spelling": lambda rng, phase: [_until(lambda: open_words.spell(rng, OPEN), _accepts(OPEN, phase))],
+    "open_saying": lambda rng, phase: [_until(lambda: open_words.say(rng, OPEN), _accepts(OPEN, phase))],
+    "tone": lambda rng, phase: [tone.ask(rng)],
+    "tools": lambda rng, phase: _until(lambda: tools.request(rng, sorted(tools.SIGNATURES)),
+                                       lambda some: len(some) == 2 and _accepts(HELD, phase)(some[0])),
+}
+
+
+def family_of(name):
+    """The family that one of FAMILY_SETS is about."""
+    return "open_words" if name.startswith("open_") else name.removesuffix("_dev")
+
+
+def family_set(name, n):
+    """n conversations, always the same, whose turns are all scored. A name with "_dev" at its end gives others, free for
+    development."""
+    rng, phase, draw = rng_of("family set", name), "dev" if name.endswith("_dev") else "test", FAMILY_SETS[name.removesuffix("_dev")]
+    dialogues = []
+    for _ in range(n):
+        turns = draw(rng, phase)
+        typed = tuple(dataclasses.replace(turn, typed=typed_form(rng, turn)) for turn in turns)
+        dialogues.append(Dialogue(typed, name, tuple(range(len(turns)))))
+    return dialogues
+
+
 def pause_places(turn):
     """Word indices before which a speaker may pause without the question seeming complete."""
     words = turn.question.split()
@@ -217,6 +285,8 @@ def pause_places(turn):
 
 
 # --- typed forms
+
+_VERBATIM = ("say", "open_words")  # skills whose questions hold words that are to be said as they stand
 
 _TYPED_AS = {"whats": "what's", "im": "i'm", "lets": "let's", "dont": "don't", "thats": "that's", "wheres": "where's", "whos": "who's"}
 _SHORTER = [("what is", "what's"), ("who is", "who's"), ("i am", "i'm"), ("where is", "where's"), ("do not", "don't")]
@@ -245,7 +315,9 @@ _ROUND = {str(value) for value in TENS}
 def typed_form(rng, turn):
     """A way to type a question: digits and signs, contractions, capitals, punctuation; often just as it is spoken."""
     words = turn.question.split()
-    numeric = turn.skill in ("arithmetic", "counting") or "years old" in turn.question
+    if not words:  # a function's result stands in its place
+        return ""
+    numeric = turn.skill in ("arithmetic", "counting", "tools") or "years old" in turn.question
     if numeric and rng.random() < 0.5:
         words = _with_digits(words)
         if turn.skill == "arithmetic" and rng.random() < 0.6:
@@ -253,10 +325,10 @@ def typed_form(rng, turn):
             if rng.random() < 0.3:
                 words = re.sub(r"(\d) ([-+*x]) (?=\d)", r"\1\2", " ".join(words)).split()
     text = " ".join(_TYPED_AS.get(w, w) if rng.random() < 0.8 else w for w in words)
-    if rng.random() < 0.3 and turn.skill != "say":
+    if rng.random() < 0.3 and turn.skill not in _VERBATIM:
         for long, short in _SHORTER:
             text = re.sub(rf"\b{long}\b", short, text)
-    if rng.random() < 0.2 and turn.skill != "say":
+    if rng.random() < 0.2 and turn.skill not in _VERBATIM:
         text = text.replace("color", "colour").replace("favorite", "favourite")
     style = rng.random()
     if style < 0.45:
@@ -265,7 +337,7 @@ def typed_form(rng, turn):
     elif style < 0.5:
         text = text.upper()
     if rng.random() < 0.5:
-        text += rng.choice(("?", "?", "?", ".", "!", " ?")) if turn.skill not in ("say", "memory") else rng.choice((".", ".", "!", ""))
+        text += rng.choice(("?", "?", "?", ".", "!", " ?")) if turn.skill not in ("say", "open_words", "memory") else rng.choice((".", ".", "!", ""))
     return text
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import scenes
 from language import dataset, grammar, picture_shards, sequences
-from language.skills import common, manner
+from language.skills import common, manner, memory, tone
 
 
 def answer_pieces(tokenizer, text):
@@ -19,6 +19,10 @@ def answer_pieces(tokenizer, text):
 
 
 READ_ALOUD_SHARE = 0.65  # of what is spoken without having been heard
+FAMILY_SHARE = 0.25  # of the typed conversations
+FAMILIES = {"open_words": 4, "tools": 10, "tone": 1}
+AFTER_CUT = 0.06  # seconds that the beginning of an answer sounds after its last word
+CUT_SHARE = 0.6  # of the spoken answers that the user asks for once more: they ended early, and so does what is said again
 
 
 class TypedSource:
@@ -29,6 +33,8 @@ class TypedSource:
         self.rng = random.Random(f"typed {seed}")
 
     def add_question(self, builder, turn, rng):
+        if add_functions(builder, self.tokenizer, turn.declared, turn.result):
+            return
         if rng.random() < 0.45:
             builder.typed_turn(self.tokenizer.encode(turn.question), rng)
         else:
@@ -38,29 +44,51 @@ class TypedSource:
     def dialogues(self):
         """One conversation, or several unrelated ones in a row: a session goes on for long."""
         rng = self.rng
+        if rng.random() < FAMILY_SHARE:
+            return [grammar.sample_family(rng, rng.choices(list(FAMILIES), list(FAMILIES.values()))[0])]
         count = rng.choices((1, 2, 3), (82, 13, 5))[0]
         found = [grammar.sample_dialogue(rng, typed=True) for _ in range(count)]
         found.sort(key=lambda d: not d.fresh)
         return found[:1] + [d for d in found[1:] if not d.fresh]
+
+    def add_earlier(self, builder, rng):
+        """A conversation that came before another one."""
+        self._add(builder, self.dialogues()[0], rng)
+
+    def _add(self, builder, dialogue, rng):
+        for turn in dialogue.turns:
+            self.add_question(builder, turn, rng)
+            answer = tone.UNHEARD if "tone" in turn.facts else turn.answer
+            builder.written_answer(answer_pieces(self.tokenizer, answer), call=self.tokenizer.encode(turn.call))
 
     def draw(self):
         builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
         for dialogue in self.dialogues():
             if len(builder) > 1 and self.rng.random() < 0.15:
                 builder.skip_positions(self.rng.randrange(600))
-            for turn in dialogue.turns:
-                self.add_question(builder, turn, self.rng)
-                builder.written_answer(answer_pieces(self.tokenizer, turn.answer))
+            self._add(builder, dialogue, self.rng)
         return builder.build()
+
+
+def add_functions(builder, tokenizer, declared, result):
+    """Signatures in front of a question, and a result in its place. -> whether that is all the user's turn holds."""
+    if declared is not None:
+        builder.declare(tokenizer.encode(declared))
+    if result:
+        builder.result(tokenizer.encode(result))
+    return bool(result)
 
 
 class PictureSource:
     """Typed conversations about pictures (picture_shards.py), each once before any comes a second time."""
 
     BEHIND_SHARE = 0.15  # of the shown pictures, behind the question
+    SPEAK_SHARE = 0.6  # of the answers that draw and have been voiced
 
-    def __init__(self, folder, tokenizer, codebook_sizes, seed, begin=""):
-        """begin: the key of what the first turns of the conversations have, "shown" or "drawn"; default all of them."""
+    def __init__(self, folder, tokenizer, codebook_sizes, seed, begin="", voice=None):
+        """begin: the key of what the first turns of the conversations have, "shown" or "drawn"; default all of them; voice: the
+        SpokenSource whose renderings drawings are answered with, too."""
+        self.voice = voice
         self.tokenizer, self.sizes = tokenizer, codebook_sizes
         self.rng = random.Random(f"pictures {begin}{seed}")
         self.typed = TypedSource(tokenizer, codebook_sizes, f"pictures {begin}{seed}")
@@ -74,9 +102,7 @@ class PictureSource:
             self.rng.shuffle(self.unseen)
         builder = sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
         if self.rng.random() < 0.15:  # something unrelated came before
-            for earlier in self.typed.dialogues()[0].turns:
-                self.typed.add_question(builder, earlier, self.rng)
-                builder.written_answer(answer_pieces(self.tokenizer, earlier.answer))
+            self.typed.add_earlier(builder, self.rng)
         for turn in self.unseen.pop():
             behind = self.rng.random() < self.BEHIND_SHARE
             if not behind:
@@ -84,6 +110,9 @@ class PictureSource:
             self.typed.add_question(builder, grammar_turn(turn), self.rng)
             if behind:
                 show(builder, turn)
+            if "drawn" in turn and self.voice is not None and turn["answer"] in self.voice.answers and self.rng.random() < self.SPEAK_SHARE:
+                self.voice.speak(builder, turn["answer"], **drawing(turn))
+                continue
             kind = sequences.TYPED_TEXT if "drawn" in turn else sequences.SEEN_TEXT
             builder.written_answer(self.tokenizer.encode(turn["answer"]), kind=kind, **drawing(turn))
         return builder.build()
@@ -248,17 +277,46 @@ class SpokenSource:
     def _builder(self):
         return sequences.SequenceBuilder(self.sizes, self.rng.randrange(1500))
 
-    def _answer(self, builder, text, speak, picture=None):
-        picture = picture or {}
-        pieces = answer_pieces(self.tokenizer, text)
+    def _answer(self, builder, text, speak, **behind):
+        """behind: what follows the text (SequenceBuilder.written_answer)."""
         if speak and text in self.answers:
-            rendering = self.answers[text]
-            codes = rendering.codes.astype(np.int64)
-            history = sequences.spoil_spoken(codes, self.sizes, self.noise)
-            labels = sequences.speech_labels([self.tokenizer.encode(word) for word in text.split()], rendering)
-            builder.spoken_answer(pieces, codes.tolist(), history.tolist(), labels, **picture)
+            self.speak(builder, text, **behind)
         else:
-            builder.written_answer(pieces, **picture)
+            builder.written_answer(answer_pieces(self.tokenizer, text), **behind)
+
+    def speak(self, builder, text, **behind):
+        """An answer that has been voiced."""
+        self._speak(builder, text, self.answers[text], **behind)
+
+    def _speak(self, builder, text, rendering, **behind):
+        codes = rendering.codes.astype(np.int64)
+        history = sequences.spoil_spoken(codes, self.sizes, self.noise)
+        labels = sequences.speech_labels([self.tokenizer.encode(word) for word in text.split()], rendering)
+        builder.spoken_answer(answer_pieces(self.tokenizer, text), codes.tolist(), history.tolist(), labels, **behind)
+
+    def _answer_cut(self, builder, text, words):
+        """The answer of which the user heard so many words and a part of the next."""
+        rendering = self.answers[text]
+        first = sequences.frame_after(rendering.words[words - 1][1])
+        last = max(first, sequences.frame_after(sum(rendering.words[words]) / 2) - 1)
+        frames = rendering.codes[: self.rng.randint(first, last) + 1].astype(np.int64)
+        builder.cut_answer(self.tokenizer.encode(" ".join(text.split()[:words])), sequences.spoil_spoken(frames, self.sizes, self.noise).tolist())
+
+    def _again(self, builder, text, words):
+        """What was heard of that answer, said once more: its beginning."""
+        rendering = self.answers[text]
+        frames = min(len(rendering.codes), sequences.frame_after(rendering.words[words - 1][1] + AFTER_CUT) + 1)
+        end = frames * sequences.FRAME_SECONDS
+        phones = [(b, min(e, end), p) for b, e, p in rendering.phones if b < end]
+        beginning = dataset.Rendering(rendering.codes[:frames], rendering.words[:words], phones)
+        self._speak(builder, " ".join(text.split()[:words]), beginning)
+
+    def _is_cut(self, turns, index):
+        """Whether this answer ends early and is then asked for once more."""
+        following = turns[index + 1] if index + 1 < len(turns) else None
+        return (following is not None and following["shape"] in ("echo", "again") and following["answer"] == turns[index]["answer"]
+                and following["answer"] in self.answers and len(following["answer"].split()) > 1
+                and "call" not in turns[index] and "drawn" not in turns[index] and self.rng.random() < CUT_SHARE)
 
     def _hear(self, builder, turn):
         words = [(self.tokenizer.encode(w), b, e) for w, (b, e) in zip(turn["question"].split(), turn["words"])]
@@ -271,30 +329,42 @@ class SpokenSource:
         return builder.heard_turn(frames[drop:].tolist(), plan, self.rng.choice((0, 0, 1, 2, 3)), turn["sounds"])
 
     def _ask(self, builder, turn, heard):
+        """-> whether it was heard."""
+        if add_functions(builder, self.tokenizer, turn.get("declared"), turn.get("result")):
+            return False
         if heard and self._hear(builder, turn):
-            return
+            return True
         if self.rng.random() < 0.5:
             builder.typed_turn(self.tokenizer.encode(turn["question"]), self.rng)
         else:
             builder.typed_turn(self.tokenizer.encode(typed_question(self.rng, turn)))
+        return False
 
     def _conversation(self, heard):
         turns = self._next_conversation()
         builder = self._builder()
         if heard and len(turns) < 3 and self.rng.random() < 0.12:  # something unrelated came before
-            for earlier in self.typed.dialogues()[0].turns:
-                self.typed.add_question(builder, earlier, self.rng)
-                builder.written_answer(answer_pieces(self.tokenizer, earlier.answer))
+            self.typed.add_earlier(builder, self.rng)
             if self.rng.random() < 0.3:
                 builder.skip_positions(self.rng.randrange(600))
+        again = 0  # words of the answer before, which this one is to say once more
         for index, turn in enumerate(turns):
             last = index == len(turns) - 1
             # Earlier turns may be typed, answers may be in text: every mix occurs in a session. Hearing is what takes
             # longest to learn and a spoken answer is long, so many heard questions are answered in text.
             show(builder, turn)
-            self._ask(builder, turn, heard and (last or self.rng.random() < 0.75))
+            was_heard = self._ask(builder, turn, heard and (last or self.rng.random() < 0.75))
             speak = self.rng.random() < (self.speak_share if heard else 1.0)
-            self._answer(builder, turn["answer"], speak, drawing(turn))
+            answer = tone.UNHEARD if "tone" in turn and not was_heard else turn["answer"]
+            if again and speak:
+                self._again(builder, answer, again)
+            elif again:
+                builder.written_answer(self.tokenizer.encode(" ".join(answer.split()[:again])))
+            elif self._is_cut(turns, index):
+                again = self.rng.randrange(1, len(answer.split()))
+                self._answer_cut(builder, answer, again)
+            else:
+                self._answer(builder, answer, speak, call=self.tokenizer.encode(turn.get("call", "")), **drawing(turn))
         return builder.build()
 
     def _read_aloud(self):

@@ -227,6 +227,14 @@ def folder_config(config, name="wren", version="v1"):
         "voice_own": symbols.VOICE_OWN,
         "voice_low": symbols.VOICE_LOW,
     }
+    tools = {
+        "tools": symbols.TOOLS,
+        "tools_end": symbols.TOOLS_END,
+        "call": symbols.CALL,
+        "call_end": symbols.CALL_END,
+        "result": symbols.RESULT,
+        "result_end": symbols.RESULT_END,
+    }
     return {
         "format": "antiphon-model",
         "format_version": 1,
@@ -244,6 +252,7 @@ def folder_config(config, name="wren", version="v1"):
         },
         "image": image,
         "manner": manner,
+        "tools": tools,
         "word_head": {"pieces": min(config.vocab_size, symbols.TEXT_PIECES)},
         "audio": {"sample_rate": 16000, "frame_samples": 1280, "codebook_sizes": list(config.codebook_sizes)},
         "stream": {"speech_lead": 2, "max_positions": config.max_positions},

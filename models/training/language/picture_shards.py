@@ -44,9 +44,12 @@ class PictureEncoder:
         return np.concatenate(codes).astype(np.int16)
 
 
-def scenes_of(turn):
-    """What a record of a grammar turn keeps of its pictures, until they are codes (add_codes)."""
-    found = {}
+def parts_of(turn):
+    """What a record of a grammar turn keeps beside its texts: its functions, its tone of voice, and its pictures, until they are codes
+    (add_codes)."""
+    found = {name: getattr(turn, name) for name in ("declared", "call", "result") if getattr(turn, name)}
+    if "tone" in turn.facts:
+        found["tone"] = turn.facts["tone"]
     if turn.shown:
         found["shown"] = [dataclasses.asdict(scene) for scene in turn.shown]
     if turn.drawn is not None:
@@ -88,7 +91,7 @@ def write_evaluation(folder, encoder, count=EVALUATION, development=DEVELOPMENT)
 
 
 def _write(path, dialogues, encoder):
-    conversations = [[dict(scenes_of(t), question=t.question, typed=t.typed, answer=t.answer, skill=t.skill) for t in d.turns]
+    conversations = [[dict(parts_of(t), question=t.question, typed=t.typed, answer=t.answer, skill=t.skill) for t in d.turns]
                      for d in dialogues]
     add_codes([record for turns in conversations for record in turns], encoder)
     with open(path + ".part", "wb") as out:

@@ -20,10 +20,12 @@ class Scored:
     answer_text: str = ""
     latency: float = 0.0  # seconds from the end of speech to the end of the frame that ended the turn; < 0: cut in
     spoken_question: bool = False
+    call: str = ""  # expected
+    called: str = ""
 
     @property
     def right(self):
-        return self.answer_text == self.answer
+        return self.answer_text == self.answer and self.called == self.call
 
     @property
     def endpoint_missed(self):
@@ -40,8 +42,20 @@ def word_errors(reference, hypothesis):
     return row[-1]
 
 
-def spoken_turns(conversation, speak):
-    return [decode.Turn(heard=turn["codes"].tolist(), speak=speak, shown=turn.get("shown", ())) for turn in conversation]
+def spoken_turns(conversation, speak, tokenizer):
+    return [decode.Turn(heard=None if turn.get("result") else turn["codes"].tolist(), speak=speak, shown=turn.get("shown", ()),
+                        **functions_of(turn, tokenizer)) for turn in conversation]
+
+
+def functions_of(turn, tokenizer):
+    """What decode.Turn wants to know of the functions that this record, or these fields of a grammar turn, declare or return."""
+    declared, result = turn.get("declared"), turn.get("result")
+    return {"declared": None if declared is None else tokenizer.encode(declared),
+            "returned": tokenizer.encode(result) if result else None}
+
+
+def called(result, tokenizer):
+    return tokenizer.decode(result.called[0]) if result.called else ""
 
 
 def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold=None, limits=None):
@@ -49,7 +63,7 @@ def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold
     scored = []
     for begin in range(0, len(conversations), batch):
         some = conversations[begin : begin + batch]
-        rows = decode.decode(model, [spoken_turns(c, speak) for c in some], threshold, limits)
+        rows = decode.decode(model, [spoken_turns(c, speak, tokenizer) for c in some], threshold, limits)
         for conversation, row in zip(some, rows):
             for turn, result in zip(conversation, row.results):
                 if not turn.get("scored", True):
@@ -65,7 +79,9 @@ def run_spoken(model, tokenizer, conversations, speak=False, batch=64, threshold
                         text,
                         tokenizer.decode(result.text),
                         latency,
-                        True,
+                        not turn.get("result"),
+                        turn.get("call", ""),
+                        called(result, tokenizer),
                     )
                 )
     return scored
@@ -76,15 +92,15 @@ def run_typed(model, tokenizer, dialogues, speak=False, batch=64):
     scored = []
     for begin in range(0, len(dialogues), batch):
         some = dialogues[begin : begin + batch]
-        turns = [
-            [decode.Turn(typed=tokenizer.encode(t.typed or t.question), speak=speak) for t in d.turns] for d in some
-        ]
+        turns = [[decode.Turn(typed=tokenizer.encode(t.typed or t.question), speak=speak, **functions_of(vars(t), tokenizer))
+                  for t in d.turns] for d in some]
         for dialogue, row in zip(some, decode.decode(model, turns)):
             for index in dialogue.scored or range(len(dialogue.turns)):
                 if index < len(row.results):
                     turn, result = dialogue.turns[index], row.results[index]
                     text = tokenizer.decode(result.text)
-                    scored.append(Scored(turn.typed or turn.question, turn.answer, turn.skill, result, "", text))
+                    scored.append(Scored(turn.typed or turn.question, turn.answer, turn.skill, result, "", text, call=turn.call,
+                                         called=called(result, tokenizer)))
     return scored
 
 

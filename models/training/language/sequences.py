@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from language import kernels, lessons
-from language.symbols import ASSISTANT, BOS, END, FIRST_IMAGE_CODE, IMAGE, IMAGE_END, PAD, USER
+from language.symbols import (
+    ASSISTANT, BOS, CALL, CALL_END, END, FIRST_IMAGE_CODE, IMAGE, IMAGE_END, PAD, RESULT, RESULT_END, TOOLS, TOOLS_END, USER,
+)
 
 FRAME_SECONDS = 0.08
 SPEECH_LEAD = 2
@@ -171,6 +173,20 @@ class SequenceBuilder:
         was_open, self._in_turn = self._in_turn, True
         return was_open
 
+    def _enclosed(self, begin, pieces, end):
+        if not self._open_turn():
+            self._read(USER)
+        for symbol in (begin, *pieces, end):
+            self._read(symbol)
+
+    def declare(self, pieces):
+        """Signatures of the functions that may be called from now on, before anything else of the user's turn."""
+        self._enclosed(TOOLS, pieces, TOOLS_END)
+
+    def result(self, pieces):
+        """What a function returned: the whole of a user's turn, or a part of it."""
+        self._enclosed(RESULT, pieces, RESULT_END)
+
     def show(self, codes, things=()):
         """A picture of the user's turn, before or after what is typed and before what is heard; things: what each code is a
         part of, if known."""
@@ -221,11 +237,12 @@ class SequenceBuilder:
             for _ in range(rng.randint(max(0, pace - 2), pace + 1)):
                 self._read(PAD)
 
-    def written_answer(self, pieces, drawn=None, things=(), kind=TYPED_TEXT):
-        """drawn: codes of the picture that follows the text; things: what each is a part of, if known."""
+    def written_answer(self, pieces, drawn=None, things=(), kind=TYPED_TEXT, call=()):
+        """drawn: codes of the picture that follows the text; things: what each is a part of, if known; call: pieces of the
+        function that is called then."""
         self._begin_answer(pieces, things)
         symbol = ASSISTANT
-        for piece in [*pieces, *self._picture(drawn), END]:
+        for piece in [*pieces, *self._picture(drawn), *self._call(call), END]:
             at = self._read(symbol)
             self._targets.append((at, piece, 1.0, self._kind(piece, kind)))
             symbol = piece
@@ -241,18 +258,22 @@ class SequenceBuilder:
         return [] if drawn is None else picture_symbols(drawn)
 
     @staticmethod
+    def _call(pieces):
+        return [CALL, *pieces, CALL_END] if pieces else []
+
+    @staticmethod
     def _kind(symbol, text):
         # That a picture begins is decided as words are; what is in it is counted by itself, or it would drown them.
         return DRAWN if symbol >= FIRST_IMAGE_CODE or symbol == IMAGE_END else text
 
-    def spoken_answer(self, pieces, codes, history=None, labels=None, drawn=None, things=()):
+    def spoken_answer(self, pieces, codes, history=None, labels=None, drawn=None, things=(), call=()):
         """codes [n, K]: the frames to say; history: the frames read back (codes with noise), default the same; labels:
-        SpeechLabels, if known; drawn, things: the picture that is drawn while the voice goes on, as in written_answer."""
+        SpeechLabels, if known; drawn, things, call: what follows the text while the voice goes on, as in written_answer."""
         self._begin_answer(pieces, things)
         history = codes if history is None else history
         begin = len(self._symbols) + 1  # the position that reads the first piece
         self._words += [(begin + index, sounds) for index, sounds in labels.words] if labels else []
-        text = [*pieces, *self._picture(drawn), END]
+        text = [*pieces, *self._picture(drawn), *self._call(call), END]
         count = len(codes)
         symbol = ASSISTANT
         for j in range(max(len(text), SPEECH_LEAD + count + 1)):
@@ -269,6 +290,15 @@ class SequenceBuilder:
             elif j == SPEECH_LEAD + count:
                 self._depth.append((at, [self.end_of_audio] + [0] * (len(self.sizes) - 1)))
                 self._label(None, 0)
+
+    def cut_answer(self, pieces, history):
+        """An answer that ended early for the user: the pieces of the words heard, and as many frames. Nothing in it is
+        trained on."""
+        self._in_turn = False
+        symbols = [ASSISTANT, *pieces, END]
+        for j in range(max(len(symbols), SPEECH_LEAD + 1 + len(history))):
+            frame = j - SPEECH_LEAD - 1
+            self._read(symbols[j] if j < len(symbols) else PAD, spoken=history[frame] if 0 <= frame < len(history) else None)
 
     def _label(self, labels, frame):
         unknown = [lessons.NOTHING] * (lessons.AHEAD * lessons.SUBFRAMES)

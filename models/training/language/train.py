@@ -199,14 +199,17 @@ class Feeder:
 
     def __init__(self, options, tokenizer, worker):
         seed = options.seed * 1000 + worker + int(1e6 * options.elapsed)
-        typed = mixture.TypedSource(tokenizer, CODEBOOK_SIZES, seed)
         self.spoken = None
+        if options.stage == "spoken":
+            about = (options.heard_share, options.speak_share)
+            self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *about)
+        typed = mixture.TypedSource(tokenizer, CODEBOOK_SIZES, seed)
         shares = [(typed, options.typed_share if options.stage == "spoken" else 1.0)]
         if options.pictures:
             pictures = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed)
             shares.append((pictures, options.picture_share))
             if options.drawing_share:
-                drawings = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed, "drawn")
+                drawings = mixture.PictureSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed, "drawn", self.spoken)
                 shares.append((drawings, options.drawing_share))
             if options.scene_share:
                 scenes = mixture.SceneSource(options.pictures, CODEBOOK_SIZES, seed)
@@ -214,9 +217,7 @@ class Feeder:
             if options.interview_share:
                 interviews = mixture.InterviewSource(options.pictures, tokenizer, CODEBOOK_SIZES, seed)
                 shares.append((interviews, options.interview_share))
-        if options.stage == "spoken":
-            about = (options.heard_share, options.speak_share)
-            self.spoken = mixture.SpokenSource(options.data, tokenizer, CODEBOOK_SIZES, seed, *about)
+        if self.spoken:
             shares.append((self.spoken, 1.0 - sum(share for _, share in shares)))
         whole = sum(share for _, share in shares)
         self.streams = [mixture.Bucketed(source.draw, round(options.rows * share / whole)) for source, share in shares]

@@ -11,7 +11,7 @@ SPOKEN_WORDS = {"whats": "what's", "im": "i'm", "lets": "let's", "dont": "don't"
 LONG_FORMS = {"whats": "what is", "im": "i am", "lets": "let us", "dont": "do not", "thats": "that is",
               "wheres": "where is", "whos": "who is"}
 
-TRAIN, HELD, PAIR, ORDER = "train", "held", "pair", "order"
+TRAIN, HELD, PAIR, ORDER, OPEN = "train", "held", "pair", "order", "open"
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,16 @@ class Turn:
     answer: str
     skill: str
     key: str                       # what the split is decided on: the question, for a follow-up with its context
-    split: str                     # TRAIN, HELD (text), PAIR (numbers never trained), ORDER (say: words in a new order)
+    split: str                     # TRAIN, HELD (text), PAIR (numbers never trained), ORDER (say: words in a new order),
+                                   # OPEN (a word never trained)
     no_pause: frozenset = frozenset()  # word indices before which a pause would leave a complete question or open list
     facts: dict = field(default_factory=dict, compare=False)  # what follow-ups may build on
     typed: str = ""                # a written variant, filled in for typed test sets
     shown: tuple = ()              # scenes.Scene that the user shows with the question
     drawn: object = None           # the scenes.Scene that the answer draws
+    declared: str | None = None    # signatures of functions that are declared before the question; "": none are any more
+    call: str = ""                 # the function the answer calls, with its arguments
+    result: str = ""               # what a function returned: it stands in the question's place
 
     @property
     def phase(self):
@@ -60,6 +64,11 @@ def canonical(text):
 def pair_is_held(a, b):
     """15 % of the unordered pairs 0..20 are never trained, in any operation, order or form."""
     return 0 <= a <= 20 and 0 <= b <= 20 and bucket(f"pair {min(a, b)} {max(a, b)}") < 150
+
+
+def open_word_is_held(word):
+    """A tenth of the open vocabulary is never trained, in any question."""
+    return bucket("open word " + word) < 100
 
 
 _OPENERS = ["please", "okay", "so", "now", "well", "hey wren", "wren", "hello |", "hello wren |", "and now", "okay wren"]
@@ -95,12 +104,13 @@ def _split_of(key, pair, order):
 
 
 def make_turn(rng, skill, template, answer, *, after=None, openers=True, closers=True, facts=None, pair=None, order=None,
-              shown=(), drawn=None):
+              shown=(), drawn=None, split=None, declared=None, call="", result=""):
     """A turn from a question in which "|" marks a place where no pause may be made.
 
     The split is decided before the question is dressed, so a held-out text is held out in every dress.
     after: the Turn whose question this one depends on; openers, closers: whether an address or politeness may stand
-    before or after the question; pair: its two numbers; order: the words to say, as one text; shown, drawn: as in Turn.
+    before or after the question; pair: its two numbers; order: the words to say, as one text; split: where another rule
+    than those decides it; the rest as in Turn.
     """
     core = canonical(_plain(template))
     key = core if after is None else after.key + " / " + core
@@ -110,8 +120,8 @@ def make_turn(rng, skill, template, answer, *, after=None, openers=True, closers
             no_pause.add(len(words))
         else:
             words.append(token)
-    return Turn(" ".join(words), answer, skill, key, _split_of(key, pair, order), frozenset(no_pause),
-                dict(facts or {}, kind=skill), shown=tuple(shown), drawn=drawn)
+    return Turn(" ".join(words), answer, skill, key, split or _split_of(key, pair, order), frozenset(no_pause),
+                dict(facts or {}, kind=skill), shown=tuple(shown), drawn=drawn, declared=declared, call=call, result=result)
 
 
 def pick(rng, templates, **slots):

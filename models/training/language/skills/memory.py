@@ -52,6 +52,10 @@ SAY_AGAIN = ["say that again", "please say that again", "what did you say", "can
              "i did not hear that", "say it again"]
 
 
+# Besides, to ask again for an answer that was cut off.
+SAY_AGAIN_AFTER_CUT = SAY_AGAIN + ["what did you just say", "what were you saying", "what was that"]
+
+
 def fixed_questions():
     asks = [q for fact in FACTS.values() for q in fact[2]] + WHAT_I_SAID + SAY_AGAIN
     return set(asks) | {q.format(k=k) for q in _FAVORITE_ASK for k in FAVORITES}
@@ -111,4 +115,9 @@ def echo(rng, previous):
     """Asks for the user's own last words or for the last answer again."""
     if rng.random() < 0.5 and len(previous.question.split()) <= 7:
         return make_turn(rng, NAME, pick(rng, WHAT_I_SAID), "you said " + previous.question, after=previous)
-    return make_turn(rng, NAME, pick(rng, SAY_AGAIN), previous.answer, after=previous)
+    return again(rng, previous, SAY_AGAIN)
+
+
+def again(rng, previous, phrases=SAY_AGAIN_AFTER_CUT):
+    """Asks for the last answer again."""
+    return make_turn(rng, NAME, pick(rng, phrases), previous.answer, after=previous)
