@@ -26,7 +26,7 @@ struct Row {
 };
 
 struct Latencies {
-  LatencySummary turn, endpoint, generation, first_text, mouth_to_ear, margin;
+  LatencySummary turn, endpoint, generation, first_text, preview, mouth_to_ear, margin;
   LatencySummary server_endpoint, server_first_symbol, server_first_frame, server_first_packet;
 };
 
@@ -48,6 +48,9 @@ void Add(const client::Answer& answer, Latencies* all) {
     all->generation.Add(*latency.first_audible_ms - *latency.turn_ended_ms);
   }
   AddIf(&all->first_text, latency.first_text_ms);
+  if (latency.first_image_ms && latency.first_text_ms) {
+    all->preview.Add(*latency.first_image_ms - *latency.first_text_ms);
+  }
   AddIf(&all->mouth_to_ear, latency.mouth_to_ear_ms);
   if (latency.mouth_to_ear_ms) all->margin.Add(latency.least_margin_ms);
   if (!latency.turn_ended_ms) return;  // without real-time pacing the server's ledger means nothing either
@@ -152,6 +155,7 @@ json LatenciesJson(const Latencies& all) {
           {"endpoint", SummaryJson(all.endpoint)},
           {"generation", SummaryJson(all.generation)},
           {"first_text", SummaryJson(all.first_text)},
+          {"preview_after_first_text", SummaryJson(all.preview)},
           {"mouth_to_ear", SummaryJson(all.mouth_to_ear)},
           {"least_margin", SummaryJson(all.margin)},
           {"server_endpoint", SummaryJson(all.server_endpoint)},
@@ -217,6 +221,7 @@ std::string TurnsText(const json& report) {
         {"  endpoint part", "endpoint"},
         {"  generation part", "generation"},
         {"first text", "first_text"},
+        {"  first preview after it", "preview_after_first_text"},
         {"mouth to ear", "mouth_to_ear"},
         {"least margin of an answer", "least_margin"},
         {"server: endpoint decided", "server_endpoint"},

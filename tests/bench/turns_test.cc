@@ -161,6 +161,22 @@ TEST_F(TurnsTest, TypedTurnsDoNotFlatterTheLatency) {
   EXPECT_EQ(TurnsJson({typed}, *turns, options, 1.0)["latency_ms"]["turn"]["count"], 2);
 }
 
+TEST_F(TurnsTest, ThePreviewOfAPictureIsTimedFromTheFirstText) {
+  Question question;
+  question.text = "draw a star";
+  TurnsOptions options;
+  options.typed = true;
+  Turn drawn;
+  drawn.answer.latency.first_text_ms = 20;
+  drawn.answer.latency.first_image_ms = 150;
+  Turn spoken;
+  spoken.answer.latency.first_text_ms = 20;
+  const nlohmann::json report = TurnsJson({question}, {drawn, spoken}, options, 1.0);
+  const nlohmann::json& preview = report["latency_ms"]["preview_after_first_text"];
+  EXPECT_EQ(preview["count"], 1);
+  EXPECT_EQ(preview["median"], 130.0);
+}
+
 TEST_F(TurnsTest, AFullServerIsAskedAgain) {
   std::atomic<int> calls = 0;
   const auto answering = AnsweringScript(kRate);
