@@ -129,6 +129,7 @@ class Conversation {
   void On(const VoiceStarted& started);
   void On(const VoiceStopped& stopped);
   void On(const GatedFrame& frame);
+  void On(const LongSilenceNear& near);
   void On(const LongSilence& silence);
   void On(const TranscriptDelta& delta);
   void On(const InputRefused& refused);

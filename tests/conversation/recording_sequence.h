@@ -30,6 +30,8 @@ struct SequenceRecord {
   int clears = 0;
   int cancels = 0;
   std::vector<int> cuts;  // frames heard, of each
+  // The frames it had taken when the end of the turn was expected, of each time.
+  std::vector<size_t> end_expected;
   int exports = 0;
   std::vector<std::string> restored;
   bool freed = false;
@@ -73,6 +75,7 @@ class RecordingSequence final : public Sequence {
   void ClearTurn() override { ++record_->clears; }
   void Cancel() override { ++record_->cancels; }
   void CutResponse(int frames) override { record_->cuts.push_back(frames); }
+  void ExpectTurnEnd() override { record_->end_expected.push_back(record_->frames.size()); }
   void Export() override { ++record_->exports; }
   Status Restore(std::string_view bytes, int* positions) override {
     if (!record_->append_result.ok()) return record_->append_result;
