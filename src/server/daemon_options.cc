@@ -56,6 +56,13 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
   app->add_option_function<std::string>(
+         "--interrupt-by",
+         [options](const std::string& what) { options->server.words_interrupt = what == "words"; },
+         "What makes a voice during an answer the user's turn: words, as the model hears them, or its sound "
+         "alone")
+      ->check(CLI::IsMember({"words", "sound"}))
+      ->default_str("words");
+  app->add_option_function<std::string>(
          "--weights",
          [options](const std::string& form) {
            options->engine.weights = form == "int8" ? WeightFormat::kInt8 : WeightFormat::kAsStored;
