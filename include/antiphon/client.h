@@ -67,8 +67,8 @@ struct TurnDetection {
 struct Interruption {
   enum class Policy { kOff, kCautious, kEager };
   Policy policy = Policy::kCautious;
-  // Cautious: a voice that goes on so long cuts it at the first word that is no backchannel, complete or not,
-  // 100 to 3000 ms; 0: the server's default.
+  // Cautious: a voice that goes on so long cuts it at any word but a backchannel, 100 to 3000 ms; 0: the
+  // server's default.
   int min_voice_ms = 0;
 };
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <variant>
 
-#include "conversation/backchannel.h"
+#include "conversation/interjections.h"
 
 namespace antiphon {
 namespace {
@@ -66,11 +66,13 @@ VoiceVerdict InterruptionJudge::Judge(const VoiceSound& voice, milliseconds min_
   if (voice.length >= std::max(kLongVoice, min_voice)) return VoiceVerdict::kTurn;
   const bool over = voice.stopped && voice.silence >= kWordsWithin && HasHeardAll();
   std::vector<std::string> words = Words();
+  const bool is_long = voice.length >= min_voice;
   if (!words.empty() && !over && !turn_over_) {
-    if (voice.length >= min_voice && !BeginsBackchannel(words.back())) return VoiceVerdict::kTurn;
+    if (is_long && !BeginsBackchannel(words.back())) return VoiceVerdict::kTurn;
     words.pop_back();  // there may be more of it to come
   }
-  if (!std::ranges::all_of(words, IsBackchannel)) return VoiceVerdict::kTurn;
+  if (std::ranges::any_of(words, IsStopWord)) return VoiceVerdict::kTurn;
+  if ((is_long || turn_over_) && !std::ranges::all_of(words, IsBackchannel)) return VoiceVerdict::kTurn;
   if (over) return VoiceVerdict::kNothing;
   return voice.silence >= kPatience ? JudgeBySound(voice, min_voice) : VoiceVerdict::kOpen;
 }

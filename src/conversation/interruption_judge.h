@@ -44,11 +44,14 @@ class InterruptionJudge {
   // What the fork was told.
   void OnEvent(const SequenceEvent& event);
 
-  // A turn: once a word has been written that is no backchannel and that another word follows, or that is the
-  //   last when the model judges the turn over or the voice has stopped; from `min_voice` on also one that is
-  //   still being written; and any voice of 2 s (or `min_voice`, if that is longer), words or none.
-  // Nothing: when the voice has stopped and the model has heard 300 ms of silence behind it, and there is no
-  //   such word.
+  // A turn:
+  //   - at a stop word (interjections.h) that is complete: another word follows, the model judges the turn
+  //     over, or the voice has stopped;
+  //   - at a word that is no backchannel, when the model judges the turn over, however short the voice; from
+  //     `min_voice` on in any case, also while it is still being written;
+  //   - after 2 s of voice (or `min_voice`, if that is longer), words or none.
+  // Nothing: when the voice has stopped, the model has heard 300 ms of silence behind it, and it is no turn.
+  //   A word alone makes no turn of a short voice: a model that has heard only speech finds words in a hum.
   // By sound, when the fork was lost or is 1.5 s behind.
   VoiceVerdict Judge(const VoiceSound& voice, std::chrono::milliseconds min_voice) const;
 

@@ -93,7 +93,7 @@ TEST_F(SpokenInterruptionTest, AForkListensFromWhereTheUserStoppedHearing) {
   EXPECT_EQ(state(), State::kResponding);
 }
 
-TEST_F(SpokenInterruptionTest, AWordThatEndsTheTurnCutsHoweverShort) {
+TEST_F(SpokenInterruptionTest, AStopWordThatEndsTheTurnCutsHoweverShort) {
   BeginLongAnswer();
   SayVoice(250);
   ForkHears("stop");
@@ -110,7 +110,7 @@ TEST_F(SpokenInterruptionTest, AWordThatEndsTheTurnCutsHoweverShort) {
   EXPECT_EQ(All<server_event::SpeechStarted>().size(), 1u);
 }
 
-TEST_F(SpokenInterruptionTest, AWordIsJudgedWhenTheVoiceHasStopped) {
+TEST_F(SpokenInterruptionTest, AStopWordIsCompleteWhenTheVoiceHasStopped) {
   BeginLongAnswer();
   SayVoice(250);
   ForkHears("stop");
@@ -120,13 +120,31 @@ TEST_F(SpokenInterruptionTest, AWordIsJudgedWhenTheVoiceHasStopped) {
   ExpectCut();
 }
 
-TEST_F(SpokenInterruptionTest, ACompleteWordCutsAtOnce) {
+TEST_F(SpokenInterruptionTest, ACompleteStopWordCutsAtOnce) {
   BeginLongAnswer();
   SayVoice(300);
   ForkHears("no");
   EXPECT_TRUE(record_->cuts.empty());
-  ForkHears(" wait");
+  ForkHears(" I");
   ExpectCut();
+}
+
+TEST_F(SpokenInterruptionTest, AnyWordThatEndsTheTurnCutsHoweverShort) {
+  BeginLongAnswer();
+  SayVoice(300);
+  ForkHears("never mind");
+  EXPECT_TRUE(record_->cuts.empty());
+  ForkEndsTurn();
+  ExpectCut();
+}
+
+// As of a hum, in which the model hears something, but no question.
+TEST_F(SpokenInterruptionTest, AWordInAShortVoiceThatEndsNoTurnDoesNot) {
+  BeginLongAnswer();
+  SayVoice(350);
+  ForkHears("what does");
+  SayNothing(500);
+  ExpectResumed();
 }
 
 TEST_F(SpokenInterruptionTest, BackchannelsLetItGoOn) {
@@ -153,7 +171,7 @@ TEST_F(SpokenInterruptionTest, ABackchannelBeforeAWordDoesNotSaveIt) {
   SayVoice(100);
   ForkHears("but");
   EXPECT_TRUE(record_->cuts.empty()) << "it is still being written";
-  ForkHears(" no");
+  SayVoice(200);  // half a second
   ExpectCut();
 }
 

@@ -248,12 +248,12 @@ TEST_F(ConversationServiceTest, AShortNoiseDoesNotInterruptTheAnswer) {
   call.ReadUntil(Event::kAudioDelta);  // it goes on
 }
 
-TEST_F(ConversationServiceTest, AShortWordInterruptsIt) {
-  StartServer({}, {.endless = true, .forks = true});
+TEST_F(ConversationServiceTest, AShortTurnInterruptsIt) {
+  StartServer({}, {.endless = true, .frames_of_turn = 8, .forks = true});
   TestCall call(channel_);
   ASSERT_TRUE(call.Ask("blue 7"));
   call.ReadUntil(Event::kAudioDelta);
-  std::vector<float> word = Voice(200, 24000);  // in which the fake finds words
+  std::vector<float> word = Voice(200, 24000);  // in which the fake finds words, and a turn
   word.resize(24000);
   ASSERT_TRUE(call.SendAudio(Pcm(word)));
   call.ReadUntil(Event::kPlaybackPaused);

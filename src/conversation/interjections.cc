@@ -1,4 +1,4 @@
-#include "conversation/backchannel.h"
+#include "conversation/interjections.h"
 
 #include <algorithm>
 #include <array>
@@ -6,10 +6,12 @@
 namespace antiphon {
 namespace {
 
-// In one word or, as "uh-huh" or "mm hmm" are often written, in two of these.
+// "uh-huh" and "mm hmm" may be written in two words, which are in the list as well.
 constexpr std::array<std::string_view, 19> kBackchannels = {
     "ah", "aha",  "hm",    "hmm", "huh",   "mhm",    "mm",   "mmm", "mmhmm", "oh",
     "ok", "okay", "right", "uh",  "uhhuh", "uh-huh", "yeah", "yep", "yes"};
+constexpr std::array<std::string_view, 7> kStopWords = {"cancel", "enough", "no",  "pause",
+                                                        "quiet",  "stop",   "wait"};
 
 }  // namespace
 
@@ -21,5 +23,7 @@ bool BeginsBackchannel(std::string_view word) {
   return std::ranges::any_of(kBackchannels,
                              [word](std::string_view whole) { return whole.starts_with(word); });
 }
+
+bool IsStopWord(std::string_view word) { return std::ranges::find(kStopWords, word) != kStopWords.end(); }
 
 }  // namespace antiphon
