@@ -67,8 +67,9 @@ struct TurnDetection {
 struct Interruption {
   enum class Policy { kOff, kCautious, kEager };
   Policy policy = Policy::kCautious;
-  int min_voice_ms =
-      0;  // cautious: a voice that goes on so long cuts it, 100 to 3000; 0: the server's default
+  // Cautious: a voice that goes on so long cuts it at any word but a backchannel, 100 to 3000 ms; 0: the
+  // server's default.
+  int min_voice_ms = 0;
 };
 
 // Settings that may change during a conversation. What is unset stays as it is on the server.

@@ -29,6 +29,20 @@ struct EngineOptions {
   int threads = 0;               // of the model's arithmetic; 0: one a core, at most 4
   WeightFormat weights = WeightFormat::kAsStored;
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
+  // Steps of an answer that may be run before the turn is over (Sequence::ExpectTurnEnd), 0 to 64; 0: none.
+  int speculative_steps = 8;
+};
+
+// How Sequence::Fork makes its fork.
+struct ForkOptions {
+  // As if CutResponse had been called with so many frames first, of the fork only; at least 0. Unset: as the
+  // sequence stands.
+  std::optional<int> heard_frames = std::nullopt;
+  // What the fork's turns are numbered from, at least 1: the turn under way, or else the next, has it. What
+  // is told before carries the number before.
+  uint64_t first_turn = 1;
+  // False: it only listens. A response of the fork ends as it begins, as if it had been cancelled.
+  bool answers = true;
 };
 
 // Settings of one sequence, taken over at the start of the next response unless said otherwise.
@@ -210,6 +224,28 @@ class Sequence {
   // turn has opened; such a one that is under way is cancelled all the same.
   virtual void CutResponse(int frames) = 0;
 
+  // The turn is about to end, and what was appended is all of it: the engine may begin the answer in the time
+  // that is left over, speculative_steps of it, and tells nobody. An EndTurn that finds everything as it is
+  // now makes it the response, of the same tokens as otherwise, only sooner; whatever is appended, run or
+  // configured before that makes it void. No effect without an open turn, or when more waits behind it.
+  virtual void ExpectTurnEnd() {}
+
+  // A second sequence that stands where this one does between two steps, and goes on by itself: what was run
+  // of turn, response, speech and sampling is the same in both; what waits to be run is not in the fork. They
+  // share the pages of what they have in common. Options are those in force, best_effort included. Its events
+  // go to the listener of this sequence, perhaps before this has returned: first_turn tells them apart.
+  //
+  // A fork counts against no limit of sequences, but gives way: when pages run out, forks lose theirs before
+  // anything else fails. It is then, as when there were too few from the start or a text or picture was half
+  // read, told InputRefused (after a response under way has ended as kFailed), and does nothing more;
+  // destroy it. It may outlive this sequence.
+  //
+  // RESOURCE_EXHAUSTED while an earlier fork has not been destroyed, FAILED_PRECONDITION for a fork of a
+  // fork, INVALID_ARGUMENT for options out of range, UNIMPLEMENTED by sequences that know no forks.
+  virtual Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& /*options*/) {
+    return Status(StatusCode::kUnimplemented, "this sequence knows no forks");
+  }
+
   // Asks for all that the model knows of the conversation as bytes, from which Restore goes on with the same
   // tokens: later, in another process, any number of times. SequenceExported follows, one for calls that come
   // before the first is carried out; call it when no turn is open and no response under way. Not in it:
@@ -237,6 +273,12 @@ struct EngineStatistics {
   int pages = 0;               // of the pool
   // Steps of 1 position, of 2, of 3 or 4, of 5 to 8, and so on in powers of two; the last: of more than 512.
   std::array<uint64_t, 11> steps_by_size{};
+  uint64_t forks = 0;                     // asked for of the engine's thread: Sequence::Fork
+  uint64_t forks_lost = 0;                // of them, refused there or given way since
+  uint64_t speculations_kept = 0;         // answers begun before their turn was over, and right
+  uint64_t speculations_dropped = 0;      // ... and wrong
+  uint64_t speculative_steps = 0;         // of both, and of those that are still open
+  uint64_t speculative_steps_wasted = 0;  // of those dropped
 };
 
 // Thread-safe. Destroy every Sequence first.

@@ -25,6 +25,7 @@ struct Arguments {
   std::string questions;
   std::string json_file;
   bool eager = false;
+  std::string interrupt_by = "words";  // of the server that is started
 };
 
 const char* NameOf(Intrusion intrusion) {
@@ -96,6 +97,7 @@ json Report(const std::vector<Interrupted>& all, const Arguments& arguments) {
   return {{"options",
            {{"request", arguments.options.request},
             {"eager", arguments.eager},
+            {"interrupt_by", arguments.model.empty() ? json(nullptr) : json(arguments.interrupt_by)},
             {"min_voice_ms", arguments.options.interruption.min_voice_ms},
             {"seed", arguments.options.seed},
             {"questions", arguments.questions},
@@ -133,7 +135,8 @@ Status Run(const Arguments& arguments) {
   }
   std::unique_ptr<ServerProcess> server;
   if (options.server.empty()) {
-    auto started = ServerProcess::Start(arguments.program, {"--model", arguments.model});
+    auto started = ServerProcess::Start(
+        arguments.program, {"--model", arguments.model, "--interrupt-by", arguments.interrupt_by});
     if (!started.ok()) return started.status();
     server = std::move(*started);
     options.server = server->target();
@@ -179,6 +182,11 @@ Command AddInterruptionsCommand(CLI::App& app) {
   number("--cancels", &options.cancels, "Answers cancelled at a random sample");
   app.add_option("--request", options.request, "What is asked first, typed")->capture_default_str();
   app.add_flag("--eager", arguments->eager, "Let every voice interrupt at once");
+  app.add_option("--interrupt-by", arguments->interrupt_by,
+                 "What the server that is started judges voices by: words, or sound alone")
+      ->check(CLI::IsMember({"words", "sound"}))
+      ->capture_default_str()
+      ->excludes(server);
   app.add_option("--min-voice", options.interruption.min_voice_ms, "Shortest voice that interrupts, in ms")
       ->check(CLI::Range(100, 3000));
   app.add_option("--seed", options.seed, "Of moments and sounds")->capture_default_str();

@@ -93,6 +93,7 @@ void Conversation::OnClientEvent(const ClientEvent& event) {
 }
 
 void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
+  if (turn >> 32 != 0) return OnForkEvent(turn, event);
   if (const auto* ended = std::get_if<TurnEnded>(&event)) return BeginResponse(turn, *ended);
   if (const auto* delta = std::get_if<TranscriptDelta>(&event)) return On(*delta);
   if (const auto* refused = std::get_if<InputRefused>(&event)) return On(*refused);

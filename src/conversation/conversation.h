@@ -16,6 +16,7 @@
 #include "conversation/ear.h"
 #include "conversation/image_output.h"
 #include "conversation/input_decoder.h"
+#include "conversation/interruption_judge.h"
 #include "conversation/response.h"
 #include "conversation/response_playback.h"
 #include "conversation/server_event.h"
@@ -30,6 +31,7 @@ struct ConversationOptions {
   int max_session_seconds = 0;                     // told to the client; its owner keeps it
   std::chrono::milliseconds longest_turn{30'000};  // of speech; a longer one is ended
   std::chrono::milliseconds noise_timeout{1'500};  // silence after a voice without words that makes it noise
+  bool words_interrupt = true;  // what is said into an answer decides what it is; false: its sound alone
 };
 
 // The turn state machine (conversation_state.h) with everything that hangs on its moves. Knows no transport
@@ -89,8 +91,9 @@ class Conversation {
   using Packet = DecodedPacket;
   // A voice set in while an answer was being played.
   struct VoiceInAnswer {
-    uint64_t onset = 0;    // its first sample
-    bool is_turn = false;  // the answer is cut; false: that is still to be seen
+    uint64_t onset = 0;                                  // its first sample
+    bool is_turn = false;                                // the answer is cut; false: that is still to be seen
+    std::unique_ptr<InterruptionJudge> judge = nullptr;  // until then; null: its sound decides
   };
   // What a turn has besides speech.
   struct Content {
@@ -129,6 +132,7 @@ class Conversation {
   void On(const VoiceStarted& started);
   void On(const VoiceStopped& stopped);
   void On(const GatedFrame& frame);
+  void On(const LongSilenceNear& near);
   void On(const LongSilence& silence);
   void On(const TranscriptDelta& delta);
   void On(const InputRefused& refused);
@@ -164,7 +168,9 @@ class Conversation {
   // The user's voice during an answer: conversation_interruption.cc.
   bool AnswerIsPlaying() const;
   void BeginInterruption();
+  VoiceSound SoundOfInterruption() const;
   void JudgeInterruption();
+  void OnForkEvent(uint64_t turn, const SequenceEvent& event);
   void Interrupt();
   void ResumePlayback();
   void ForgetInterruption();
@@ -209,6 +215,7 @@ class Conversation {
   std::optional<ResponsePlayback> playback_;  // of that one, or of the last
   // Until it is over, what is heard stays in heard_.
   std::optional<VoiceInAnswer> interruption_;
+  uint64_t forks_ = 0;  // of the sequence, so far: the upper half of the numbers of a fork's turns
   std::vector<Packet> said_while_cancelling_;
 
   // Last, so that it is freed first.

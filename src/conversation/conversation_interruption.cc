@@ -1,6 +1,7 @@
 // The user's voice during an answer.
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -26,24 +27,57 @@ void Conversation::BeginInterruption() {
   const TimePoint now = clock_.Now();
   playback_->meter().Pause(now);
   sink_.Send(server_event::PlaybackPaused{playback_->response_id(), playback_->meter().Played(now)});
+  if (options_.words_interrupt && config_.interruption.policy == InterruptionPolicy::kCautious) {
+    auto fork = sequence_->Fork(
+        {.heard_frames = playback_->FramesPlayed(now), .first_turn = (++forks_ << 32) + 1, .answers = false});
+    if (fork.ok()) interruption_->judge = std::make_unique<InterruptionJudge>(std::move(*fork));
+  }
   JudgeInterruption();
+}
+
+VoiceSound Conversation::SoundOfInterruption() const {
+  const uint64_t voice = ear_.last_voice()->end - std::min(ear_.last_voice()->end, interruption_->onset);
+  const auto voice_ms =
+      static_cast<int64_t>(1000 * voice / static_cast<uint64_t>(decoder_.format().sample_rate));
+  VoiceSound sound{.length = std::chrono::milliseconds(voice_ms),
+                   .silence = ear_.Silence(clock_.Now(), TimePoint{})};
+  for (const Heard& heard : heard_) {
+    if (std::holds_alternative<VoiceStarted>(heard)) sound.stopped = false;
+    if (std::holds_alternative<VoiceStopped>(heard)) sound.stopped = true;
+  }
+  sound.stopped |= sound.silence >= kSilence;
+  return sound;
 }
 
 void Conversation::JudgeInterruption() {
   if (interruption_->is_turn) return;  // waits for the response to stop
-  const uint64_t voice = ear_.last_voice()->end - std::min(ear_.last_voice()->end, interruption_->onset);
-  const uint64_t voice_ms = 1000 * voice / static_cast<uint64_t>(decoder_.format().sample_rate);
-  const bool eager = config_.interruption.policy == InterruptionPolicy::kEager;
-  if (eager || voice_ms >= static_cast<uint64_t>(config_.interruption.min_voice_ms)) return Interrupt();
-  const bool stopped = std::ranges::any_of(
-      heard_, [](const Heard& heard) { return std::holds_alternative<VoiceStopped>(heard); });
-  if (stopped || ear_.Silence(clock_.Now(), TimePoint{}) >= kSilence) ResumePlayback();
+  if (config_.interruption.policy == InterruptionPolicy::kEager) return Interrupt();
+  const std::chrono::milliseconds min_voice(config_.interruption.min_voice_ms);
+  const VoiceSound sound = SoundOfInterruption();
+  InterruptionJudge* const judge = interruption_->judge.get();
+  if (judge != nullptr) judge->Listen(heard_);
+  switch (judge != nullptr ? judge->Judge(sound, min_voice) : JudgeBySound(sound, min_voice)) {
+    case VoiceVerdict::kTurn:
+      return Interrupt();
+    case VoiceVerdict::kNothing:
+      return ResumePlayback();
+    case VoiceVerdict::kOpen:
+      break;
+  }
+}
+
+// Of an earlier fork something may still have been on its way.
+void Conversation::OnForkEvent(uint64_t turn, const SequenceEvent& event) {
+  if (turn >> 32 != forks_ || !interruption_ || !interruption_->judge) return;
+  interruption_->judge->OnEvent(event);
+  JudgeInterruption();
 }
 
 // It is the user's turn, from where the voice set in.
 void Conversation::Interrupt() {
   if (interruption_->is_turn) return;
   interruption_->is_turn = true;
+  interruption_->judge.reset();  // the session's own sequence hears it from here on
   if (state_ == ConversationState::kResponding) {
     StopResponse();
     sink_.DropMedia(response_->id());

@@ -70,6 +70,11 @@ void Conversation::On(const GatedFrame&) {
   if (hearing && heard_ms >= options_.longest_turn.count()) EndTurn(TurnEndCause::kLength, false);
 }
 
+// If that was all, the engine has until then to begin the answer.
+void Conversation::On(const LongSilenceNear&) {
+  if (state_ == ConversationState::kHearing && has_words_) sequence_->ExpectTurnEnd();
+}
+
 // What came behind it in its packet is dropped with the frame begun, as it would be in the next packet.
 void Conversation::On(const LongSilence& silence) {
   if (state_ != ConversationState::kHearing || !has_words_) return;

@@ -86,7 +86,11 @@ void Ear::Process(std::span<const float> samples, TimePoint received, std::vecto
   std::vector<VoiceEvent> events;
   voice_.Process(samples, &events);
   NoteLastVoice();
-  for (GatedFrame& frame : gate_.Push(samples, received)) heard->push_back(std::move(frame));
+  for (GatedFrame& frame : gate_.Push(samples, received)) {
+    const bool near = LongSilenceIsNear(frame);
+    heard->push_back(std::move(frame));
+    if (near) heard->push_back(LongSilenceNear{});
+  }
   for (const VoiceEvent& event : events) {
     if (event.kind == VoiceEvent::Kind::kStopped) {
       heard->push_back(VoiceStopped{Offset(event.offset)});
@@ -107,6 +111,12 @@ void Ear::NoteLastVoice() {
   const uint64_t end = Offset(voice_end_);
   last_voice_ = LastVoice{end, arrivals_.TimeOf(end - 1 - first_offset_)};
   long_silence_ = false;
+}
+
+bool Ear::LongSilenceIsNear(const GatedFrame& frame) const {
+  const auto length = static_cast<int64_t>(frame.samples.size());
+  const int64_t silence = static_cast<int64_t>(frame.first_sample) + length - voice_.last_voice_end();
+  return silence < most_silence_ && most_silence_ < silence + length;
 }
 
 // A pause that is shorter is only known to be so when the voice that ends it has set in.

@@ -29,12 +29,15 @@ struct LastVoice {
   uint64_t end = 0;    // the first sample after it
   TimePoint received;  // when the packet with its last sample arrived
 };
+// The frame before it ends in silence, which will end the turn (LongSilence) before another frame is complete
+// if no voice sets in. What was heard so far is then all of the turn.
+struct LongSilenceNear {};
 // Silence that ends a turn (SilenceInAudio) has followed a voice. Comes once for each, behind its
 // VoiceStopped. A voice that may be setting in at that moment is waited for, 100 ms at most.
 struct LongSilence {
   LastVoice voice;
 };
-using Heard = std::variant<VoiceStarted, VoiceStopped, GatedFrame, LongSilence>;
+using Heard = std::variant<VoiceStarted, VoiceStopped, GatedFrame, LongSilenceNear, LongSilence>;
 
 // Listens to one user. The gate opens by itself when a voice sets in, from prefix_padding_ms before it, and
 // is shut by Reset. The same samples, in any packets, amount to the same in the same order. Not thread-safe.
@@ -71,6 +74,7 @@ class Ear {
 
   void Process(std::span<const float> samples, TimePoint received, std::vector<Heard>* heard);
   void NoteLastVoice();
+  bool LongSilenceIsNear(const GatedFrame& frame) const;
   void NoteSilence(std::vector<Heard>* heard);
   uint64_t Offset(int64_t model_sample) const;
   int input_rate() const { return resampler_.input_rate(); }

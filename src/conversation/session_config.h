@@ -32,7 +32,7 @@ struct AudioFormat {
 // What a voice of the user's does to an answer that is being played.
 enum class InterruptionPolicy {
   kOff,       // nothing
-  kCautious,  // pauses it; one that goes on for min_voice_ms cuts it, after a shorter one it goes on
+  kCautious,  // pauses it; what is said decides (interruption_judge.h) whether it is cut or goes on
   kEager,     // cuts it at once
 };
 

@@ -155,12 +155,17 @@ class EngineImpl final : public Engine {
 // The owner's side of a sequence.
 class SequenceImpl final : public Sequence {
  public:
-  SequenceImpl(EngineImpl* engine, std::shared_ptr<SequencePort> port, bool best_effort)
-      : engine_(engine), port_(std::move(port)), best_effort_(best_effort) {}
+  enum class Kind { kOpened, kBestEffort, kFork };
+  SequenceImpl(EngineImpl* engine, std::shared_ptr<SequencePort> port, Kind kind)
+      : engine_(engine), port_(std::move(port)), kind_(kind) {}
 
   ~SequenceImpl() override {
     port_->Close();
-    engine_->Closed(best_effort_);
+    if (kind_ == Kind::kFork) {
+      engine_->Wake();  // to free its pages
+    } else {
+      engine_->Closed(kind_ == Kind::kBestEffort);
+    }
   }
 
   void Configure(const SequenceOptions& options) override { Signal(ConfigureRequest{options}); }
@@ -172,6 +177,8 @@ class SequenceImpl final : public Sequence {
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
   void CutResponse(int frames) override { Signal(CutRequest{frames}); }
+  void ExpectTurnEnd() override { Signal(ExpectTurnEndRequest{}); }
+  Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& options) override;
   void Export() override { Signal(ExportRequest{}); }
   Status Restore(std::string_view bytes, int* positions) override;
 
@@ -185,8 +192,25 @@ class SequenceImpl final : public Sequence {
 
   EngineImpl* const engine_;
   const std::shared_ptr<SequencePort> port_;
-  const bool best_effort_;
+  const Kind kind_;
+  std::weak_ptr<SequencePort> fork_;  // the latest
 };
+
+Result<std::unique_ptr<Sequence>> SequenceImpl::Fork(const ForkOptions& options) {
+  if (kind_ == Kind::kFork) return FailedPrecondition("a fork is not forked itself");
+  if (options.first_turn == 0) return InvalidArgument("first_turn is 0, must be at least 1");
+  if (options.heard_frames.value_or(0) < 0) {
+    return InvalidArgument("heard_frames is " + std::to_string(*options.heard_frames) +
+                           ", must be at least 0");
+  }
+  if (const auto fork = fork_.lock(); fork != nullptr && !fork->closed()) {
+    return ResourceExhausted("the sequence has a fork, the most it may have");
+  }
+  std::shared_ptr<SequencePort> port = port_->Fork();
+  fork_ = port;
+  Signal(ForkRequest{port, options});
+  return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(engine_, std::move(port), Kind::kFork));
+}
 
 Status SequenceImpl::AppendFrame(std::span<const float> samples, TimePoint received) {
   const auto expected = static_cast<size_t>(engine_->model().frame_samples);
@@ -273,8 +297,9 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
   const PortLimits limits{.frames = options_.max_pending_frames, .pieces = pieces};
   auto port = std::make_shared<SequencePort>(limits, std::move(listener));
   loop_.Add(port, options);
-  return std::unique_ptr<Sequence>(
-      std::make_unique<SequenceImpl>(this, std::move(port), options.best_effort));
+  return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(
+      this, std::move(port),
+      options.best_effort ? SequenceImpl::Kind::kBestEffort : SequenceImpl::Kind::kOpened));
 }
 
 void EngineImpl::Closed(bool best_effort) {

@@ -49,8 +49,17 @@ EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
       pages_(Pages(options, parts.model.config()), options.page_positions),
       pool_(parts.model.MakePool(Pages(options, parts.model.config()), options.page_positions)),
       runner_(parts.model, parts.codec, grammar_, parts.clock),
-      context_{parts.model.config(),       grammar_, parts.codec, parts.tokenizer, parts.clock, pages_,
-               options.first_audio_target, identity_} {
+      context_{parts.model.config(),
+               grammar_,
+               parts.codec,
+               parts.tokenizer,
+               parts.clock,
+               pages_,
+               options.first_audio_target,
+               identity_,
+               options.speculative_steps,
+               forks_,
+               fork_counters_} {
   ForgetStatistics();
 }
 
@@ -86,6 +95,7 @@ StepCost EngineLoop::cost() const {
 }
 
 void EngineLoop::ForgetStatistics() {
+  fork_counters_ = {};
   const std::lock_guard lock(mutex_);
   statistics_ = {};
   statistics_.pages = pages_.pages();
@@ -108,6 +118,12 @@ bool EngineLoop::RunOnce() {
   if (!jobs.empty()) RunJobs(jobs);
   const std::lock_guard lock(mutex_);
   statistics_.pages_in_use = pages_.pages_in_use();
+  statistics_.forks = fork_counters_.forks;
+  statistics_.forks_lost = fork_counters_.forks_lost;
+  statistics_.speculations_kept = fork_counters_.speculations_kept;
+  statistics_.speculations_dropped = fork_counters_.speculations_dropped;
+  statistics_.speculative_steps = fork_counters_.speculative_steps;
+  statistics_.speculative_steps_wasted = fork_counters_.speculative_steps_wasted;
   return !jobs.empty();
 }
 
@@ -122,7 +138,12 @@ void EngineLoop::TakeWork() {
         std::make_unique<LiveSequence>(next_id_++, std::move(sequence.port), sequence.options, context_));
   }
   std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
-  for (const auto& sequence : sequences_) sequence->TakeRequests();
+  // A fork is there in time for what was asked of it already.
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    sequences_[i]->TakeRequests();
+    std::move(forks_.begin(), forks_.end(), std::back_inserter(sequences_));
+    forks_.clear();
+  }
 }
 
 std::vector<EngineLoop::Job> EngineLoop::Plan(TimePoint now) const {
@@ -146,6 +167,7 @@ void EngineLoop::RunJobs(std::span<const Job> planned) {
   std::vector<Job> jobs;
   std::copy_if(planned.begin(), planned.end(), std::back_inserter(jobs),
                [this](const Job& job) { return ReservePages(job); });
+  std::erase_if(jobs, [](const Job& job) { return !job.sequence->NextWork(); });  // it gave way since
   if (jobs.empty()) return;
   std::vector<StepItem> finished;
   try {
@@ -167,15 +189,30 @@ void EngineLoop::RunJobs(std::span<const Job> planned) {
 }
 
 bool EngineLoop::ReservePages(const Job& job) {
+  if (!job.sequence->NextWork()) return false;  // it gave way to one before it
   Status error = ResourceExhausted("the engine has no memory left for another position");
   try {
     const auto copy = [this](const PageCopy& page) { CopyPage(page, pool_); };
     const auto close = [this](const SequenceGap& gap) { parts_.model.CloseGap(gap, pool_); };
-    if (job.sequence->Reserve(job.rows, copy, close)) return true;
+    do {
+      if (job.sequence->Reserve(job.rows, copy, close)) return true;
+    } while (FreePagesFor(*job.sequence));
   } catch (...) {
     error = CurrentExceptionStatus();
   }
   job.sequence->FailStep(error);
+  return false;
+}
+
+// What can be done without goes before anything else fails: answers begun ahead, then forks, one at a time.
+bool EngineLoop::FreePagesFor(const LiveSequence& sequence) {
+  if (sequence.expendable()) return false;
+  for (const auto& other : sequences_) {
+    if (other->DropSpeculation()) return true;
+  }
+  for (const auto& other : sequences_) {
+    if (other->GiveWay(ResourceExhausted("the fork gave way: the engine has no memory left"))) return true;
+  }
   return false;
 }
 

@@ -71,6 +71,7 @@ class EngineLoop {
   std::vector<Job> Plan(TimePoint now) const;
   void RunJobs(std::span<const Job> planned);
   bool ReservePages(const Job& job);
+  bool FreePagesFor(const LiveSequence& sequence);
   void FinishStep(std::span<const Job> jobs, std::vector<StepItem> items);
   void Learn(const StepLoad& load, const StepTimes& times);
   bool stopping() const;
@@ -85,6 +86,8 @@ class EngineLoop {
   PagePool pages_;
   KvPool pool_;
   const StepRunner runner_;
+  std::vector<std::unique_ptr<LiveSequence>> forks_;  // on their way to sequences_
+  ForkCounters fork_counters_;
   const SequenceContext context_;
   int64_t next_id_ = 0;
   std::vector<std::unique_ptr<LiveSequence>> sequences_;

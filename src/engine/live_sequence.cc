@@ -24,12 +24,6 @@ int64_t HearingRows(const StreamGrammar& grammar, const StreamState& stream) {
   return std::max<int64_t>(1, OpeningRows(grammar, stream));
 }
 
-bool WillSpeak(const StreamGrammar& grammar, StreamState stream) {
-  std::vector<StreamPosition> next;
-  grammar.Answer(&stream, &next);
-  return next.back().speaks;
-}
-
 int64_t PieceCount(const SequenceRequest& request) { return static_cast<int64_t>(PiecesOf(request).size()); }
 
 // REQUIRES: a text or a picture.
@@ -53,14 +47,25 @@ LiveSequence::LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const
 
 std::optional<WorkItem> LiveSequence::NextWork() const {
   std::optional<WorkItem> work;
+  if (Speculates()) return NextSpeculation();
   if (stream().in_response()) {
     work = NextAnswer();
-  } else if (!rerun_.empty() || NextVideoFrame() != nullptr || !waiting_.empty()) {
+  } else if (HasWork()) {
     // Settle carried out everything else.
     assert(!rerun_.empty() || NextVideoFrame() != nullptr || IsInput(waiting_.front()));
     work = NextInput();
   }
   return work && best_effort_ ? AsBulk(*work) : work;
+}
+
+bool LiveSequence::HasWork() const {
+  return stream().in_response() || !rerun_.empty() || NextVideoFrame() != nullptr || !waiting_.empty();
+}
+
+bool LiveSequence::WillSpeak(StreamState stream) const {
+  std::vector<StreamPosition> next;
+  context_.grammar.Answer(&stream, &next);
+  return next.back().speaks;
 }
 
 // It ages from when it was last served, not from when its request came: all of a recording comes at once.
@@ -71,7 +76,7 @@ WorkItem LiveSequence::AsBulk(WorkItem work) const {
 }
 
 WorkItem LiveSequence::NextAnswer() const {
-  WorkItem work{.sequence = id_, .ready = last_run_, .speaks = WillSpeak(context_.grammar, stream())};
+  WorkItem work{.sequence = id_, .ready = last_run_, .speaks = WillSpeak(stream())};
   if (!SpeechPending()) return work;
   work.kind = spoken_frames_ == 0 ? WorkKind::kFirstAudio : WorkKind::kTimed;
   work.deadline = spoken_frames_ == 0 ? first_audio_deadline_
@@ -138,13 +143,17 @@ void LiveSequence::TakeRequests() {
   std::deque<SequenceRequest> posted;
   port_->TakeRequests(&posted);
   for (SequenceRequest& request : posted) {
-    if (const auto* clear = std::get_if<ClearRequest>(&request)) {
+    if (lost_) {
+      GiveBack(std::holds_alternative<HeardFrame>(request) ? 1 : 0, PieceCount(request));
+    } else if (const auto* clear = std::get_if<ClearRequest>(&request)) {
       ClearTurn();
       port_->Deliver(turn_, TurnCleared{clear->calls});
     } else if (std::holds_alternative<CancelRequest>(request)) {
       Cancel();
     } else if (const auto* cut = std::get_if<CutRequest>(&request)) {
       CutResponse(cut->frames);
+    } else if (auto* fork = std::get_if<ForkRequest>(&request)) {
+      Fork(std::move(*fork));
     } else if (std::holds_alternative<ExportRequest>(request)) {
       Export();
     } else if (auto* restore = std::get_if<RestoreRequest>(&request)) {
@@ -194,8 +203,14 @@ void LiveSequence::Settle() {
 bool LiveSequence::SettleFront() {
   SequenceRequest& front = waiting_.front();
   if (const auto* configure = std::get_if<ConfigureRequest>(&front)) {
+    DropSpeculation();
     options_ = Clamped(configure->options);
     waiting_.pop_front();
+    return true;
+  }
+  if (std::holds_alternative<ExpectTurnEndRequest>(front)) {
+    waiting_.pop_front();
+    Speculate();
     return true;
   }
   if (stream().in_response()) return false;
@@ -258,6 +273,7 @@ void LiveSequence::ClearTurn() {
 }
 
 void LiveSequence::ForgetTurn() {
+  DropSpeculation();
   typed_ = 0;
   refusal_told_ = false;
   turn_lost_ = false;
@@ -269,6 +285,7 @@ void LiveSequence::ForgetTurn() {
 // ---- Steps
 
 StepItem LiveSequence::BeginStep(int64_t rows) const {
+  if (Speculates()) return speculation_->BeginStep();
   StepItem item;
   item.state = &state_;
   if (stream().in_response()) {
@@ -301,6 +318,7 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
 }
 
 void LiveSequence::FinishStep(StepItem item) {
+  if (item.state != &state_) return FinishSpeculation(std::move(item));
   const StreamState before = stream();
   const int64_t length = state_.length();
   const auto heard = item.heard;
@@ -332,7 +350,9 @@ void LiveSequence::FinishStep(StepItem item) {
 }
 
 void LiveSequence::FailStep(const Status& error) {
-  if (stream().in_response()) {
+  if (Speculates()) {
+    DropSpeculation();
+  } else if (stream().in_response()) {
     EndResponse(ResponseEnd::kFailed, error);
   } else if (!rerun_.empty()) {
     GiveUpRerun();

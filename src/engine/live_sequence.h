@@ -15,6 +15,7 @@
 #include "engine/sequence_port.h"
 #include "engine/sequence_request.h"
 #include "engine/sequence_state.h"
+#include "engine/speculation.h"
 #include "engine/step.h"
 #include "engine/video_window.h"
 #include "engine/word_alignment.h"
@@ -23,6 +24,18 @@
 #include "model/text_tokenizer.h"
 
 namespace antiphon {
+
+class LiveSequence;
+
+// What became of forks and speculations; EngineStatistics says what each means. Engine's thread only.
+struct ForkCounters {
+  uint64_t forks = 0;
+  uint64_t forks_lost = 0;
+  uint64_t speculations_kept = 0;
+  uint64_t speculations_dropped = 0;
+  uint64_t speculative_steps = 0;
+  uint64_t speculative_steps_wasted = 0;
+};
 
 // What all sequences of an engine share. Outlives them.
 struct SequenceContext {
@@ -34,6 +47,9 @@ struct SequenceContext {
   PagePool& pages;
   Nanoseconds first_audio_target;
   const ModelIdentity& identity;
+  int speculative_steps;
+  std::vector<std::unique_ptr<LiveSequence>>& forks;  // born since the loop last took them over
+  ForkCounters& counters;
 };
 
 // How long so many samples of sound last.
@@ -76,6 +92,8 @@ class LiveSequence {
   // Makes room for `rows` more positions; see PageTable::Reserve. What has to leave the context before them
   // leaves it. May throw what the two throw; the step must then not be run, but FailStep called.
   [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy, const GapCloser& close) {
+    if (Speculates()) return speculation_->Reserve(copy);
+    DropSpeculation();  // what is run now stands where the answer was guessed to
     return LetVideoLeave(close) && state_.pages.Reserve(rows, copy);
   }
   // The item that runs `rows` of NextWork(). Changes nothing: the step may fail, or be tried again.
@@ -85,14 +103,29 @@ class LiveSequence {
   // The step came to nothing: ends the response as kFailed, or refuses the input that was to be run.
   void FailStep(const Status& error);
 
+  // What NextWork() tells of can be done without, and its pages are not worth anybody else's.
+  bool expendable() const { return is_fork_ || Speculates(); }
+  // Frees the pages of an answer that was begun ahead. False: there is none.
+  bool DropSpeculation();
+  // Frees all pages of a fork, for good, and tells its owner why. False, and no effect, if it is no fork or
+  // has none any more.
+  bool GiveWay(const Status& error);
+
   const SequenceState& state() const { return state_; }
 
  private:
+  LiveSequence(const LiveSequence&) = default;  // only Fork makes a copy
+
   const StreamState& stream() const { return state_.stream; }
   bool SpeechPending() const { return stream().speak && !stream().audio_over; }
 
+  bool HasWork() const;
+  // It has nothing to run but the answer that was begun ahead.
+  bool Speculates() const { return speculation_ && speculation_->wants_step() && !HasWork(); }
+  bool WillSpeak(StreamState stream) const;
   WorkItem NextAnswer() const;
   WorkItem NextInput() const;
+  WorkItem NextSpeculation() const;
   WorkItem AsBulk(WorkItem work) const;
   // When it was received, or, of a recording that comes faster than it plays, when it would have been spoken:
   // whoever sends a minute at once must not pass for a minute late.
@@ -104,6 +137,11 @@ class LiveSequence {
   bool SettleFront();
   void Cancel();
   void CutResponse(int64_t frames);
+  void Fork(ForkRequest request);
+  void BecomeFork(ForkRequest request);
+  void Speculate();
+  void FinishSpeculation(StepItem item);
+  void KeepSpeculation(Speculation speculation);
   void Export();
   void Restore(SequenceSnapshot snapshot);
   void FinishRerun(int64_t positions);
@@ -132,17 +170,23 @@ class LiveSequence {
   void FinishText(const TypedText& text);
   void Hear(int64_t piece);
   void BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled);
+  void OpenResponse(SequenceState* state) const;
+  bool BeginsWord(int64_t piece) const;
   void DropWaitingFrames(bool turn_end_too);
   void FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech);
   void FinishImageSymbol(const AnswerOutcome& outcome);
   void EndResponse(ResponseEnd end, const Status& error);
 
   const int64_t id_;
-  const std::shared_ptr<SequencePort> port_;
+  std::shared_ptr<SequencePort> port_;  // set once
   const SequenceContext& context_;
   const bool best_effort_;
+  bool is_fork_ = false;
+  bool answers_ = true;  // false: of a fork that only listens
+  bool lost_ = false;    // a fork that gave way
   SequenceState state_;
-  SequenceOptions options_;  // the newest
+  SequenceOptions options_;                 // the newest
+  std::optional<Speculation> speculation_;  // of exactly this state and these options
   std::deque<SequenceRequest> waiting_;
   VideoWindow video_;
   int64_t typed_ = 0;        // pieces of the front text or picture that were run

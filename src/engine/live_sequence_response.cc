@@ -1,6 +1,7 @@
 // The response of a sequence: how it begins, what its owner is told of each position, how it ends.
 #include <deque>
 #include <iterator>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -9,17 +10,14 @@
 namespace antiphon {
 
 void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cancelled) {
+  cancelled |= !answers_;
+  if (cancelled) DropSpeculation();
+  std::optional<Speculation> begun = std::exchange(speculation_, std::nullopt);
   DropWaitingFrames(cause == TurnEndCause::kModel);
   video_.TurnEnds();
   turn_lost_ = false;
   turn_options_ = options_;
-  const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
-                              .max_frames = options_.max_response_frames,
-                              .max_images = options_.max_response_images};
-  context_.grammar.BeginResponse(options_.speak, limits, &state_.stream);
-  state_.ResetAudio();
-  if (context_.codec.has_manners()) state_.decoder.manner = options_.manner;
-  state_.answer.clear();
+  OpenResponse(&state_);
   response_begin_ = state_.length();
   response_spoken_ = options_.speak;
   speech_over_ = false;
@@ -42,6 +40,17 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
                                   .video_frames = video_.shown(),
                                   .dropped_video_frames = video_.TakeDropped()});
   if (cancelled) EndResponse(ResponseEnd::kCancelled, OkStatus());
+  if (begun) KeepSpeculation(*std::move(begun));
+}
+
+void LiveSequence::OpenResponse(SequenceState* state) const {
+  const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
+                              .max_frames = options_.max_response_frames,
+                              .max_images = options_.max_response_images};
+  context_.grammar.BeginResponse(options_.speak, limits, &state->stream);
+  state->ResetAudio();
+  if (context_.codec.has_manners()) state->decoder.manner = options_.manner;
+  state->answer.clear();
 }
 
 // Frames that wait when the turn ends were heard too late for it. When the model ended it, an EndTurn that
@@ -60,10 +69,12 @@ void LiveSequence::DropWaitingFrames(bool turn_end_too) {
   waiting_ = std::move(kept);
 }
 
+bool LiveSequence::BeginsWord(int64_t piece) const { return context_.tokenizer.text(piece).starts_with(' '); }
+
 void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech) {
   const TimePoint now = last_run_;
   if (outcome.piece >= 0) {
-    if (context_.tokenizer.text(outcome.piece).starts_with(' ')) {
+    if (BeginsWord(outcome.piece)) {
       alignment_.AddWord(outcome.piece, static_cast<int64_t>(answer_.size()));
     }
     answer_.push_back(outcome.piece);

@@ -72,6 +72,7 @@ Status Validate(const EngineOptions& options) {
                Range<int>{"max_batch_positions", 4, 4096}.Check(options.max_batch_positions),
                Range<int>{"max_pending_frames", 1, 100000}.Check(options.max_pending_frames),
                Range<int>{"threads", 0, 256}.Check(options.threads),
+               Range<int>{"speculative_steps", 0, 64}.Check(options.speculative_steps),
                Range<int>{"first_audio_target", 1, 60000}.Check(target));
 }
 

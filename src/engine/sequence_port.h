@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 
 #include "antiphon/engine.h"
@@ -30,6 +31,8 @@ class SequencePort {
   // RESOURCE_EXHAUSTED, with nothing taken, when a frame, text or picture finds its limit reached. Signals
   // are always taken; repeated ones do not pile up (see Append).
   Status Post(SequenceRequest request);
+  // The port of a fork: of the same limits and the same listener.
+  std::shared_ptr<SequencePort> Fork() const { return std::make_shared<SequencePort>(limits_, listener_); }
   // After this no listener call begins or is running.
   void Close();
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -13,6 +14,8 @@
 #include "engine/sequence_snapshot.h"
 
 namespace antiphon {
+
+class SequencePort;
 
 struct HeardFrame {
   std::vector<float> samples;  // frame_samples
@@ -50,6 +53,11 @@ struct CancelRequest {};
 struct CutRequest {
   int frames = 0;  // of the last response that were heard
 };
+struct ExpectTurnEndRequest {};
+struct ForkRequest {
+  std::shared_ptr<SequencePort> port;  // of the fork
+  ForkOptions options;
+};
 struct ExportRequest {};
 struct RestoreRequest {
   SequenceSnapshot snapshot;
@@ -58,9 +66,9 @@ struct ConfigureRequest {
   SequenceOptions options;
 };
 
-using SequenceRequest =
-    std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest, ClearRequest, CancelRequest,
-                 CutRequest, ExportRequest, RestoreRequest, ConfigureRequest>;
+using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest,
+                                     ClearRequest, CancelRequest, CutRequest, ExpectTurnEndRequest,
+                                     ForkRequest, ExportRequest, RestoreRequest, ConfigureRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {

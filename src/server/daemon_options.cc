@@ -51,6 +51,17 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
   app->add_option("--threads", options->engine.threads, "Threads of the model; 0: one a core, at most 4")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
+  app->add_option("--speculative-steps", options->engine.speculative_steps,
+                  "Steps of an answer that may be run before silence has ended the turn; 0: none")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  app->add_option_function<std::string>(
+         "--interrupt-by",
+         [options](const std::string& what) { options->server.words_interrupt = what == "words"; },
+         "What makes a voice during an answer the user's turn: words, as the model hears them, or its sound "
+         "alone")
+      ->check(CLI::IsMember({"words", "sound"}))
+      ->default_str("words");
   app->add_option_function<std::string>(
          "--weights",
          [options](const std::string& form) {

@@ -40,6 +40,9 @@ struct ServerOptions {
   std::chrono::milliseconds linger{5'000};
   // The longest turn of a user's speech, and the recordings of a Generate call together.
   std::chrono::milliseconds longest_turn{30'000};
+  // A voice during an answer is judged by what the model hears in it (Interruption in the wire contract);
+  // false: by its sound alone, as where the model cannot listen.
+  bool words_interrupt = true;
 };
 
 }  // namespace antiphon

@@ -51,6 +51,7 @@ Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptio
   ConversationOptions conversation;
   conversation.session_id = session->id_;
   conversation.longest_turn = options.longest_turn;
+  conversation.words_interrupt = options.words_interrupt;
   // The length of a request is bounded already, and what its client calls speech is no noise.
   if (generates) conversation.longest_turn = conversation.noise_timeout = kNever;
   conversation.max_session_seconds = static_cast<int>(options.max_session.count() / 1000);

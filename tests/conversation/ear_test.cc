@@ -59,6 +59,7 @@ std::string Describe(const Heard& heard) {
   if (const auto* stopped = std::get_if<VoiceStopped>(&heard))
     return "stop " + std::to_string(stopped->offset);
   if (const auto* frame = std::get_if<GatedFrame>(&heard)) return std::to_string(frame->first_sample);
+  if (std::holds_alternative<LongSilenceNear>(heard)) return "near";
   return "silence since " + std::to_string(std::get<LongSilence>(heard).voice.end);
 }
 
@@ -133,10 +134,34 @@ TEST(EarTest, AStopIsToldBeforeTheSilenceThatEndsTheTurn) {
     Ear ear = NewEar({.mode = TurnDetectionMode::kServerVad, .silence_duration_ms = duration});
     std::vector<std::string> told;
     for (const Heard& heard : Listen(ear, Sound({300, 700, 2000}), 20 * kMs)) {
-      if (!std::holds_alternative<GatedFrame>(heard)) told.push_back(Describe(heard).substr(0, 4));
+      if (std::holds_alternative<GatedFrame>(heard) || std::holds_alternative<LongSilenceNear>(heard))
+        continue;
+      told.push_back(Describe(heard).substr(0, 4));
     }
     EXPECT_EQ(told, (std::vector<std::string>{"star", "stop", "sile"}));
   }
+}
+
+TEST(EarTest, ALongSilenceIsNearBehindTheLastFrameBeforeIt) {
+  int told = 0;
+  for (int duration = 200; duration <= 600; duration += 20) {
+    SCOPED_TRACE(duration);
+    Ear ear = NewEar({.mode = TurnDetectionMode::kServerVad, .silence_duration_ms = duration});
+    const auto heard = Listen(ear, Sound({300, 700, 1000}), 20 * kMs);
+    const auto end = std::ranges::find_if(
+        heard, [](const Heard& what) { return std::holds_alternative<LongSilence>(what); });
+    ASSERT_NE(end, heard.end());
+    auto last = end;
+    while (!std::holds_alternative<GatedFrame>(*last)) --last;
+    const uint64_t silence =
+        std::get<GatedFrame>(*last).first_sample + kFrame - std::get<LongSilence>(*end).voice.end;
+    const bool near = std::holds_alternative<LongSilenceNear>(*std::next(last));
+    // A frame that is complete in the very moment is heard before the silence is long enough.
+    EXPECT_EQ(near, silence < static_cast<uint64_t>(duration * kMs));
+    EXPECT_EQ(All<LongSilenceNear>(heard).size(), near ? 1u : 0u);
+    told += near ? 1 : 0;
+  }
+  EXPECT_GE(told, 14);
 }
 
 TEST(EarTest, APauseIsShorterIfAVoiceSetsInBeforeItsEnd) {
@@ -151,7 +176,9 @@ TEST(EarTest, APauseIsShorterIfAVoiceSetsInBeforeItsEnd) {
 TEST(EarTest, WithoutServerVadNoSilenceIsTooLong) {
   for (const TurnDetectionMode mode : {TurnDetectionMode::kNone, TurnDetectionMode::kSemantic}) {
     Ear ear = NewEar({.mode = mode, .silence_duration_ms = 200});
-    EXPECT_TRUE(All<LongSilence>(Listen(ear, Sound({300, 700, 6000}), 20 * kMs)).empty());
+    const auto heard = Listen(ear, Sound({300, 700, 6000}), 20 * kMs);
+    EXPECT_TRUE(All<LongSilence>(heard).empty());
+    EXPECT_TRUE(All<LongSilenceNear>(heard).empty());
     EXPECT_FALSE(ear.long_silence());
   }
 }

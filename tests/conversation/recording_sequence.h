@@ -30,6 +30,15 @@ struct SequenceRecord {
   int clears = 0;
   int cancels = 0;
   std::vector<int> cuts;  // frames heard, of each
+  // The frames it had taken when the end of the turn was expected, of each time.
+  std::vector<size_t> end_expected;
+  // What Fork returns, and the forks.
+  Status fork_result{StatusCode::kUnimplemented, "this sequence knows no forks"};
+  struct Fork {
+    ForkOptions options;
+    std::shared_ptr<SequenceRecord> record;
+  };
+  std::vector<Fork> forks;
   int exports = 0;
   std::vector<std::string> restored;
   bool freed = false;
@@ -73,6 +82,12 @@ class RecordingSequence final : public Sequence {
   void ClearTurn() override { ++record_->clears; }
   void Cancel() override { ++record_->cancels; }
   void CutResponse(int frames) override { record_->cuts.push_back(frames); }
+  void ExpectTurnEnd() override { record_->end_expected.push_back(record_->frames.size()); }
+  Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& options) override {
+    if (!record_->fork_result.ok()) return record_->fork_result;
+    record_->forks.push_back({options, std::make_shared<SequenceRecord>()});
+    return std::unique_ptr<Sequence>(std::make_unique<RecordingSequence>(record_->forks.back().record));
+  }
   void Export() override { ++record_->exports; }
   Status Restore(std::string_view bytes, int* positions) override {
     if (!record_->append_result.ok()) return record_->append_result;

@@ -68,6 +68,39 @@ TEST_F(ServerVadTest, TheDefaultIs500Ms) {
   EXPECT_NEAR(PauseUntilTheEnd(), 500.0, 40.0);
 }
 
+TEST_F(ServerVadTest, TheEngineMayBeginTheAnswerBehindTheLastFrame) {
+  uint64_t turn = 0;
+  size_t expected = 0;
+  for (const uint32_t duration : {200u, 230u, 460u, 500u, 520u, 1200u}) {
+    SCOPED_TRACE(duration);
+    Detect({.mode = kServerVad, .silence_duration_ms = duration});
+    SayWords(600, ++turn);
+    PauseUntilTheEnd();
+    ASSERT_EQ(record_->ends.size(), turn);
+    // Unless a frame was complete just when the silence was long enough.
+    if (record_->end_expected.size() > expected) {
+      EXPECT_EQ(record_->end_expected.size(), ++expected) << "once a turn";
+      EXPECT_EQ(record_->end_expected.back(), record_->frames.size()) << "nothing was heard since";
+    }
+    EngineAnswers(turn, TurnEndCause::kSilence);
+    EngineIsDone(turn);
+  }
+  EXPECT_GE(expected, 3u);
+}
+
+TEST_F(ServerVadTest, NoEndIsExpectedWithoutWordsNorOfTheModel) {
+  Detect({.mode = kServerVad});
+  Speak(600);
+  Pause(480);
+  EXPECT_TRUE(record_->end_expected.empty());
+  Client(client_event::Clear{});
+  Engine(0, TurnCleared{});
+  Detect({.mode = kSemantic});
+  SayWords(600, 2);
+  Pause(1400);
+  EXPECT_TRUE(record_->end_expected.empty());
+}
+
 TEST_F(ServerVadTest, AShorterPauseDoesNot) {
   Detect({.mode = kServerVad, .silence_duration_ms = 500});
   SayWords(600);

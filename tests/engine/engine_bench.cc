@@ -91,15 +91,28 @@ std::string Describe(uint64_t turn, const SequenceEvent& event) {
 Owner::Owner(EngineLoop& loop, const FakeCodec& codec, const TextTokenizer& tokenizer, const Clock& clock,
              const SequenceOptions& options, PortLimits limits)
     : loop_(loop), codec_(codec), tokenizer_(tokenizer), clock_(clock) {
-  port_ = std::make_shared<SequencePort>(limits, [this](uint64_t turn, const SequenceEvent& event) {
+  port_ = std::make_shared<SequencePort>(limits, Listener());
+  loop_.Add(port_, options);
+}
+
+Owner::Owner(Owner& original, const ForkOptions& options)
+    : loop_(original.loop_),
+      codec_(original.codec_),
+      tokenizer_(original.tokenizer_),
+      clock_(original.clock_),
+      port_(std::make_shared<SequencePort>(PortLimits{}, Listener())) {
+  original.Post(ForkRequest{port_, options});
+}
+
+SequenceListener Owner::Listener() {
+  return [this](uint64_t turn, const SequenceEvent& event) {
     if (const auto* room = std::get_if<RoomForFrames>(&event)) {
       room_ += room->frames;
     } else {
       if (const auto* exported = std::get_if<SequenceExported>(&event)) exported_ = exported->bytes;
       told_.push_back(Describe(turn, event));
     }
-  });
-  loop_.Add(port_, options);
+  };
 }
 
 void Owner::Hear(const std::vector<int64_t>& codes) {

@@ -31,6 +31,8 @@ class Owner {
  public:
   Owner(EngineLoop& loop, const FakeCodec& codec, const TextTokenizer& tokenizer, const Clock& clock,
         const SequenceOptions& options, PortLimits limits = {});
+  // Of a fork of `original`'s sequence, with a listener of its own.
+  Owner(Owner& original, const ForkOptions& options);
   ~Owner() { Close(); }
 
   // Frames received now, one for each code (see FakeCodec::Sound).
@@ -45,6 +47,7 @@ class Owner {
   void ClearTurn() { Post(ClearRequest{}); }
   void Cancel() { Post(CancelRequest{}); }
   void CutResponse(int frames) { Post(CutRequest{frames}); }
+  void ExpectTurnEnd() { Post(ExpectTurnEndRequest{}); }
   void Export() { Post(ExportRequest{}); }
   void Restore(SequenceSnapshot snapshot) { Post(RestoreRequest{std::move(snapshot)}); }
   // The bytes told last.
@@ -64,6 +67,8 @@ class Owner {
 
  private:
   void Post(SequenceRequest request);
+  // Writes down what it is told.
+  SequenceListener Listener();
 
   EngineLoop& loop_;
   const FakeCodec& codec_;

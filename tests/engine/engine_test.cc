@@ -121,6 +121,11 @@ TEST(EngineTest, RefusesBadOptionsAndAModelThatCannotRun) {
   EngineOptions options;
   options.kv_pages = -1;
   EXPECT_EQ(StartEngine(Fakes(), options, SystemClock::Get()).status().code(), StatusCode::kInvalidArgument);
+  options = {};
+  options.speculative_steps = 65;
+  const Status steps = StartEngine(Fakes(), options, SystemClock::Get()).status();
+  EXPECT_EQ(steps.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(steps.message(), HasSubstr("speculative_steps"));
   const auto broken = [](const RaggedBatch&) { throw std::runtime_error("no such kernel"); };
   const Status status = StartEngine(Fakes(broken), EngineBench::SmallOptions(), SystemClock::Get()).status();
   EXPECT_EQ(status.code(), StatusCode::kInternal);
@@ -268,6 +273,42 @@ TEST(EngineTest, OpensNoMoreThanItsLimit) {
   EXPECT_EQ(engine->statistics().open_sequences, 2);
   first.reset();
   EXPECT_TRUE(engine->Open({}, diary.listener()).ok());
+}
+
+TEST(EngineTest, AForkIsASequenceOfItsOwnBesideTheLimit) {
+  EngineOptions options = EngineBench::SmallOptions();
+  options.max_sequences = 1;
+  const auto engine = Start(Fakes(), options);
+  Diary diary;
+  auto original = engine->Open({}, diary.listener()).value();
+  Ask(*original, 0);
+  ASSERT_TRUE(diary.WaitFor("1 done completed"));
+  const int pages = engine->statistics().pages_in_use;
+  auto fork = original->Fork({.first_turn = 100}).value();
+  EXPECT_EQ(engine->statistics().open_sequences, 1);
+  Ask(*fork, 1);
+  Ask(*original, 2);
+  EXPECT_TRUE(diary.WaitFor("100 done completed"));
+  EXPECT_TRUE(diary.WaitFor("2 done completed"));
+  fork.reset();
+  original.reset();
+  EXPECT_TRUE(BecomesTrue([&] { return engine->statistics().pages_in_use == 0; })) << pages;
+  EXPECT_EQ(engine->statistics().open_sequences, 0);
+}
+
+TEST(EngineTest, ForksAreFew) {
+  const auto engine = Start(Fakes());
+  Diary diary;
+  const auto original = engine->Open({}, diary.listener()).value();
+  EXPECT_EQ(original->Fork({.first_turn = 0}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(original->Fork({.heard_frames = -1}).status().code(), StatusCode::kInvalidArgument);
+  auto fork = original->Fork({.first_turn = 100}).value();
+  EXPECT_EQ(original->Fork({.first_turn = 200}).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(fork->Fork({.first_turn = 200}).status().code(), StatusCode::kFailedPrecondition);
+  fork.reset();
+  fork = original->Fork({.first_turn = 200}).value();
+  Ask(*fork, 3);
+  EXPECT_TRUE(diary.WaitFor("200 done completed"));
 }
 
 TEST(EngineTest, SequencesOnManyThreadsGetTheirOwnAnswers) {

@@ -125,6 +125,36 @@ TEST(TinyModelTest, AClearedTurnLeavesNoTrace) {
   EXPECT_EQ(told(true), told(false));
 }
 
+TEST(TinyModelTest, AForkAndAnAnswerBegunAheadChangeNothing) {
+  for (int64_t variant = 0; variant < 4; ++variant) {
+    SCOPED_TRACE(variant);
+    const auto told = [variant](bool with) {
+      TinyBench bench;
+      SequenceOptions options = OptionsOf(variant);
+      options.semantic_turns = false;
+      Owner owner(bench.loop, bench.codec, bench.tokenizer, bench.clock, options);
+      owner.Type("first turn");
+      owner.EndTurn();
+      bench.RunAll();
+      std::unique_ptr<Owner> fork;
+      if (with) fork = std::make_unique<Owner>(owner, ForkOptions{.heard_frames = 3, .first_turn = 50});
+      owner.Hear({11, 12, 13});
+      if (with) {
+        fork->Hear({5, 6});
+        owner.ExpectTurnEnd();
+      }
+      bench.RunAll();
+      owner.EndTurn();
+      if (with) fork->EndTurn();
+      bench.RunAll();
+      EXPECT_EQ(bench.loop.statistics().speculations_kept, with ? 1u : 0u);
+      EXPECT_TRUE(!with || fork->Count("50 done") == 1);
+      return owner.told();
+    };
+    EXPECT_EQ(told(true), told(false));
+  }
+}
+
 // 200 frames of video in one conversation: it grows by what was said and by the frames that stay.
 TEST(TinyModelTest, TwoHundredVideoFramesDoNotFillTheContext) {
   constexpr int64_t kPictureRows = 11;

@@ -248,6 +248,36 @@ TEST_F(ConversationServiceTest, AShortNoiseDoesNotInterruptTheAnswer) {
   call.ReadUntil(Event::kAudioDelta);  // it goes on
 }
 
+TEST_F(ConversationServiceTest, AShortTurnInterruptsIt) {
+  StartServer({}, {.endless = true, .frames_of_turn = 8, .forks = true});
+  TestCall call(channel_);
+  ASSERT_TRUE(call.Ask("blue 7"));
+  call.ReadUntil(Event::kAudioDelta);
+  std::vector<float> word = Voice(200, 24000);  // in which the fake finds words, and a turn
+  word.resize(24000);
+  ASSERT_TRUE(call.SendAudio(Pcm(word)));
+  call.ReadUntil(Event::kPlaybackPaused);
+  call.ReadUntil(Event::kResponseInterrupted);
+  const Event done = call.ReadUntil(Event::kResponseDone);
+  EXPECT_EQ(done.response_done().status(), v1::ResponseDone::STATUS_CANCELLED);
+  EXPECT_EQ(call.ReadUntil(Event::kTurnEnded).turn_ended().transcript(), "some words");
+  EXPECT_TRUE(engine_->WaitForSequences(1)) << "the fork is gone";
+}
+
+TEST_F(ConversationServiceTest, UnlessTheServerIsToJudgeBySound) {
+  ServerOptions options;
+  options.words_interrupt = false;
+  StartServer(options, {.endless = true, .forks = true});
+  TestCall call(channel_);
+  ASSERT_TRUE(call.Ask("blue 7"));
+  call.ReadUntil(Event::kAudioDelta);
+  std::vector<float> word = Voice(200, 24000);
+  word.resize(24000);
+  ASSERT_TRUE(call.SendAudio(Pcm(word)));
+  call.ReadUntil(Event::kPlaybackPaused);
+  call.ReadUntil(Event::kPlaybackResumed);
+}
+
 TEST_F(ConversationServiceTest, ACancelSaysWhatWasHeard) {
   StartServer({}, {.answer_frames = 50});
   TestCall call(channel_);

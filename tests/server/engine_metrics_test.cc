@@ -44,7 +44,13 @@ TEST(EngineMetricsTest, TellsTheEnginesAccountAsItIsNow) {
                     .pages_in_use = 40,
                     .step_ms_average = 2.5,
                     .step_ms_total = 30,
-                    .pages = 512};
+                    .pages = 512,
+                    .forks = 6,
+                    .forks_lost = 1,
+                    .speculations_kept = 5,
+                    .speculations_dropped = 4,
+                    .speculative_steps = 60,
+                    .speculative_steps_wasted = 20};
   // 4 of 1 position, 3 of 2, 2 of 5 to 8, and one of more than 512.
   engine.account.steps_by_size = {4, 3, 0, 2, 0, 0, 0, 0, 0, 0, 1};
   EXPECT_EQ(value("antiphon_engine_steps_total"), 10);
@@ -54,6 +60,12 @@ TEST(EngineMetricsTest, TellsTheEnginesAccountAsItIsNow) {
   EXPECT_EQ(value("antiphon_engine_sequences_open"), 3);
   EXPECT_EQ(value("antiphon_engine_pages_in_use"), 40);
   EXPECT_EQ(value("antiphon_engine_pages"), 512);
+  EXPECT_EQ(value("antiphon_engine_forks_total"), 6);
+  EXPECT_EQ(value("antiphon_engine_forks_lost_total"), 1);
+  EXPECT_EQ(value("antiphon_engine_speculations_kept_total"), 5);
+  EXPECT_EQ(value("antiphon_engine_speculations_dropped_total"), 4);
+  EXPECT_EQ(value("antiphon_engine_speculative_steps_total"), 60);
+  EXPECT_EQ(value("antiphon_engine_speculative_steps_wasted_total"), 20);
   EXPECT_EQ(value("antiphon_engine_step_average_seconds"), 0.0025);
   EXPECT_EQ(value("antiphon_engine_step_seconds_total"), 0.03);
   EXPECT_EQ(value("antiphon_engine_step_positions_bucket{le=\"1\"}"), 4);

@@ -193,6 +193,21 @@ class FakeEngine::FakeSequence final : public Sequence {
   void Cancel() override {
     engine_->Post([state = state_] { state->cancelled = true; });
   }
+  Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& options) override {
+    if (!engine_->options_.forks) return Sequence::Fork(options);
+    auto state = std::make_shared<State>();
+    state->turn = options.first_turn;
+    {
+      const std::lock_guard lock(state_->listener_mutex);
+      state->listener = state_->listener;
+    }
+    {
+      const std::lock_guard lock(engine_->mutex_);
+      ++engine_->open_;
+    }
+    engine_->Post([engine = engine_, state] { engine->states_.push_back(state); });
+    return std::unique_ptr<Sequence>(std::make_unique<FakeSequence>(engine_, std::move(state)));
+  }
   // The text of the turns answered so far.
   void Export() override {
     engine_->Post([state = state_] { state->Say(SequenceExported{"fake:" + state->said}); });

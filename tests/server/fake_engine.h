@@ -27,6 +27,7 @@ struct FakeEngineOptions {
   int image_side = 0;                    // 0: a model without pictures
   bool manners = false;
   int rows_drawn = 8;  // of the 8 rows of a picture; fewer leave it unfinished
+  bool forks = false;  // sequences can be forked; a fork has heard nothing, and is open like any other
 };
 
 // A typed turn "blue 7" is answered "you said blue 7", word by word, and with frames of the constant level
