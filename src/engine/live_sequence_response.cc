@@ -15,7 +15,8 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
   turn_options_ = options_;
   const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
                               .max_frames = options_.max_response_frames,
-                              .max_images = options_.max_response_images};
+                              .max_images = options_.max_response_images,
+                              .may_call = !functions_.empty() && FunctionsInContext() == functions_};
   context_.grammar.BeginResponse(options_.speak, limits, &state_.stream);
   state_.ResetAudio();
   if (context_.codec.has_manners()) state_.decoder.manner = options_.manner;
@@ -30,6 +31,8 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
   spoken_samples_ = 0;
   image_codes_.clear();
   drawn_images_ = 0;
+  calls_ = 0;
+  call_pieces_ = 0;
   last_run_ = context_.clock.Now();
   first_audio_deadline_ = ended + context_.first_audio_target;
   port_->Deliver(turn_, TurnEnded{.cause = cause,
@@ -40,7 +43,9 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
                                   .images = images_,
                                   .at = last_run_,
                                   .video_frames = video_.shown(),
-                                  .dropped_video_frames = video_.TakeDropped()});
+                                  .dropped_video_frames = video_.TakeDropped(),
+                                  .function_results = results_,
+                                  .function_pieces = function_pieces_});
   if (cancelled) EndResponse(ResponseEnd::kCancelled, OkStatus());
 }
 
@@ -71,6 +76,7 @@ void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float>
     if (!delta.empty()) port_->Deliver(turn_, ResponseText{std::move(delta), now});
   }
   if (outcome.image_begun || outcome.image_code >= 0) FinishImageSymbol(outcome);
+  if (outcome.call_begun || outcome.call_piece >= 0 || outcome.call_complete) FinishCallSymbol(outcome);
   if (outcome.speed || outcome.voice) {
     port_->Deliver(turn_, MannerChosen{.voice = outcome.voice, .speed = outcome.speed, .at = now});
   }
@@ -106,7 +112,9 @@ void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
                               .text_pieces = static_cast<int>(answer_.size()),
                               .spoken_frames = spoken_frames_,
                               .images = drawn_images_,
-                              .context_positions = static_cast<int>(state_.length() + std::ssize(rerun_))});
+                              .context_positions = static_cast<int>(state_.length() + std::ssize(rerun_)),
+                              .calls = calls_,
+                              .call_pieces = call_pieces_});
 }
 
 }  // namespace antiphon
