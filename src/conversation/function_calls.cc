@@ -29,28 +29,30 @@ void FunctionCalls::OnCall(const ResponseCall& call, bool stopped, EventSink& si
     told_ = 0;
   }
   text_ += call.text;
-  if (!stopped || call.complete) {
-    // A name alone is complete when the call is.
-    if (call.complete && text_.find_first_of(" {") == std::string::npos) text_ += " {}";
-    Tell(sink);
-  }
+  if (call.complete && BeginOfArguments() == text_.size()) text_ += " {}";
+  if (!stopped || call.complete) Tell(sink);
   if (!call.complete) return;
   writing_ = false;
-  const size_t arguments = std::min(text_.find_first_not_of(' ', name_->size()), text_.size());
-  server_event::FunctionCallDone done{response_id_, id_, *name_, text_.substr(arguments), {}};
+  server_event::FunctionCallDone done{response_id_, id_, *name_, text_.substr(BeginOfArguments()), {}};
   done.fault = FaultOfCall(functions_, done.name, done.arguments);
   sink.Send(std::move(done));
   Open(id_);
 }
 
+// Behind the name and the space after it, if there is anything yet.
+size_t FunctionCalls::BeginOfArguments() const {
+  const size_t name_end = std::min(text_.find_first_of(" {"), text_.size());
+  return std::min(text_.find_first_not_of(' ', name_end), text_.size());
+}
+
 // What is new of the call: its name, once that is over, and more of its arguments.
 void FunctionCalls::Tell(EventSink& sink) {
+  const size_t begin = BeginOfArguments();
+  if (begin == text_.size()) return;
   if (!name_) {
-    const size_t end = text_.find_first_of(" {");
-    if (end == std::string::npos) return;
-    name_ = text_.substr(0, end);
-    told_ = std::min(text_.find_first_not_of(' ', end), text_.size());
+    name_ = text_.substr(0, text_.find_first_of(" {"));
     sink.Send(server_event::FunctionCallStarted{response_id_, id_, *name_});
+    told_ = begin;
   }
   if (told_ == text_.size()) return;
   sink.Send(server_event::FunctionCallArgumentsDelta{response_id_, id_, text_.substr(told_)});

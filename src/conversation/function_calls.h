@@ -53,6 +53,7 @@ class FunctionCalls {
   void TurnForgotten();
 
  private:
+  size_t BeginOfArguments() const;
   void Tell(EventSink& sink);
   void Open(std::string call_id);
   bool WasMade(const std::string& call_id) const;
@@ -66,7 +67,7 @@ class FunctionCalls {
   std::string id_;
   std::string text_;
   std::optional<std::string> name_;  // once it is known
-  size_t told_ = 0;                  // bytes of text_, from the name on
+  size_t told_ = 0;                  // bytes of text_ that the client has, or the name is
 
   std::deque<std::string> open_;
   std::deque<client_event::FunctionCallOutput> held_;

@@ -28,8 +28,8 @@ enum Operation : uint8_t {
   kImage,         // another row
   kPaint,         // the owner has time to paint
   kCut,           // the answer was cut back
-  kCall,          // more of a call; complete if the first byte is even
   kResponseDone,  // the end of the answer
+  kCall,          // more of a call; complete if the first byte is even
   kOperations
 };
 
