@@ -137,6 +137,19 @@ TEST(FunctionsTest, SpeechComesBehindThem) {
   EXPECT_TRUE(owner->Heard(" 3+0"));
 }
 
+TEST(FunctionsTest, VideoComesBehindThem) {
+  FunctionsBench bench;
+  const auto owner = bench.Open();
+  owner->Declare("set lamp");
+  const std::vector<int> codes(9, 1);
+  owner->ShowVideo(codes);
+  bench.Ask(*owner);
+  std::vector<int64_t> before = bench.Declared("set lamp");
+  for (const int64_t symbol : bench.loop.grammar().ImageSymbols(codes)) before.push_back(symbol);
+  EXPECT_EQ(bench.Turn(), bench.TurnOf({bench.config.symbols.bos}, before));
+  EXPECT_TRUE(owner->Heard(" video 1-0 functions 0-")) << testing::PrintToString(owner->told());
+}
+
 TEST(FunctionsTest, AChangeWithinATurnWaitsForTheNext) {
   FunctionsBench bench;
   const auto owner = bench.Open();
