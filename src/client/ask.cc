@@ -302,8 +302,10 @@ Status Exchange::Explain(Status status) {
 
 void Exchange::ReportPlayback() {
   if (stage_ != Stage::kAnswering || !loudspeaker_.first_packet()) return;
+  const uint64_t played = loudspeaker_.PlayedSamples(steady_clock::now());
+  if (played == 0) return;  // the response before it is still being played
   // A failure shows up with the next packet of audio or the next event.
-  (void)conversation_.ReportPlayback(response_id_, loudspeaker_.PlayedSamples(steady_clock::now()));
+  (void)conversation_.ReportPlayback(response_id_, played);
 }
 
 }  // namespace
