@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -42,6 +43,10 @@ struct AskOptions {
   bool commit = false;
   // Longest wait for the end of the answer, from the last sample of the question.
   std::chrono::milliseconds timeout{60'000};
+  // Called with each call of a function (SessionSettings::functions): its output, or nothing to leave it
+  // unanswered. After an output the model goes on, with more words and speech, which belong to the same
+  // answer. At most 8 calls of an answer are given outputs. Unset: none is.
+  std::function<std::optional<std::string>(const FunctionCallDone& call)> call_function{};
 };
 
 // Times on the client's clock in ms. All count from the moment the packet with the last speech sample was
@@ -68,18 +73,25 @@ struct AnswerImage {
   std::string png;  // a PNG file
 };
 
+// A call of a function in an answer.
+struct AnswerCall {
+  FunctionCallDone call;
+  std::optional<std::string> output;  // that it was given
+};
+
 struct Answer {
-  std::string transcript;  // of the question, as the model heard or read it
-  std::string text;
+  std::string transcript;                // of the question, as the model heard or read it
+  std::string text;                      // words before and after a call are separated by a space
   std::vector<float> audio;              // at the conversation's output rate; empty for written answers
   int sample_rate = 0;                   // of audio
   std::vector<AnswerImage> images;       // those that were finished
+  std::vector<AnswerCall> calls;         // that were complete
   std::optional<TurnEndCause> turn_end;  // unset: the turn did not end
   std::optional<ResponseEnd> end;        // unset: nor did the answer
   bool cut_in = false;                   // the turn was judged over before its last speech sample was sent
   double speech_ms = 0;  // of the question, from its first sample to its last speech sample; 0 if typed
-  Usage usage;
-  LatencyLedger ledger;  // the server's
+  Usage usage;           // of all its responses, if calls made it more than one
+  LatencyLedger ledger;  // the server's, of the first
   ClientLatency latency;
   TimePoint playback_end{};  // when that loudspeaker falls silent
 };

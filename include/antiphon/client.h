@@ -72,6 +72,13 @@ struct Interruption {
   int min_voice_ms = 0;
 };
 
+// A function that the model may call: the client carries calls out. Limits: conversation.proto.
+struct Function {
+  std::string name;           // a-z, 0-9 and _
+  std::string description{};  // not read by every model
+  std::string parameters{};   // a JSON Schema of an object, as text; empty: it has none
+};
+
 // Settings that may change during a conversation. What is unset stays as it is on the server.
 struct SessionSettings {
   std::optional<bool> speak{};  // false: no speech
@@ -88,6 +95,9 @@ struct SessionSettings {
   std::optional<Interruption> interruption{};
   std::optional<int>
       playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
+  // That the model may call, from the next turn on; empty: none. Only for a model that can
+  // (ModelInfo::calls_functions): of another the server refuses the settings with UNIMPLEMENTED.
+  std::optional<std::vector<Function>> functions{};
 };
 
 // A session as the server accepted it.
@@ -150,6 +160,27 @@ struct ImageDone {
   int image_index = 0;
   std::string png;
 };
+// The model calls a function; its arguments follow, and then FunctionCallDone, unless the response ends
+// first.
+struct FunctionCallStarted {
+  std::string response_id;
+  std::string call_id;
+  std::string name;
+};
+struct FunctionCallArgumentsDelta {
+  std::string response_id;
+  std::string call_id;
+  std::string arguments;  // the next part
+};
+// Carry it out and answer it: Conversation::AnswerFunctionCall.
+struct FunctionCallDone {
+  std::string response_id;
+  std::string call_id;
+  std::string name;
+  std::string arguments;  // all of them: JSON, if the model made no mistake
+  bool fits = false;      // a function that was declared, with arguments of the types it wants
+  std::string fault;      // for a human: why it does not fit
+};
 // The user speaks: stop playing the response, and keep what is left of it.
 struct PlaybackPaused {
   std::string response_id;
@@ -192,6 +223,10 @@ struct Usage {
   int input_video_frames = 0;
   int dropped_video_frames = 0;
   PacketFates input_packets;
+  int input_function_outputs = 0;
+  int input_function_pieces = 0;
+  int output_function_calls = 0;
+  int output_function_pieces = 0;
 };
 // A turn on the server's clock, microseconds since the session was created; 0 for what did not happen.
 struct LatencyLedger {
@@ -227,7 +262,8 @@ struct Closed {
 struct Event {
   TimePoint received;  // when it came off the socket, before decoding
   std::variant<SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta, TurnEnded, ResponseStarted,
-               TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone, PlaybackPaused, PlaybackResumed,
+               TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone, FunctionCallStarted,
+               FunctionCallArgumentsDelta, FunctionCallDone, PlaybackPaused, PlaybackResumed,
                ResponseInterrupted, ResponseDone, SessionExported, SessionImported, ServerError, Closed>
       body;
 };
@@ -289,6 +325,11 @@ class Conversation {
   // at most 2 Mi pixels.
   virtual Status SendVideoFrame(const ImageFile& file) = 0;
   virtual Status SendVideoFrame(const Image& image) = 0;
+  // What a call (FunctionCallDone) has come to: 1 to 4000 bytes of UTF-8, mostly JSON. At any time: while a
+  // response is under way the server keeps it until that is over. `respond`: it is to be answered then,
+  // without a Commit.
+  virtual Status AnswerFunctionCall(const std::string& call_id, const std::string& output,
+                                    bool respond = true) = 0;
   // Ends the user's turn and asks for the response.
   virtual Status Commit() = 0;
   // Stops the response under way, or the playing of the last one. `played_samples`: of it, by the
@@ -335,6 +376,7 @@ struct ModelInfo {
   int image_side = 0;                 // of its pictures, pixels; 0: it knows none
   int image_grid = 0;                 // codes on a side of one
   bool tells_words = false;           // ResponseInterrupted::heard_text is exact
+  bool calls_functions = false;       // SessionSettings::functions
   std::vector<std::string> voices{};  // the first is the one a session begins with
   std::vector<SpeechSpeed> speeds{};
 };

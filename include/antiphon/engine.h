@@ -82,6 +82,8 @@ struct TurnEnded {
   // Those since the last TurnEnded that went into no turn that was answered: newer ones took their place,
   // their turn was cleared, or there was no room for them.
   int dropped_video_frames = 0;
+  int function_results = 0;  // calls of AppendFunctionResult in it; later ones belong to the next turn
+  int function_pieces = 0;   // text pieces of these, and of the functions declared at its beginning
 };
 
 // More text of the answer.
@@ -106,6 +108,15 @@ struct ResponseImage {
   TimePoint at;
 };
 
+// The response calls a function. What the model writes of a call, joined, is the function's name, a space and
+// its arguments, such as `set_timer {"minutes":5}`: as far as it has learnt to, nothing is checked here. One
+// that is not complete when ResponseDone comes stays so. The speech goes on meanwhile; no text follows.
+struct ResponseCall {
+  std::string text;       // more of it; may be empty
+  bool complete = false;  // nothing of it follows, and the model remembers that it called
+  TimePoint at;
+};
+
 // The model chose how it is to speak from the next response on, mostly because the user asked for it. What is
 // unset stays. Nothing changes by itself: Configure makes it so.
 struct MannerChosen {
@@ -122,6 +133,8 @@ struct ResponseDone {
   int spoken_frames = 0;
   int images = 0;  // that are complete
   int context_positions = 0;
+  int calls = 0;        // of functions, that are complete
+  int call_pieces = 0;  // text pieces of a call
 };
 
 // The last response was cut back to what the user had heard of it: Sequence::CutResponse. Comes before its
@@ -154,9 +167,9 @@ struct RoomForFrames {
   int frames = 0;
 };
 
-using SequenceEvent =
-    std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage, MannerChosen,
-                 ResponseCut, ResponseDone, SequenceExported, InputRefused, TurnCleared, RoomForFrames>;
+using SequenceEvent = std::variant<TranscriptDelta, TurnEnded, ResponseText, ResponseAudio, ResponseImage,
+                                   ResponseCall, MannerChosen, ResponseCut, ResponseDone, SequenceExported,
+                                   InputRefused, TurnCleared, RoomForFrames>;
 
 // Receives a sequence's events on the engine's thread; must return at once and must not throw. Not called
 // after the sequence's destructor has returned; the destructor waits for a call that is running, so never
@@ -167,8 +180,8 @@ using SequenceListener = std::function<void(uint64_t turn, SequenceEvent event)>
 // One conversation's sequence. Calls are requests to the engine's thread: they return at once and are carried
 // out in order. Safe from any one thread at a time. The destructor frees the sequence's pages and slot.
 //
-// A turn goes: AppendFrame, AppendText and AppendImage in any mix, then the model (semantic_turns) or EndTurn
-// ends it; the response follows; ResponseDone opens the next turn.
+// A turn goes: AppendFrame, AppendText, AppendImage and AppendFunctionResult in any mix, then the model
+// (semantic_turns) or EndTurn ends it; the response follows; ResponseDone opens the next turn.
 class Sequence {
  public:
   virtual ~Sequence() = default;
@@ -202,6 +215,18 @@ class Sequence {
   // TurnEnded. No effect of ClearTurn on those that wait; those of the cleared turn wait again.
   virtual Status AppendVideoFrame(const Image& image) = 0;
 
+  // The functions that responses may call: their signatures as one text, "set_timer minutes , switch_light
+  // room state"; empty: none. The model reads it at the beginning of the next turn that opens, if it is
+  // another than it has read last (Restore brings that along), and calls from the response to that turn on;
+  // until then nothing is called that is declared no more. UNIMPLEMENTED for a model that knows no functions,
+  // unless there are none; INVALID_ARGUMENT, with nothing changed, for a text that is not UTF-8 or has more
+  // than 1024 pieces.
+  virtual Status DeclareFunctions(const std::string& signatures) = 0;
+
+  // What a call of a function has come to, as a part of the user's turn. Results and errors as for
+  // AppendText, and UNIMPLEMENTED for a model that knows no functions. Leaves no trace in the transcript.
+  virtual Status AppendFunctionResult(const std::string& text) = 0;
+
   // Ends the turn and asks for the response. An empty turn, or one already ended, makes it a no-op; `cause`
   // is reported in TurnEnded.
   virtual void EndTurn(TurnEndCause cause) = 0;
@@ -219,9 +244,9 @@ class Sequence {
   // The user has heard the first `frames` frames of the last response, and will hear no more of it. Stops it
   // as Cancel does if it is under way, and makes the sequence as if it had been an answer that ends there: of
   // its text only the words stay that were spoken to their end, where the model tells which (else all that
-  // was written), and complete pictures. ResponseCut follows. More frames than there are mean all of them. No
-  // effect, and no ResponseCut, on a response that is cut already, that was not spoken, or behind which a
-  // turn has opened; such a one that is under way is cancelled all the same.
+  // was written), and complete pictures and calls. ResponseCut follows. More frames than there are mean all
+  // of them. No effect, and no ResponseCut, on a response that is cut already, that was not spoken, or behind
+  // which a turn has opened; such a one that is under way is cancelled all the same.
   virtual void CutResponse(int frames) = 0;
 
   // The turn is about to end, and what was appended is all of it: the engine may begin the answer in the time

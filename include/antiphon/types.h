@@ -68,11 +68,12 @@ struct ModelDescription {
   int frame_samples = 0;            // samples of one frame
   std::vector<int> codebook_sizes;  // one entry a codebook
   int vocabulary_size = 0;
-  int max_positions = 0;     // the longest sequence
-  int image_side = 0;        // pixels on a side of the square pictures it sees and draws; 0: it knows none
-  int image_grid = 0;        // codes on a side of such a picture
-  bool manners = false;      // it speaks in every SpeechManner; false: in the default one only
-  bool tells_words = false;  // which word of its answer it is saying: Sequence::CutResponse
+  int max_positions = 0;  // the longest sequence
+  int image_side = 0;     // pixels on a side of the square pictures it sees and draws; 0: it knows none
+  int image_grid = 0;     // codes on a side of such a picture
+  bool manners = false;   // it speaks in every SpeechManner; false: in the default one only
+  bool calls_functions = false;  // that are declared to it: Sequence::DeclareFunctions
+  bool tells_words = false;      // which word of its answer it is saying: Sequence::CutResponse
   // Probability of "the user's turn is over" from which it takes its turn by itself, (0, 1].
   float endpoint_threshold = 0.9f;
 };

@@ -22,6 +22,7 @@ constexpr milliseconds kPacket{20};
 // endpointer but the one of last resort, short enough to cost little.
 constexpr int kFastSilencePackets = 50;
 constexpr int kPacketsAPlaybackReport = 10;
+constexpr size_t kMostCalls = 8;  // of an answer that are given outputs: a model might go on for ever
 
 double MillisecondsBetween(TimePoint from, TimePoint to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
@@ -63,6 +64,7 @@ class Exchange {
   // Handles events until the answer is done or `until` has come.
   Status ReceiveUntil(TimePoint until);
   Status Handle(const Event& event);
+  Status HandleCall(const FunctionCallDone& call);
   Status HandleResponseDone(const ResponseDone& event, TimePoint received);
   // Both wait while too much is waiting to be sent.
   Status SendAudio(std::span<const float> samples);
@@ -83,6 +85,8 @@ class Exchange {
   Loudspeaker loudspeaker_;
   Stage stage_ = Stage::kAsking;
   std::string response_id_;
+  bool reply_due_ = false;           // the response called a function and got its output: another one follows
+  bool goes_on_ = false;             // that is the response under way, or the one that is awaited
   std::optional<TimePoint> sent_;    // the packet with the last speech sample, or the Commit
   std::optional<TimePoint> spoken_;  // that sample itself
   std::optional<TimePoint> turn_ended_, first_text_, first_image_, done_;
@@ -208,6 +212,7 @@ Status Exchange::Handle(const Event& event) {
     if (stage_ == Stage::kAsking) answer_->transcript += delta->text;
   } else if (const auto* turn = std::get_if<TurnEnded>(&event.body)) {
     stage_ = Stage::kTurnEnded;
+    if (goes_on_) return OkStatus();
     turn_ended_ = event.received;
     answer_->cut_in = !sent_ || event.received < *sent_;
     answer_->transcript = turn->transcript;
@@ -231,6 +236,8 @@ Status Exchange::Handle(const Event& event) {
     if (picture->response_id != response_id_) return OkStatus();
     if (!first_image_) first_image_ = event.received;
     return assembler_.Add(*picture);
+  } else if (const auto* call = std::get_if<FunctionCallDone>(&event.body)) {
+    if (call->response_id == response_id_) return HandleCall(*call);
   } else if (const auto* done = std::get_if<ResponseDone>(&event.body)) {
     if (done->response_id == response_id_) return HandleResponseDone(*done, event.received);
   } else if (const auto* error = std::get_if<ServerError>(&event.body)) {
@@ -242,10 +249,26 @@ Status Exchange::Handle(const Event& event) {
   return OkStatus();
 }
 
+Status Exchange::HandleCall(const FunctionCallDone& call) {
+  AnswerCall& added = answer_->calls.emplace_back(AnswerCall{call, std::nullopt});
+  if (!options_.call_function || answer_->calls.size() > kMostCalls) return OkStatus();
+  added.output = options_.call_function(call);
+  if (!added.output) return OkStatus();
+  reply_due_ = true;
+  return conversation_.AnswerFunctionCall(call.call_id, *added.output);
+}
+
 Status Exchange::HandleResponseDone(const ResponseDone& event, TimePoint received) {
-  stage_ = Stage::kDone;
   done_ = received;
   Status status = assembler_.Add(event);
+  goes_on_ = std::exchange(reply_due_, false);
+  if (goes_on_ && status.ok()) {
+    stage_ = Stage::kTurnEnded;
+    assembler_.BeginNext();
+    loudspeaker_.BeginNext();
+    return status;
+  }
+  stage_ = Stage::kDone;
   FillLatency();
   return status;
 }
@@ -279,8 +302,10 @@ Status Exchange::Explain(Status status) {
 
 void Exchange::ReportPlayback() {
   if (stage_ != Stage::kAnswering || !loudspeaker_.first_packet()) return;
+  const uint64_t played = loudspeaker_.PlayedSamples(steady_clock::now());
+  if (played == 0) return;  // the response before it is still being played
   // A failure shows up with the next packet of audio or the next event.
-  (void)conversation_.ReportPlayback(response_id_, loudspeaker_.PlayedSamples(steady_clock::now()));
+  (void)conversation_.ReportPlayback(response_id_, played);
 }
 
 }  // namespace

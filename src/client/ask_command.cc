@@ -31,6 +31,10 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   options.settings.voice = command.voice;
   options.settings.speed = command.speed;
   options.settings.turn_detection = command.turn_detection;
+  if (!command.functions.empty()) {
+    std::vector<Function>& functions = options.settings.functions.emplace();
+    for (const AnsweredFunction& answered : command.functions) functions.push_back(answered.function);
+  }
   if (command.seed || command.temperature) {
     SamplingOptions sampling;
     sampling.seed = command.seed.value_or(0);
@@ -101,6 +105,14 @@ Status Converse(const AskCommand& command, Progress* progress) {
   options.real_time = !command.fast;
   options.timeout = command.timeout;
   options.commit = command.turn_detection && command.turn_detection->mode == TurnDetectionMode::kNone;
+  if (!command.functions.empty()) {
+    options.call_function = [&command](const FunctionCallDone& call) -> std::optional<std::string> {
+      for (const auto& [function, output] : command.functions) {
+        if (function.name == call.name) return output;
+      }
+      return R"({"error":"there is no such function"})";
+    };
+  }
   VideoStream video(**conversation, *std::move(frames), command.video_fps);
   for (const Question& question : *questions) {
     // Words take no time to type: without this they would come before what they are about.

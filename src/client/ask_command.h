@@ -10,6 +10,7 @@
 #include "antiphon/client.h"
 #include "antiphon/types.h"
 #include "client/command_line.h"
+#include "client/function_options.h"
 
 namespace antiphon::client {
 
@@ -29,6 +30,7 @@ struct AskCommand {
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;
   std::optional<TurnDetection> turn_detection;
+  std::vector<AnsweredFunction> functions;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;
   std::chrono::milliseconds timeout{60'000};

@@ -13,6 +13,7 @@ namespace {
 // Enough for every event of a long answer; more than that and the server is told to wait.
 constexpr size_t kEventCapacity = 4096;
 constexpr size_t kMaxTextBytes = 4000;
+constexpr size_t kMaxCallIdBytes = 64;
 constexpr size_t kMaxOpusPacketBytes = 64 * 1024;
 constexpr size_t kMaxImageBytes = 3 * 1024 * 1024;
 constexpr int kMaxImageSide = 8192;
@@ -176,6 +177,22 @@ Status StreamConversation::SendVideoFrame(const ImageFile& file) {
 Status StreamConversation::SendVideoFrame(const Image& image) {
   v1::ClientEvent event;
   if (Status status = Fill(image, event.mutable_video_frame()); !status.ok()) return status;
+  return stream_.Send(std::move(event), Stream::Room::kInput);
+}
+
+Status StreamConversation::AnswerFunctionCall(const std::string& call_id, const std::string& output,
+                                              bool respond) {
+  if (call_id.empty() || call_id.size() > kMaxCallIdBytes) {
+    return InvalidArgument("the call_id has " + std::to_string(call_id.size()) + " bytes, must have 1 to 64");
+  }
+  if (output.empty() || output.size() > kMaxTextBytes) {
+    return InvalidArgument("the output has " + std::to_string(output.size()) + " bytes, must have 1 to " +
+                           std::to_string(kMaxTextBytes));
+  }
+  v1::ClientEvent event;
+  event.mutable_function_call_output()->set_call_id(call_id);
+  event.mutable_function_call_output()->set_output(output);
+  event.mutable_function_call_output()->set_respond(respond);
   return stream_.Send(std::move(event), Stream::Room::kInput);
 }
 

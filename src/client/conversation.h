@@ -35,6 +35,7 @@ class StreamConversation final : public Conversation, private StreamSink {
   Status AppendImage(const Image& image) override;
   Status SendVideoFrame(const ImageFile& file) override;
   Status SendVideoFrame(const Image& image) override;
+  Status AnswerFunctionCall(const std::string& call_id, const std::string& output, bool respond) override;
   Status Commit() override;
   Status Cancel(std::optional<uint64_t> played_samples) override;
   Status Clear() override;

@@ -17,12 +17,13 @@ void Loudspeaker::Receive(TimePoint received, std::span<const float> samples) {
   } else {
     const double margin_ms = std::chrono::duration<double, std::milli>(DueTime(samples_) - received).count();
     const double left_ms = std::max(margin_ms, 0.0);
-    least_margin_ms_ = std::min(left_ms, least_margin_ms_.value_or(left_ms));
+    if (!begins_) least_margin_ms_ = std::min(left_ms, least_margin_ms_.value_or(left_ms));
     if (margin_ms < 0) {
-      ++underruns_;
+      underruns_ += begins_ ? 0 : 1;
       start_ += received - DueTime(samples_);
     }
   }
+  begins_ = false;
   if (!first_audible_received_) {
     const auto audible = std::ranges::find_if(samples, [](float x) { return std::abs(x) >= kAudible; });
     if (audible != samples.end()) {
@@ -36,7 +37,13 @@ void Loudspeaker::Receive(TimePoint received, std::span<const float> samples) {
 uint64_t Loudspeaker::PlayedSamples(TimePoint now) const {
   if (!first_packet_ || now <= start_) return 0;
   const double played = std::chrono::duration<double>(now - start_).count() * sample_rate_;
-  return std::min(samples_, static_cast<uint64_t>(played));
+  const uint64_t all = std::min(samples_, static_cast<uint64_t>(played));
+  return all - std::min(all, first_sample_);
+}
+
+void Loudspeaker::BeginNext() {
+  first_sample_ = samples_;
+  begins_ = true;
 }
 
 }  // namespace antiphon::client

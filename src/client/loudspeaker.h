@@ -24,7 +24,10 @@ class Loudspeaker {
   // The next piece of the answer.
   void Receive(TimePoint received, std::span<const float> samples);
 
-  // How many samples it has played by `now`, at most those received.
+  // What comes next is another response: silence before it is no gap.
+  void BeginNext();
+
+  // How many samples of the response it has played by `now`, at most those received.
   uint64_t PlayedSamples(TimePoint now) const;
 
   std::optional<TimePoint> first_packet() const { return first_packet_; }
@@ -44,6 +47,8 @@ class Loudspeaker {
   const int sample_rate_;
   TimePoint start_{};  // of playing, moved later by each gap
   uint64_t samples_ = 0;
+  uint64_t first_sample_ = 0;  // of the response
+  bool begins_ = true;         // nothing of it has come
   std::optional<TimePoint> first_packet_;
   std::optional<TimePoint> first_audible_received_;
   std::optional<TimePoint> first_audible_played_;

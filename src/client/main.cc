@@ -9,6 +9,7 @@
 #include "antiphon/types.h"
 #include "client/ask_command.h"
 #include "client/command_line.h"
+#include "client/function_options.h"
 #include "client/generate_command.h"
 #include "client/models_command.h"
 #include "client/quantize_command.h"
@@ -201,6 +202,7 @@ int main(int argc, char** argv) {
   Items questions;
   CLI::App* ask_app = AddAsk(&app, &questions, &ask);
   const TurnDetectionOptions turn_detection(ask_app, &ask.turn_detection);
+  antiphon::client::AddFunctions(ask_app, &ask.functions);
 
   GenerateCommand generate;
   Items parts;

@@ -115,6 +115,14 @@ std::string LatencyText(const Answer& answer) {
 
 json TurnJson(const Answer& answer) {
   const Usage& usage = answer.usage;
+  json calls = json::array();
+  for (const auto& [call, output] : answer.calls) {
+    calls.push_back({{"name", call.name},
+                     {"arguments", call.arguments},
+                     {"fits", call.fits},
+                     {"fault", call.fault},
+                     {"output", output ? json(*output) : json(nullptr)}});
+  }
   json images = json::array();
   for (const AnswerImage& image : answer.images) {
     images.push_back({{"width", image.width}, {"height", image.height}, {"bytes", image.png.size()}});
@@ -123,6 +131,7 @@ json TurnJson(const Answer& answer) {
           {"answer", answer.text},
           {"audio_seconds", AudioSeconds(answer)},
           {"images", std::move(images)},
+          {"calls", std::move(calls)},
           {"turn_end", answer.turn_end ? json(Name(*answer.turn_end)) : json(nullptr)},
           {"end", answer.end ? json(Name(*answer.end)) : json(nullptr)},
           {"cut_in", answer.cut_in},
@@ -138,6 +147,10 @@ json TurnJson(const Answer& answer) {
             {"output_images", usage.output_images},
             {"input_video_frames", usage.input_video_frames},
             {"dropped_video_frames", usage.dropped_video_frames},
+            {"input_function_outputs", usage.input_function_outputs},
+            {"input_function_pieces", usage.input_function_pieces},
+            {"output_function_calls", usage.output_function_calls},
+            {"output_function_pieces", usage.output_function_pieces},
             {"input_packets",
              {{"recovered", usage.input_packets.recovered},
               {"concealed", usage.input_packets.concealed},
@@ -160,6 +173,7 @@ json ModelJson(const ModelInfo& model) {
           {"max_positions", model.max_positions},
           {"sees", model.sees},
           {"draws", model.draws},
+          {"calls_functions", model.calls_functions},
           {"image_side", model.image_side},
           {"image_grid", model.image_grid},
           {"voices", model.voices},
@@ -208,6 +222,11 @@ std::string TurnText(const Answer& answer, const std::string& model) {
       text += fmt::format(", first preview after {:.0f} ms", *answer.latency.first_image_ms);
     }
     text += "\n";
+  }
+  for (const auto& [call, output] : answer.calls) {
+    text += Labelled("call", call.name + " " + call.arguments);
+    text += call.fits ? "\n" : " (does not fit: " + call.fault + ")\n";
+    if (output) text += Labelled("output", *output) + "\n";
   }
   return text + Labelled("latency", LatencyText(answer)) + "\n" + EndText(answer);
 }

@@ -162,11 +162,13 @@ PacketFates FromWire(const v1::PacketFates& wire) {
 }
 
 Usage FromWire(const v1::Usage& wire) {
-  return {static_cast<int>(wire.heard_frames()),         static_cast<int>(wire.input_text_pieces()),
-          static_cast<int>(wire.output_text_pieces()),   static_cast<int>(wire.spoken_frames()),
-          static_cast<int>(wire.context_positions()),    static_cast<int>(wire.input_images()),
-          static_cast<int>(wire.output_images()),        static_cast<int>(wire.input_video_frames()),
-          static_cast<int>(wire.dropped_video_frames()), FromWire(wire.input_packets())};
+  return {static_cast<int>(wire.heard_frames()),           static_cast<int>(wire.input_text_pieces()),
+          static_cast<int>(wire.output_text_pieces()),     static_cast<int>(wire.spoken_frames()),
+          static_cast<int>(wire.context_positions()),      static_cast<int>(wire.input_images()),
+          static_cast<int>(wire.output_images()),          static_cast<int>(wire.input_video_frames()),
+          static_cast<int>(wire.dropped_video_frames()),   FromWire(wire.input_packets()),
+          static_cast<int>(wire.input_function_outputs()), static_cast<int>(wire.input_function_pieces()),
+          static_cast<int>(wire.output_function_calls()),  static_cast<int>(wire.output_function_pieces())};
 }
 
 LatencyLedger FromWire(const v1::LatencyLedger& wire) {
@@ -312,6 +314,15 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
   if (settings.playback_delay_ms) {
     wire->set_playback_delay_ms(static_cast<uint32_t>(*settings.playback_delay_ms));
   }
+  if (settings.functions) {
+    wire->mutable_functions();  // set, also when there are none
+    for (const Function& function : *settings.functions) {
+      v1::Function* added = wire->mutable_functions()->add_functions();
+      added->set_name(function.name);
+      added->set_description(function.description);
+      added->set_parameters(function.parameters);
+    }
+  }
 }
 
 SessionSettings FromWire(const v1::SessionConfig& wire) {
@@ -328,6 +339,12 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
   settings.speed = FromWire(wire.speed());
   if (wire.has_interruption()) settings.interruption = FromWire(wire.interruption());
   if (wire.has_playback_delay_ms()) settings.playback_delay_ms = static_cast<int>(wire.playback_delay_ms());
+  if (wire.has_functions()) {
+    std::vector<Function>& functions = settings.functions.emplace();
+    for (const v1::Function& function : wire.functions().functions()) {
+      functions.push_back({function.name(), function.description(), function.parameters()});
+    }
+  }
   return settings;
 }
 
@@ -348,6 +365,7 @@ ModelInfo FromWire(const v1::ModelInfo& wire) {
   info.image_side = static_cast<int>(wire.image_side());
   info.image_grid = static_cast<int>(wire.image_grid());
   info.tells_words = wire.tells_words();
+  info.calls_functions = wire.calls_functions();
   info.voices.assign(wire.voices().begin(), wire.voices().end());
   for (const int speed : wire.speeds()) {
     if (const auto known = FromWire(speed)) info.speeds.push_back(*known);
@@ -373,6 +391,25 @@ Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio) {
       return WireBody(SessionExported{std::move(*wire.mutable_session_exported()->mutable_snapshot())});
     case v1::ServerEvent::kSessionImported:
       return WireBody(SessionImported{static_cast<int>(wire.session_imported().context_positions())});
+    case v1::ServerEvent::kFunctionCallStarted: {
+      v1::FunctionCallStarted& started = *wire.mutable_function_call_started();
+      return WireBody(FunctionCallStarted{std::move(*started.mutable_response_id()),
+                                          std::move(*started.mutable_call_id()),
+                                          std::move(*started.mutable_name())});
+    }
+    case v1::ServerEvent::kFunctionCallArgumentsDelta: {
+      v1::FunctionCallArgumentsDelta& delta = *wire.mutable_function_call_arguments_delta();
+      return WireBody(FunctionCallArgumentsDelta{std::move(*delta.mutable_response_id()),
+                                                 std::move(*delta.mutable_call_id()),
+                                                 std::move(*delta.mutable_arguments())});
+    }
+    case v1::ServerEvent::kFunctionCallDone: {
+      v1::FunctionCallDone& done = *wire.mutable_function_call_done();
+      return WireBody(FunctionCallDone{std::move(*done.mutable_response_id()),
+                                       std::move(*done.mutable_call_id()), std::move(*done.mutable_name()),
+                                       std::move(*done.mutable_arguments()), done.fits(),
+                                       std::move(*done.mutable_fault())});
+    }
     case v1::ServerEvent::kPlaybackPaused: {
       v1::PlaybackPaused& paused = *wire.mutable_playback_paused();
       return WireBody(PlaybackPaused{std::move(*paused.mutable_response_id()), paused.played_samples()});

@@ -28,8 +28,9 @@ ModelInfo FromWire(const v1::ModelInfo& wire);
 using WireBody =
     std::variant<std::monostate, Session, SessionUpdated, SpeechStarted, SpeechStopped, TranscriptDelta,
                  TurnEnded, ResponseStarted, TextDelta, AudioDelta, ImageStarted, ImageDelta, ImageDone,
-                 PlaybackPaused, PlaybackResumed, ResponseInterrupted, ResponseDone, SessionExported,
-                 SessionImported, ServerError>;
+                 FunctionCallStarted, FunctionCallArgumentsDelta, FunctionCallDone, PlaybackPaused,
+                 PlaybackResumed, ResponseInterrupted, ResponseDone, SessionExported, SessionImported,
+                 ServerError>;
 Result<WireBody> FromWire(v1::ServerEvent&& wire, std::string* audio);
 // Likewise; a call that has started is a Session with an id and a model.
 Result<WireBody> FromWire(v1::GenerateResponse&& wire, std::string* audio);

@@ -41,6 +41,11 @@ struct PlaybackPosition {
   std::string response_id;
   uint64_t played_samples = 0;  // at the output rate
 };
+struct FunctionCallOutput {
+  std::string call_id;
+  std::string output;
+  bool respond = true;  // it is to be answered at once
+};
 struct ExportSession {};
 struct ImportSession {
   std::string snapshot;
@@ -56,7 +61,8 @@ struct ClientEvent {
   std::variant<client_event::Unknown, client_event::SessionUpdate, client_event::AudioAppend,
                client_event::TextAppend, client_event::ImageAppend, client_event::VideoFrame,
                client_event::Commit, client_event::Clear, client_event::Cancel,
-               client_event::PlaybackPosition, client_event::ExportSession, client_event::ImportSession>
+               client_event::PlaybackPosition, client_event::ExportSession, client_event::ImportSession,
+               client_event::FunctionCallOutput>
       event;
 };
 

@@ -90,9 +90,15 @@ void Conversation::OnClientEvent(const ClientEvent& event) {
   }
   Answer answer = std::visit([&](const auto& kind) { return Take(kind, event.received); }, event.event);
   if (answer) Refuse(*std::move(answer), event.event_id);
+  ReplyToOutputs();
 }
 
 void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
+  TakeEngineEvent(turn, std::move(event));
+  ReplyToOutputs();
+}
+
+void Conversation::TakeEngineEvent(uint64_t turn, SequenceEvent event) {
   if (turn >> 32 != 0) return OnForkEvent(turn, event);
   if (const auto* ended = std::get_if<TurnEnded>(&event)) return BeginResponse(turn, *ended);
   if (const auto* delta = std::get_if<TranscriptDelta>(&event)) return On(*delta);
@@ -109,6 +115,9 @@ void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
   if (const auto* image = std::get_if<ResponseImage>(&event)) return On(*image);
+  if (const auto* call = std::get_if<ResponseCall>(&event)) {
+    return calls_.OnCall(*call, state_ == ConversationState::kCancelling, sink_);
+  }
   if (const auto* chosen = std::get_if<MannerChosen>(&event)) return On(*chosen);
   On(std::get<ResponseDone>(event));
 }
@@ -121,6 +130,7 @@ void Conversation::Tick() {
   } else {
     CheckSilence();
   }
+  ReplyToOutputs();
 }
 
 // ---- Client events.
@@ -130,7 +140,8 @@ Conversation::Answer Conversation::Take(const client_event::Unknown&, TimePoint)
 }
 
 Conversation::Answer Conversation::Take(const client_event::SessionUpdate& update, TimePoint) {
-  const ModelAbilities abilities{.draws = model_.image_side > 0, .manners = model_.manners};
+  const ModelAbilities abilities{
+      .draws = model_.image_side > 0, .manners = model_.manners, .calls_functions = model_.calls_functions};
   auto applied = ApplyUpdate(config_, update.config, abilities);
   if (auto* refusal = std::get_if<Refusal>(&applied)) return std::move(*refusal);
   const auto& wanted = std::get<SessionConfig>(applied);
@@ -164,6 +175,7 @@ void Conversation::Configure() {
       static_cast<int>(int64_t{config_.max_response_seconds} * model_.sample_rate / frame);
   options.sampling = config_.sampling;
   sequence_->Configure(options);
+  DeclareFunctions();
   ear_.Configure(config_.turn_detection);
 }
 

@@ -14,6 +14,7 @@
 #include "conversation/client_event.h"
 #include "conversation/conversation_state.h"
 #include "conversation/ear.h"
+#include "conversation/function_calls.h"
 #include "conversation/image_output.h"
 #include "conversation/input_decoder.h"
 #include "conversation/interruption_judge.h"
@@ -99,7 +100,9 @@ class Conversation {
   struct Content {
     int texts = 0;
     int images = 0;
-    bool empty() const { return texts == 0 && images == 0; }
+    int outputs = 0;     // of functions
+    bool reply = false;  // one of them is to be answered at once
+    bool empty() const { return texts == 0 && images == 0 && outputs == 0; }
   };
 
   Conversation(ConversationOptions options, const ModelDescription& model, std::unique_ptr<Sequence> sequence,
@@ -124,6 +127,13 @@ class Conversation {
   Answer Take(const client_event::ExportSession& wish, TimePoint received);
   Answer Take(const client_event::ImportSession& import, TimePoint received);
   void Configure();
+  void TakeEngineEvent(uint64_t turn, SequenceEvent event);
+
+  // The model's calls of functions: conversation_functions.cc.
+  Answer Take(const client_event::FunctionCallOutput& output, TimePoint received);
+  void DeclareFunctions();
+  Answer GiveOutput(const client_event::FunctionCallOutput& output);
+  void ReplyToOutputs();
 
   // The user's turn: conversation_turn.cc.
   void TakeIn(std::vector<Packet> packets);
@@ -189,6 +199,7 @@ class Conversation {
   Ear ear_;
   TurnLedger ledger_;
   VideoInput video_;
+  FunctionCalls calls_;
 
   // The open turn.
   bool voice_told_ = false;  // SpeechStarted was sent and SpeechStopped was not

@@ -17,7 +17,10 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   ledger_.Endpoint(ended.at);
   response_turn_ = turn;
   content_too_late_ = {.texts = std::max(0, content_.texts - ended.texts),
-                       .images = std::max(0, content_.images - ended.images)};
+                       .images = std::max(0, content_.images - ended.images),
+                       .outputs = std::max(0, content_.outputs - ended.function_results)};
+  content_too_late_.reply = content_.reply && content_too_late_.outputs > 0;
+  calls_.TurnAnswered(ended.function_results);
   output_fault_.reset();
   usage_ = {};
   usage_.heard_frames = ended.heard_frames;
@@ -25,9 +28,14 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   usage_.input_images = ended.images;
   usage_.input_video_frames = ended.video_frames;
   usage_.input_packets = decoder_.TakeFates();
+  usage_.input_function_outputs = ended.function_results;
+  usage_.input_function_pieces = ended.function_pieces;
   usage_.dropped_video_frames = ended.dropped_video_frames + video_.TakeDropped();
   const std::string id = "response-" + std::to_string(++responses_);
-  playback_.emplace(id, config_, model_);
+  calls_.BeginResponse(id, config_.functions);
+  // What follows from a call is played behind the words that came with the call.
+  const bool goes_on = ended.function_results > 0 && playback_;
+  playback_.emplace(id, config_, model_, goes_on ? playback_->TimeLeft(clock_.Now()) : Nanoseconds{0});
   if (playback_->overheard()) ResetEar();
   response_ =
       std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_, playback_->meter());
@@ -99,6 +107,8 @@ void Conversation::On(const ResponseDone& done) {
   usage_.spoken_frames = done.spoken_frames;
   usage_.output_images = done.images;
   usage_.context_positions = done.context_positions;
+  usage_.output_function_calls = done.calls;
+  usage_.output_function_pieces = done.call_pieces;
   sink_.Send(server_event::ResponseDone{response_->id(), end, response_->text(), usage_,
                                         ledger_.Report(playback_->meter())});
   response_.reset();

@@ -103,9 +103,10 @@ void Conversation::On(const InputRefused& refused) {
   // After the turn was lost or ended, the rest of its frames may be refused as well: said once.
   const bool open = MayMake(Move::kForget) && state_ != ConversationState::kWaiting;
   if (!open) return;
-  const char* const field = frames_heard_ > 0     ? "audio_append.audio"
-                            : content_.images > 0 ? "image_append.data"
-                                                  : "text_append.text";
+  const char* const field = frames_heard_ > 0      ? "audio_append.audio"
+                            : content_.outputs > 0 ? "function_call_output.output"
+                            : content_.images > 0  ? "image_append.data"
+                                                   : "text_append.text";
   LoseTurn({refused.error, field});
 }
 
@@ -202,6 +203,7 @@ void Conversation::ForgetTurn() {
   said_while_cancelling_.clear();
   EndVoice();
   Make(Move::kForget);
+  calls_.TurnForgotten();
   ResetEar();
   BeginTurns();
 }

@@ -6,12 +6,18 @@
 namespace antiphon {
 
 ResponsePlayback::ResponsePlayback(std::string response_id, const SessionConfig& config,
-                                   const ModelDescription& model)
+                                   const ModelDescription& model, Nanoseconds behind)
     : response_id_(std::move(response_id)),
       frame_samples_(static_cast<double>(SamplesAt(config.manner.speed, model.frame_samples)) *
                      config.output.sample_rate / model.sample_rate),
+      rate_(config.output.sample_rate),
       interruptible_(config.speak && config.interruption.policy != InterruptionPolicy::kOff),
-      meter_(config.output.sample_rate, std::chrono::milliseconds(config.playback_delay_ms)) {}
+      meter_(config.output.sample_rate, behind + std::chrono::milliseconds(config.playback_delay_ms)) {}
+
+Nanoseconds ResponsePlayback::TimeLeft(TimePoint now) const {
+  if (!AudibleAt(now)) return Nanoseconds{0};
+  return Nanoseconds(1'000'000'000 * static_cast<int64_t>(meter_.sent() - meter_.Played(now)) / rate_);
+}
 
 int ResponsePlayback::FramesPlayed(TimePoint now) const {
   return static_cast<int>(static_cast<double>(meter_.Played(now)) / frame_samples_ + 1e-6);

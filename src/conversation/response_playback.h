@@ -5,6 +5,7 @@
 #include <string>
 
 #include "antiphon/types.h"
+#include "common/clock.h"
 #include "conversation/playback_meter.h"
 #include "conversation/session_config.h"
 
@@ -14,8 +15,9 @@ namespace antiphon {
 // thread-safe.
 class ResponsePlayback {
  public:
-  // Settings are taken over for the whole response.
-  ResponsePlayback(std::string response_id, const SessionConfig& config, const ModelDescription& model);
+  // Settings are taken over for the whole response. `behind`: how long what was sent before it still plays.
+  ResponsePlayback(std::string response_id, const SessionConfig& config, const ModelDescription& model,
+                   Nanoseconds behind = Nanoseconds{0});
 
   PlaybackMeter& meter() { return meter_; }
   const PlaybackMeter& meter() const { return meter_; }
@@ -23,6 +25,8 @@ class ResponsePlayback {
 
   // What was sent has not all been played, and will be.
   bool AudibleAt(TimePoint now) const { return !cut_ && meter_.Played(now) < meter_.sent(); }
+  // How long it will be played on.
+  Nanoseconds TimeLeft(TimePoint now) const;
   // How many of the model's frames have been played to their end.
   int FramesPlayed(TimePoint now) const;
 
@@ -39,6 +43,7 @@ class ResponsePlayback {
  private:
   const std::string response_id_;
   const double frame_samples_;  // at the output rate
+  const int rate_;
   const bool interruptible_;
   PlaybackMeter meter_;
   bool cut_ = false;

@@ -68,6 +68,23 @@ struct ImageDone {
   int image_index = 0;
   std::string png;
 };
+struct FunctionCallStarted {
+  std::string response_id;
+  std::string call_id;
+  std::string name;
+};
+struct FunctionCallArgumentsDelta {
+  std::string response_id;
+  std::string call_id;
+  std::string arguments;
+};
+struct FunctionCallDone {
+  std::string response_id;
+  std::string call_id;
+  std::string name;
+  std::string arguments;
+  std::string fault;  // what keeps it from fitting a function that was declared; empty: it fits
+};
 struct Usage {
   int heard_frames = 0;
   int input_text_pieces = 0;
@@ -79,6 +96,10 @@ struct Usage {
   int input_video_frames = 0;
   int dropped_video_frames = 0;
   PacketFates input_packets{};
+  int input_function_outputs = 0;
+  int input_function_pieces = 0;
+  int output_function_calls = 0;
+  int output_function_pieces = 0;
 };
 // Microseconds since the session was created; 0: did not happen.
 struct LatencyLedger {
@@ -132,7 +153,8 @@ using ServerEvent =
                  server_event::SpeechStopped, server_event::TranscriptDelta, server_event::TurnEnded,
                  server_event::ResponseStarted, server_event::TextDelta, server_event::AudioDelta,
                  server_event::ImageStarted, server_event::ImageDelta, server_event::ImageDone,
-                 server_event::PlaybackPaused, server_event::PlaybackResumed,
+                 server_event::FunctionCallStarted, server_event::FunctionCallArgumentsDelta,
+                 server_event::FunctionCallDone, server_event::PlaybackPaused, server_event::PlaybackResumed,
                  server_event::ResponseInterrupted, server_event::ResponseDone, server_event::SessionExported,
                  server_event::SessionImported, server_event::Error>;
 

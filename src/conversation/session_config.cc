@@ -260,6 +260,21 @@ std::optional<Refusal> ApplySpeed(int speed, bool manners, SpeechManner* manner)
   return std::nullopt;
 }
 
+std::optional<Refusal> ApplyFunctions(const std::vector<Function>& functions, bool calls_functions,
+                                      std::vector<Function>* current) {
+  const std::string field = "functions";
+  if (!functions.empty() && !calls_functions) {
+    return Refusal{Status(StatusCode::kUnimplemented, field + " is not empty: this model calls none"),
+                   kPath + field};
+  }
+  if (auto mistake = CheckFunctions(functions, field)) {
+    mistake->field = kPath + mistake->field;
+    return mistake;
+  }
+  *current = functions;
+  return std::nullopt;
+}
+
 std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities& model,
                                 SessionConfig* config) {
   if (auto bad = Apply(update.output_modalities, model.draws, config)) return bad;
@@ -295,6 +310,9 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
       return Bad("playback_delay_ms", *update.playback_delay_ms, "0 to 2000");
     }
     config->playback_delay_ms = static_cast<int>(*update.playback_delay_ms);
+  }
+  if (update.functions) {
+    if (auto bad = ApplyFunctions(*update.functions, model.calls_functions, &config->functions)) return bad;
   }
   return std::nullopt;
 }

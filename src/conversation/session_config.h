@@ -7,18 +7,12 @@
 #include <variant>
 #include <vector>
 
-#include "antiphon/status.h"
 #include "antiphon/types.h"
+#include "conversation/functions.h"
+#include "conversation/refusal.h"
 #include "conversation/turn_detection.h"
 
 namespace antiphon {
-
-// A client's mistake: what is wrong, and the field at fault as a path of the wire contract
-// ("session_update.config.sampling.top_p"); empty when no field is.
-struct Refusal {
-  Status status;
-  std::string field;
-};
 
 enum class AudioEncoding { kPcm16, kOpus, kG711Ulaw, kG711Alaw };
 
@@ -53,7 +47,8 @@ struct SessionConfig {
   int max_response_seconds = 30;
   int max_video_frames = 2;  // that stay in the model's context
   Interruption interruption;
-  int playback_delay_ms = 0;  // from the arrival of the first audio at the client to its being played
+  int playback_delay_ms = 0;        // from the arrival of the first audio at the client to its being played
+  std::vector<Function> functions;  // that the model may call
 };
 
 // ---- A client's wishes as they arrived: enumerators and numbers of the wire contract, unchecked.
@@ -101,12 +96,14 @@ struct ConfigUpdate {
   int speed = 0;
   std::optional<InterruptionUpdate> interruption = std::nullopt;
   std::optional<uint32_t> playback_delay_ms = std::nullopt;
+  std::optional<std::vector<Function>> functions = std::nullopt;
 };
 
 // What a model can do, as far as settings depend on it.
 struct ModelAbilities {
   bool draws = false;
   bool manners = false;  // speaks in every SpeechManner
+  bool calls_functions = false;
 };
 
 // What a voice is called on the wire.

@@ -47,6 +47,7 @@ ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   description.image_grid = static_cast<int>(config.image.grid);
   description.manners = codec.has_manners();
   description.tells_words = config.word_head;
+  description.calls_functions = config.tools.known();
   description.endpoint_threshold = config.endpoint_threshold;
   return description;
 }
@@ -61,6 +62,8 @@ std::vector<int64_t> SomePieces(const TextTokenizer& tokenizer) {
 }
 
 Status NoPictures() { return {StatusCode::kUnimplemented, "the model knows no pictures"}; }
+
+Status NoFunctions() { return {StatusCode::kUnimplemented, "the model knows no functions"}; }
 
 Status CheckFit(const EngineModules& modules) {
   const ModelConfig& config = modules.model->config();
@@ -131,6 +134,7 @@ class EngineImpl final : public Engine {
   void Closed(bool best_effort);
   TimePoint now() const { return clock_.Now(); }
   const TextTokenizer& tokenizer() const { return modules_.tokenizer; }
+  const StreamGrammar& grammar() const { return loop_.grammar(); }
   // `<image>`, the codes of the picture, `</image>`.
   Result<std::vector<int64_t>> ReadImage(const Image& image) const;
   Result<SequenceSnapshot> Read(std::string_view bytes) const {
@@ -173,6 +177,8 @@ class SequenceImpl final : public Sequence {
   Status AppendText(const std::string& text) override;
   Status AppendImage(const Image& image) override;
   Status AppendVideoFrame(const Image& image) override;
+  Status DeclareFunctions(const std::string& signatures) override;
+  Status AppendFunctionResult(const std::string& text) override;
   void EndTurn(TurnEndCause cause) override { Signal(TurnEndRequest{cause, engine_->now()}); }
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
@@ -183,6 +189,7 @@ class SequenceImpl final : public Sequence {
   Status Restore(std::string_view bytes, int* positions) override;
 
  private:
+  Result<std::vector<int64_t>> Encode(const std::string& text) const;
   Status Post(SequenceRequest request) {
     const Status posted = port_->Post(std::move(request));
     if (posted.ok()) engine_->Wake();
@@ -221,7 +228,7 @@ Status SequenceImpl::AppendFrame(std::span<const float> samples, TimePoint recei
   return Post(HeardFrame{{samples.begin(), samples.end()}, received});
 }
 
-Status SequenceImpl::AppendText(const std::string& text) {
+Result<std::vector<int64_t>> SequenceImpl::Encode(const std::string& text) const {
   Result<std::vector<int64_t>> pieces = engine_->tokenizer().Encode(text);
   if (!pieces.ok()) return pieces.status();
   if (pieces->empty()) return InvalidArgument("the text is empty");
@@ -230,7 +237,28 @@ Status SequenceImpl::AppendText(const std::string& text) {
     return InvalidArgument("the text has " + std::to_string(count) + " pieces, at most " +
                            std::to_string(kMostPieces) + " are taken at once");
   }
+  return pieces;
+}
+
+Status SequenceImpl::AppendText(const std::string& text) {
+  Result<std::vector<int64_t>> pieces = Encode(text);
+  if (!pieces.ok()) return pieces.status();
   return Post(TypedText{text, *std::move(pieces), engine_->now()});
+}
+
+Status SequenceImpl::DeclareFunctions(const std::string& signatures) {
+  if (!engine_->model().calls_functions) return signatures.empty() ? OkStatus() : NoFunctions();
+  if (signatures.empty()) return Post(DeclareRequest{});
+  Result<std::vector<int64_t>> pieces = Encode(signatures);
+  if (!pieces.ok()) return pieces.status();
+  return Post(DeclareRequest{*std::move(pieces)});
+}
+
+Status SequenceImpl::AppendFunctionResult(const std::string& text) {
+  if (!engine_->model().calls_functions) return NoFunctions();
+  const Result<std::vector<int64_t>> pieces = Encode(text);
+  if (!pieces.ok()) return pieces.status();
+  return Post(FunctionResult{engine_->grammar().ResultSymbols(*pieces), engine_->now()});
 }
 
 Status SequenceImpl::AppendImage(const Image& image) {

@@ -26,10 +26,17 @@ int64_t HearingRows(const StreamGrammar& grammar, const StreamState& stream) {
 
 int64_t PieceCount(const SequenceRequest& request) { return static_cast<int64_t>(PiecesOf(request).size()); }
 
-// REQUIRES: a text or a picture.
+// REQUIRES: an input that is no heard frame.
 TimePoint ReceivedAt(const SequenceRequest& request) {
-  const auto* text = std::get_if<TypedText>(&request);
-  return text != nullptr ? text->received : std::get<ShownImage>(request).received;
+  if (const auto* text = std::get_if<TypedText>(&request)) return text->received;
+  if (const auto* image = std::get_if<ShownImage>(&request)) return image->received;
+  const auto* result = std::get_if<FunctionResult>(&request);
+  return result != nullptr ? result->received : std::get<FunctionDeclaration>(request).received;
+}
+
+// Of those that its owner has posted.
+int64_t PostedPieces(const SequenceRequest& request) {
+  return std::holds_alternative<FunctionDeclaration>(request) ? 0 : PieceCount(request);
 }
 
 }  // namespace
@@ -213,6 +220,12 @@ bool LiveSequence::SettleFront() {
     Speculate();
     return true;
   }
+  if (auto* declare = std::get_if<DeclareRequest>(&front)) {
+    DropSpeculation();
+    functions_ = std::move(declare->pieces);
+    waiting_.pop_front();
+    return true;
+  }
   if (stream().in_response()) return false;
   if (EndsTurn(front)) {
     if (stream().in_turn() && !turn_lost_ && NextVideoFrame() != nullptr) return false;  // still part of it
@@ -226,7 +239,8 @@ bool LiveSequence::SettleFront() {
     }
     return true;
   }
-  if (HasRoomFor(front)) return false;
+  DeclareFunctions();
+  if (HasRoomFor(waiting_.front())) return false;
   RefuseFront(ResourceExhausted("the conversation is full: it has " + std::to_string(state_.length()) +
                                 " of at most " + std::to_string(context_.config.max_positions) +
                                 " positions"));
@@ -241,7 +255,7 @@ bool LiveSequence::HasRoomFor(const SequenceRequest& input) const {
 
 void LiveSequence::DropFront() {
   const bool frame = std::holds_alternative<HeardFrame>(waiting_.front());
-  GiveBack(frame ? 1 : 0, PieceCount(waiting_.front()));
+  GiveBack(frame ? 1 : 0, PostedPieces(waiting_.front()));
   typed_ = 0;
   waiting_.pop_front();
 }
@@ -261,7 +275,7 @@ void LiveSequence::ClearTurn() {
   while (!waiting_.empty() && !EndsTurn(waiting_.back())) {
     SequenceRequest& last = waiting_.back();
     if (IsInput(last)) {
-      GiveBack(std::holds_alternative<HeardFrame>(last) ? 1 : 0, PieceCount(last));
+      GiveBack(std::holds_alternative<HeardFrame>(last) ? 1 : 0, PostedPieces(last));
     } else {
       kept.push_front(std::move(last));
     }
@@ -379,6 +393,8 @@ void LiveSequence::OpenTurn(const StreamState& before, int64_t length) {
   text_pieces_ = 0;
   texts_ = 0;
   images_ = 0;
+  results_ = 0;
+  function_pieces_ = 0;
   video_.BeginTurn();
   refusal_told_ = false;
 }
@@ -407,8 +423,12 @@ void LiveSequence::FinishTyping(int64_t pieces) {
   if (text != nullptr) text_pieces_ += static_cast<int>(pieces);
   typed_ += pieces;
   if (typed_ < PieceCount(waiting_.front())) return;
+  const bool result = std::holds_alternative<FunctionResult>(waiting_.front());
   if (text != nullptr) {
     FinishText(*text);
+  } else if (result || std::holds_alternative<FunctionDeclaration>(waiting_.front())) {
+    function_pieces_ += static_cast<int>(typed_) - 2;  // without the symbols around them
+    results_ += result ? 1 : 0;
   } else {
     ++images_;
   }

@@ -72,7 +72,9 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(co
 // Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
 // frames heard during a response are dropped and that Cancel and ClearTurn never wait. A Cancel leaves its
 // mark on the turn ends that wait when it comes. Video frames do not stand in the queue: they are run before
-// what does, within a turn or when something is about to open one (live_sequence_video.cc).
+// what does, within a turn or when something is about to open one (live_sequence_video.cc). Of the functions
+// that may be called the model reads before all else of a turn, if there is anything new
+// (live_sequence_functions.cc).
 //
 // Engine's thread only. Events are delivered during the calls.
 class LiveSequence {
@@ -164,6 +166,10 @@ class LiveSequence {
   bool LetOldestVideoLeave(const GapCloser& close);
   void RefuseVideo(const Status& error);
 
+  std::vector<int64_t> FunctionsInContext() const;
+  void DeclareFunctions();
+  bool JustDeclared() const;
+
   void OpenTurn(const StreamState& before, int64_t length);
   void FinishFrame(const HearingOutcome& outcome);
   void FinishTyping(int64_t pieces);
@@ -175,6 +181,7 @@ class LiveSequence {
   void DropWaitingFrames(bool turn_end_too);
   void FinishAnswer(const AnswerOutcome& outcome, std::vector<float> speech);
   void FinishImageSymbol(const AnswerOutcome& outcome);
+  void FinishCallSymbol(const AnswerOutcome& outcome);
   void EndResponse(ResponseEnd end, const Status& error);
 
   const int64_t id_;
@@ -186,10 +193,11 @@ class LiveSequence {
   bool lost_ = false;    // a fork that gave way
   SequenceState state_;
   SequenceOptions options_;                 // the newest
+  std::vector<int64_t> functions_;          // text pieces of their signatures, the newest
   std::optional<Speculation> speculation_;  // of exactly this state and these options
   std::deque<SequenceRequest> waiting_;
   VideoWindow video_;
-  int64_t typed_ = 0;        // pieces of the front text or picture that were run
+  int64_t typed_ = 0;        // pieces of the front text, picture, declaration or result that were run
   int64_t room_ = 0;         // frames given back of which the owner has not been told
   TimePoint last_run_{};     // end of the last step it was in
   TimePoint heard_until_{};  // when the last frame that it heard was spoken
@@ -204,8 +212,10 @@ class LiveSequence {
   bool typed_last_ = false;  // the transcript ends in typed text
   int heard_frames_ = 0;
   int text_pieces_ = 0;
-  int texts_ = 0;   // AppendText calls that are in it
-  int images_ = 0;  // AppendImage calls that are in it
+  int texts_ = 0;            // AppendText calls that are in it
+  int images_ = 0;           // AppendImage calls that are in it
+  int results_ = 0;          // AppendFunctionResult calls that are in it
+  int function_pieces_ = 0;  // text pieces of these and of a declaration
   bool refusal_told_ = false;
   bool turn_lost_ = false;  // some of it was refused: a turn with a hole in it is not answered
 
@@ -225,6 +235,9 @@ class LiveSequence {
   int64_t spoken_samples_ = 0;    // of these frames: how long one lasts depends on the manner
   std::vector<int> image_codes_;  // of the picture drawn last, as far as it is written
   int drawn_images_ = 0;          // that are complete
+  TextDecoder call_decoder_;
+  int calls_ = 0;  // that are complete
+  int call_pieces_ = 0;
 };
 
 }  // namespace antiphon

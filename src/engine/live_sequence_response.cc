@@ -28,6 +28,8 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
   spoken_samples_ = 0;
   image_codes_.clear();
   drawn_images_ = 0;
+  calls_ = 0;
+  call_pieces_ = 0;
   last_run_ = context_.clock.Now();
   first_audio_deadline_ = ended + context_.first_audio_target;
   port_->Deliver(turn_, TurnEnded{.cause = cause,
@@ -38,7 +40,9 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
                                   .images = images_,
                                   .at = last_run_,
                                   .video_frames = video_.shown(),
-                                  .dropped_video_frames = video_.TakeDropped()});
+                                  .dropped_video_frames = video_.TakeDropped(),
+                                  .function_results = results_,
+                                  .function_pieces = function_pieces_});
   if (cancelled) EndResponse(ResponseEnd::kCancelled, OkStatus());
   if (begun) KeepSpeculation(*std::move(begun));
 }
@@ -46,7 +50,8 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
 void LiveSequence::OpenResponse(SequenceState* state) const {
   const ResponseLimits limits{.max_pieces = options_.max_response_pieces,
                               .max_frames = options_.max_response_frames,
-                              .max_images = options_.max_response_images};
+                              .max_images = options_.max_response_images,
+                              .may_call = !functions_.empty() && FunctionsInContext() == functions_};
   context_.grammar.BeginResponse(options_.speak, limits, &state->stream);
   state->ResetAudio();
   if (context_.codec.has_manners()) state->decoder.manner = options_.manner;
@@ -82,6 +87,7 @@ void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float>
     if (!delta.empty()) port_->Deliver(turn_, ResponseText{std::move(delta), now});
   }
   if (outcome.image_begun || outcome.image_code >= 0) FinishImageSymbol(outcome);
+  if (outcome.call_begun || outcome.call_piece >= 0 || outcome.call_complete) FinishCallSymbol(outcome);
   if (outcome.speed || outcome.voice) {
     port_->Deliver(turn_, MannerChosen{.voice = outcome.voice, .speed = outcome.speed, .at = now});
   }
@@ -117,7 +123,9 @@ void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
                               .text_pieces = static_cast<int>(answer_.size()),
                               .spoken_frames = spoken_frames_,
                               .images = drawn_images_,
-                              .context_positions = static_cast<int>(state_.length() + std::ssize(rerun_))});
+                              .context_positions = static_cast<int>(state_.length() + std::ssize(rerun_)),
+                              .calls = calls_,
+                              .call_pieces = call_pieces_});
 }
 
 }  // namespace antiphon

@@ -24,10 +24,11 @@ void LiveSequence::TakeVideoFrame(VideoFrame frame) {
 // the turn may end with it, and who is about to be answered should not wait for a picture.
 const VideoFrame* LiveSequence::NextVideoFrame() const {
   if (typed_ > 0 || stream().in_response() || !rerun_.empty()) return nullptr;
+  if (!waiting_.empty() && std::holds_alternative<FunctionDeclaration>(waiting_.front())) return nullptr;
   const VideoFrame* next = video_.Next(WaitingTurnEnd() != nullptr);
   if (next == nullptr || video_.run() > 0) return next;
   const SequenceRequest* front = waiting_.empty() ? nullptr : &waiting_.front();
-  if (!stream().in_turn()) return front != nullptr && IsInput(*front) ? next : nullptr;
+  if (!stream().in_turn() || JustDeclared()) return front != nullptr && IsInput(*front) ? next : nullptr;
   const auto* heard = front != nullptr ? std::get_if<HeardFrame>(front) : nullptr;
   const bool urgent =
       heard != nullptr && SpokenAt(*heard) + FramePeriod(context_.config) <= next->received + kPatience;

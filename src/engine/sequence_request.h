@@ -34,6 +34,19 @@ struct ShownImage {
   TimePoint received;
 };
 
+// What a function has come to: likewise.
+struct FunctionResult {
+  std::vector<int64_t> pieces;  // `<result>`, those of its text, `</result>`
+  TimePoint received;
+};
+
+// What the model reads of the functions that it may call, at the beginning of a turn. Not posted: the engine
+// puts it before the turn's first input.
+struct FunctionDeclaration {
+  std::vector<int64_t> pieces;  // `<tools>`, those of the signatures, `</tools>`
+  TimePoint received;           // of that input
+};
+
 // A frame of the user's video: a picture that opens no turn.
 struct VideoFrame {
   std::vector<int64_t> pieces;  // as of ShownImage
@@ -65,33 +78,40 @@ struct RestoreRequest {
 struct ConfigureRequest {
   SequenceOptions options;
 };
+struct DeclareRequest {
+  std::vector<int64_t> pieces;  // of the signatures; empty: there are no functions
+};
 
-using SequenceRequest = std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest,
-                                     ClearRequest, CancelRequest, CutRequest, ExpectTurnEndRequest,
-                                     ForkRequest, ExportRequest, RestoreRequest, ConfigureRequest>;
+using SequenceRequest =
+    std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest, ClearRequest, CancelRequest,
+                 CutRequest, ExpectTurnEndRequest, ForkRequest, ExportRequest, RestoreRequest,
+                 ConfigureRequest, FunctionResult, FunctionDeclaration, DeclareRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {
   return std::holds_alternative<HeardFrame>(request) || std::holds_alternative<TypedText>(request) ||
-         std::holds_alternative<ShownImage>(request);
+         std::holds_alternative<ShownImage>(request) || std::holds_alternative<FunctionResult>(request) ||
+         std::holds_alternative<FunctionDeclaration>(request);
 }
 
 inline bool EndsTurn(const SequenceRequest& request) {
   return std::holds_alternative<TurnEndRequest>(request);
 }
 
-// The symbols of a text, a picture or a video frame, one a position; none of any other request.
+// The symbols of what is typed, shown or declared, one a position; none of any other request.
 inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
   if (const auto* text = std::get_if<TypedText>(&request)) return text->pieces;
   if (const auto* image = std::get_if<ShownImage>(&request)) return image->pieces;
   if (const auto* frame = std::get_if<VideoFrame>(&request)) return frame->pieces;
+  if (const auto* result = std::get_if<FunctionResult>(&request)) return result->pieces;
+  if (const auto* declaration = std::get_if<FunctionDeclaration>(&request)) return declaration->pieces;
   return {};
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
-// the newest cancel takes the older one's place, a turn end said again is dropped. The newest options take
-// the place of those since the last input or turn end, which nothing has used. However many signals come,
-// there are never more than a handful for each input.
+// the newest cancel takes the older one's place, a turn end said again is dropped. The newest options and
+// functions take the place of those since the last input or turn end, which nothing has used. However many
+// signals come, there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon

@@ -148,7 +148,10 @@ std::vector<int64_t> StepRunner::ChooseSymbols(std::span<const StepItem> items,
 
 int64_t StepRunner::ChooseSymbol(const StepItem& item, std::span<const float> logits) const {
   if (Last(item).rule == SymbolRule::kHearing) return grammar_.ChooseHearing(logits, item.endpoint_threshold);
-  return Draw(logits, grammar_.allowed(Last(item).rule), item.sampling, item.state->answer,
+  // A call quotes what was said, and JSON repeats itself: no penalty there.
+  const bool call = Last(item).rule == SymbolRule::kCallPiece;
+  const std::span<const int64_t> said = call ? std::span<const int64_t>() : item.state->answer;
+  return Draw(logits, grammar_.allowed(Last(item).rule), item.sampling, said,
               {.position = LastPosition(item), .channel = 0});
 }
 

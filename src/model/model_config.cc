@@ -171,6 +171,27 @@ void ReadManner(Fields& fields, const SymbolIds& symbols, const ImageShape& imag
   manner->voices = {read("voice_own"), read("voice_low")};
 }
 
+void ReadTools(Fields& fields, const ModelConfig& config, ToolSymbols* tools) {
+  const ImageShape& image = config.image;
+  const MannerSymbols& manner = config.manner;
+  std::set<int64_t> used;
+  if (image.known()) used = {image.begin, image.end};
+  if (manner.known()) {
+    used.insert(manner.speeds.begin(), manner.speeds.end());
+    used.insert(manner.voices.begin(), manner.voices.end());
+  }
+  const std::pair<const char*, int64_t ToolSymbols::*> ids[] = {
+      {"tools", &ToolSymbols::tools},   {"tools_end", &ToolSymbols::tools_end},
+      {"call", &ToolSymbols::call},     {"call_end", &ToolSymbols::call_end},
+      {"result", &ToolSymbols::result}, {"result_end", &ToolSymbols::result_end}};
+  for (const auto& [name, member] : ids) {
+    const std::string path = std::string("tools.") + name;
+    tools->*member = fields.Integer(path, config.symbols.text_pieces, config.symbols.vocab_size - 1);
+    fields.Require(used.insert(tools->*member).second, path + " has the id of another symbol");
+    fields.Require(!image.known() || !image.is_code(tools->*member), path + " has the id of an image code");
+  }
+}
+
 void ReadBackbone(Fields& fields, TransformerShape* shape) {
   shape->width = fields.Integer("backbone.width", 1, 16384);
   shape->layers = fields.Integer("backbone.layers", 1, 256);
@@ -216,6 +237,7 @@ Result<ModelConfig> ReadConfig(const json& root) {
   }
   if (fields.Has("image")) ReadImage(fields, config.symbols, &config.image);
   if (fields.Has("manner")) ReadManner(fields, config.symbols, config.image, &config.manner);
+  if (fields.Has("tools")) ReadTools(fields, config, &config.tools);
   if (fields.Has("word_head")) {
     const int64_t pieces = fields.Integer("word_head.pieces", 1, config.symbols.vocab_size);
     fields.Require(pieces == config.symbols.text_pieces, "word_head.pieces must be symbols.text_pieces");

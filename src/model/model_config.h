@@ -62,6 +62,19 @@ struct MannerSymbols {
   std::optional<SpeechVoice> VoiceOf(int64_t symbol) const;
 };
 
+// The control symbols around what concerns the functions that a client lets the model call: their
+// declaration, a call of one, and its result. Ids are as those of pictures.
+struct ToolSymbols {
+  int64_t tools = -1;  // `<tools>`; -1: the model knows no functions, and nothing else here means anything
+  int64_t tools_end = -1;
+  int64_t call = -1;
+  int64_t call_end = -1;
+  int64_t result = -1;
+  int64_t result_end = -1;
+
+  bool known() const { return tools >= 0; }
+};
+
 struct ModelConfig {
   std::string name;
   std::string version;
@@ -77,6 +90,7 @@ struct ModelConfig {
   bool word_head = false;  // it tells which word of its answer it is saying
   ImageShape image;
   MannerSymbols manner;
+  ToolSymbols tools;
   std::string audio_codec_json;      // the "audio_codec" object, for the codec to read
   std::string image_codec_json;      // the "image_codec" object, likewise
   std::string path = "config.json";  // of the file, for messages about what is wrong with it

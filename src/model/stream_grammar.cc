@@ -13,6 +13,7 @@ StreamGrammar::StreamGrammar(const ModelConfig& config)
     : symbols_(config.symbols),
       image_(config.image),
       manner_(config.manner),
+      tools_(config.tools),
       speech_lead_(config.speech_lead),
       end_of_audio_(config.end_of_audio()),
       codebooks_(config.codebook_sizes.size()),
@@ -27,17 +28,26 @@ StreamGrammar::StreamGrammar(const ModelConfig& config)
   mask(SymbolRule::kHearing)[symbols_.pad] = 1;
   mask(SymbolRule::kAnswering)[symbols_.end] = 1;
   mask(SymbolRule::kPad)[symbols_.pad] = 1;
+  mask(SymbolRule::kEnd)[symbols_.end] = 1;
   for (const bool image : {false, true}) {
     for (const bool speed : {false, true}) {
       for (const bool voice : {false, true}) {
         std::vector<uint8_t>& more = mask(AnsweringRule(image, speed, voice));
         more = mask(SymbolRule::kAnswering);
         if (image && image_.known()) more.at(image_.begin) = 1;
-        if (!manner_.known()) continue;
-        for (const int64_t symbol : manner_.speeds) more.at(symbol) = speed ? 1 : 0;
-        for (const int64_t symbol : manner_.voices) more.at(symbol) = voice ? 1 : 0;
+        if (manner_.known()) {
+          for (const int64_t symbol : manner_.speeds) more.at(symbol) = speed ? 1 : 0;
+          for (const int64_t symbol : manner_.voices) more.at(symbol) = voice ? 1 : 0;
+        }
+        std::vector<uint8_t>& call = mask(AnsweringRule(image, speed, voice, /*call=*/true));
+        call = more;
+        if (tools_.known()) call.at(tools_.call) = 1;
       }
     }
+  }
+  if (tools_.known()) {
+    mask(SymbolRule::kCallPiece) = text_;
+    mask(SymbolRule::kCallPiece).at(tools_.call_end) = mask(SymbolRule::kCallEnd).at(tools_.call_end) = 1;
   }
   if (!image_.known()) return;
   std::fill_n(mask(SymbolRule::kImageCode).begin() + image_.first_code, image_.codebook_size, 1);
@@ -56,6 +66,8 @@ std::span<const uint8_t> StreamGrammar::allowed(SymbolRule rule) const {
 int64_t StreamGrammar::forced(SymbolRule rule) const {
   assert(rule != SymbolRule::kNothing);
   if (rule == SymbolRule::kPad) return symbols_.pad;
+  if (rule == SymbolRule::kEnd) return symbols_.end;
+  if (rule == SymbolRule::kCallEnd) return tools_.call_end;
   return rule == SymbolRule::kImageEnd ? image_.end : -1;
 }
 
@@ -86,7 +98,8 @@ void StreamGrammar::Type(std::span<const int64_t> pieces, StreamState* state,
   if (!state->in_turn()) OpenTurn({}, state, plan);
   // A transcript piece that waits for the next heard frame (next_symbol) goes on waiting.
   for (const int64_t piece : pieces) {
-    assert(is_text(piece) || piece == image_.begin || piece == image_.end || image_.is_code(piece));
+    assert(is_text(piece) || piece == image_.begin || piece == image_.end || image_.is_code(piece) ||
+           IsTool(piece));
     plan->push_back({.symbol = piece});
   }
 }
@@ -134,9 +147,13 @@ SymbolRule StreamGrammar::RuleOfAnswer(const StreamState& state) const {
   if (state.drawing) {
     return state.image_codes < image_.codes() ? SymbolRule::kImageCode : SymbolRule::kImageEnd;
   }
+  if (state.calling) {
+    return state.call_pieces < state.limits.max_call_pieces ? SymbolRule::kCallPiece : SymbolRule::kCallEnd;
+  }
+  if (state.called) return SymbolRule::kEnd;
   const bool may_draw = image_.known() && state.images < state.limits.max_images;
   return AnsweringRule(may_draw, manner_.known() && !state.speed_chosen,
-                       manner_.known() && !state.voice_chosen);
+                       manner_.known() && !state.voice_chosen, tools_.known() && state.limits.may_call);
 }
 
 void StreamGrammar::Answer(StreamState* state, std::vector<StreamPosition>* plan) const {
@@ -148,6 +165,10 @@ void StreamGrammar::Answer(StreamState* state, std::vector<StreamPosition>* plan
   if (image_.known()) {
     if (state->next_symbol == image_.begin) state->image_open = true;
     if (state->next_symbol == image_.end) state->image_open = false;
+  }
+  if (tools_.known()) {
+    if (state->next_symbol == tools_.call) state->call_open = true;
+    if (state->next_symbol == tools_.call_end) state->call_open = false;
   }
   ++state->response_position;
   state->awaits_output = true;
@@ -173,8 +194,11 @@ AnswerOutcome StreamGrammar::WriteAnswer(int64_t symbol, std::span<const int64_t
 
 void StreamGrammar::WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const {
   const bool draws = state->drawing || (image_.known() && symbol == image_.begin);
+  const bool calls = state->calling || (tools_.known() && symbol == tools_.call);
   if (draws) {
     WriteImageSymbol(symbol, state, outcome);
+  } else if (calls) {
+    WriteCallSymbol(symbol, state, outcome);
   } else if (!state->text_over && !WriteManner(symbol, state, outcome)) {
     if (symbol != symbols_.end && state->pieces == state->limits.max_pieces) {
       symbol = symbols_.end;
@@ -211,6 +235,18 @@ void StreamGrammar::WriteImageSymbol(int64_t symbol, StreamState* state, AnswerO
   }
 }
 
+void StreamGrammar::WriteCallSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const {
+  if (symbol == tools_.call) {
+    outcome->call_begun = state->calling = true;
+  } else if (symbol == tools_.call_end) {
+    state->calling = false;
+    outcome->call_complete = state->called = true;
+  } else {
+    outcome->call_piece = symbol;
+    ++state->call_pieces;
+  }
+}
+
 void StreamGrammar::WriteFrame(std::span<const int64_t> codes, StreamState* state,
                                AnswerOutcome* outcome) const {
   assert(codes.size() == codebooks_);
@@ -225,8 +261,9 @@ void StreamGrammar::WriteFrame(std::span<const int64_t> codes, StreamState* stat
 
 void StreamGrammar::CancelResponse(StreamState* state) const {
   assert(state->in_response());
-  const bool open = state->image_open;
-  *state = open ? StreamState{.phase = StreamState::Phase::kClosing, .next_symbol = image_.end}
+  const bool open = state->image_open || state->call_open;
+  const int64_t closing = state->image_open ? image_.end : tools_.call_end;
+  *state = open ? StreamState{.phase = StreamState::Phase::kClosing, .next_symbol = closing}
                 : StreamState{.phase = StreamState::Phase::kBetween};
 }
 

@@ -21,16 +21,20 @@ enum class SymbolRule : uint8_t {
   kPad,        // always `<pad>`: the text is over, the speech goes on
   kImageCode,  // a code of the picture
   kImageEnd,   // always `</image>`: the picture has all its codes
+  kCallPiece,  // a text piece of a call, or `</call>`
+  kCallEnd,    // always `</call>`: the call is as long as one may be
+  kEnd,        // always `<end>`: nothing but speech follows a call
 
   // As kAnswering, and more besides: see AnsweringRule.
-  kAnsweringMore = 8,
+  kAnsweringMore = 16,
   kAnsweringImage = kAnsweringMore + 1,  // `<image>`: a picture may begin
 };
-constexpr size_t kSymbolRules = 16;
+constexpr size_t kSymbolRules = 32;
 
-// The rule of an answer's text where a picture may begin, a speed or a voice of later answers be chosen.
-constexpr SymbolRule AnsweringRule(bool image, bool speed, bool voice) {
-  const int more = (image ? 1 : 0) + (speed ? 2 : 0) + (voice ? 4 : 0);
+// The rule of an answer's text where a picture may begin, a speed or a voice of later answers be chosen, a
+// function be called.
+constexpr SymbolRule AnsweringRule(bool image, bool speed, bool voice, bool call = false) {
+  const int more = (image ? 1 : 0) + (speed ? 2 : 0) + (voice ? 4 : 0) + (call ? 8 : 0);
   return more == 0 ? SymbolRule::kAnswering
                    : static_cast<SymbolRule>(static_cast<int>(SymbolRule::kAnsweringMore) + more);
 }
@@ -48,9 +52,11 @@ struct StreamPosition {
 };
 
 struct ResponseLimits {
-  int64_t max_pieces = 256;  // of text; a picture under way is completed before it takes effect
-  int64_t max_frames = 375;  // of speech
-  int64_t max_images = 1;    // 0: `<image>` is never written
+  int64_t max_pieces = 256;       // of text; a picture under way is completed before it takes effect
+  int64_t max_frames = 375;       // of speech
+  int64_t max_images = 1;         // 0: `<image>` is never written
+  bool may_call = false;          // false: `<call>` is never written
+  int64_t max_call_pieces = 200;  // of a call, which is closed there
 
   friend bool operator==(const ResponseLimits&, const ResponseLimits&) = default;
 };
@@ -60,12 +66,12 @@ struct ResponseLimits {
 //
 //   kNew, kBetween, kClosing --Hear/Type--> kListening --BeginResponse--> kAnswering
 //   kAnswering --spoken answer over, or CancelResponse--> kBetween
-//   kAnswering --written answer over, or CancelResponse within a picture--> kClosing
+//   kAnswering --written answer over, or CancelResponse within a picture or a call--> kClosing
 struct StreamState {
   enum class Phase : uint8_t {
     kNew,        // owes `<bos>`
     kBetween,    // between turns
-    kClosing,    // between turns, owes a position that reads next_symbol: `<end>` or `</image>`
+    kClosing,    // between turns, owes a position that reads next_symbol: `<end>`, `</image>` or `</call>`
     kListening,  // `<user>` was read
     kAnswering,
   };
@@ -87,6 +93,10 @@ struct StreamState {
   bool image_open = false;    // the response has read `<image>`, but not its `</image>`
   bool speed_chosen = false;  // the response has written a symbol of a speed
   bool voice_chosen = false;  // likewise
+  bool calling = false;       // `<call>` was written, its `</call>` was not
+  int64_t call_pieces = 0;    // of that call
+  bool called = false;        // the response has written a whole call
+  bool call_open = false;     // it has read `<call>`, but not its `</call>`
   ResponseLimits limits = {};
 
   bool in_turn() const { return phase == Phase::kListening; }
@@ -109,9 +119,12 @@ struct AnswerOutcome {
   bool image_complete = false;       // that was its last
   std::optional<SpeechSpeed> speed;  // chosen for later responses
   std::optional<SpeechVoice> voice;
-  bool has_frame = false;   // the codes given are a frame to be played
-  bool text_over = false;   // the text, and the drawing, ended here
-  bool audio_over = false;  // the speech ended here
+  bool call_begun = false;     // `<call>`
+  int64_t call_piece = -1;     // of a call's text; -1: none
+  bool call_complete = false;  // `</call>`
+  bool has_frame = false;      // the codes given are a frame to be played
+  bool text_over = false;      // the text, and the drawing, ended here
+  bool audio_over = false;     // the speech ended here
   bool done = false;  // nothing more follows; StreamState::incomplete says whether a limit was the reason
 };
 
@@ -125,8 +138,8 @@ struct CutAnswer {
 // StreamState is used by one at a time.
 //
 // Planning calls append the positions to run, in order; the positions a sequence still owes (`<bos>`, the
-// reading of a written answer's `<end>` or of the `</image>` of a picture that was given up, `<user>`) come
-// first. Only the last one can have an output. REQUIRES for every planning call: !state.awaits_output.
+// reading of a written answer's `<end>`, or of the `</image>` or `</call>` of what was given up, `<user>`)
+// come first. Only the last one can have an output. REQUIRES for every planning call: !state.awaits_output.
 class StreamGrammar {
  public:
   explicit StreamGrammar(const ModelConfig& config);
@@ -135,13 +148,22 @@ class StreamGrammar {
 
   // One heard frame of K codes; opens a turn if none is open. Answer it with WriteHearing.
   void Hear(std::span<const int64_t> codes, StreamState* state, std::vector<StreamPosition>* plan) const;
-  // Typed pieces and shown pictures; opens a turn if none is open. REQUIRES: pieces are text pieces (see
-  // is_text) or those of whole pictures (see ImageSymbols), which may be given in parts. No output.
+  // Typed pieces, shown pictures, declarations of functions and their results; opens a turn if none is open.
+  // REQUIRES: pieces are text pieces (see is_text) or those of whole pictures (see ImageSymbols),
+  // declarations or results, which may be given in parts. No output.
   void Type(std::span<const int64_t> pieces, StreamState* state, std::vector<StreamPosition>* plan) const;
 
   // What a shown picture is read as: `<image>`, its codes (given from 0), `</image>`. REQUIRES: the model
   // knows pictures, and these are the codes of a whole one.
   std::vector<int64_t> ImageSymbols(std::span<const int> codes) const;
+
+  // What the declaration of functions is read as, given the text pieces of their signatures, none of no
+  // functions: `<tools>`, the pieces, `</tools>`. It stands at the beginning of a turn. And the result of a
+  // call: `<result>`, the pieces, `</result>`. REQUIRES: the model knows functions.
+  std::vector<int64_t> DeclarationSymbols(std::span<const int64_t> pieces) const;
+  std::vector<int64_t> ResultSymbols(std::span<const int64_t> pieces) const;
+  // The text pieces of the newest declaration that stands in `positions`; nullopt: there is none.
+  std::optional<std::vector<int64_t>> DeclaredIn(std::span<const StreamPosition> positions) const;
 
   // The symbol a heard frame writes, given its logits [vocab_size]: `<assistant>` if its probability is above
   // `threshold` (1 or more: never); else `<pad>` if it is above one half, for no word is due when the turn is
@@ -164,14 +186,14 @@ class StreamGrammar {
   // if not.
   AnswerOutcome WriteAnswer(int64_t symbol, std::span<const int64_t> codes, StreamState* state) const;
   // Gives up the response, at once: also while an output is awaited, which is then dropped. The sequence goes
-  // on after the last position that was run; a picture that was begun there is closed by the next turn's
-  // first position, which reads `</image>`: text never stands within a picture.
+  // on after the last position that was run; a picture or a call that was begun there is closed by the next
+  // turn's first position, which reads `</image>` or `</call>`: text of a turn never stands within either.
   void CancelResponse(StreamState* state) const;
 
   // What the positions of a spoken response would be, had it been an answer of its first `pieces` text
   // pieces, of which `frames` frames were spoken: one that ends there and is complete, as in training.
-  // Complete pictures and choices of a manner stay in it. Nothing of it stays if nothing was heard. `run`:
-  // the response's positions so far, from `<assistant>` on; `state`: of the sequence behind them. The
+  // Complete pictures and calls and choices of a manner stay in it. Nothing of it stays if nothing was heard.
+  // `run`: the response's positions so far, from `<assistant>` on; `state`: of the sequence behind them. The
   // sequence goes on as after CancelResponse, but owes nothing. REQUIRES: !state.awaits_output.
   CutAnswer Cut(std::span<const StreamPosition> run, const StreamState& state, int64_t pieces,
                 int64_t frames) const;
@@ -190,12 +212,15 @@ class StreamGrammar {
   void WriteSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
   bool WriteManner(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
   void WriteImageSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
+  void WriteCallSymbol(int64_t symbol, StreamState* state, AnswerOutcome* outcome) const;
+  bool IsTool(int64_t symbol) const;
   void WriteFrame(std::span<const int64_t> codes, StreamState* state, AnswerOutcome* outcome) const;
   void OpenTurn(std::span<const int64_t> heard, StreamState* state, std::vector<StreamPosition>* plan) const;
 
   const SymbolIds symbols_;
   const ImageShape image_;
   const MannerSymbols manner_;
+  const ToolSymbols tools_;
   const int64_t speech_lead_;
   const int64_t end_of_audio_;
   const size_t codebooks_;

@@ -17,15 +17,17 @@ bool SameInput(const StreamPosition& a, const StreamPosition& b) {
 std::vector<int64_t> StreamGrammar::SymbolsOfCut(std::span<const StreamPosition> response,
                                                  int64_t pieces) const {
   std::vector<int64_t> symbols = {symbols_.assistant};
-  size_t picture = 0;  // where the one that is open begins in `symbols`; 0: none is
+  size_t open = 0;  // where the picture or call that is open begins in `symbols`; 0: none is
   for (const StreamPosition& position : response.subspan(1)) {
     const int64_t symbol = position.symbol;
-    if (image_.known() && symbol == image_.begin) picture = symbols.size();
-    const bool piece = picture == 0 && is_text(symbol) && pieces-- > 0;
-    if (piece || picture > 0 || manner_.SpeedOf(symbol) || manner_.VoiceOf(symbol)) symbols.push_back(symbol);
-    if (image_.known() && symbol == image_.end) picture = 0;
+    if ((image_.known() && symbol == image_.begin) || (tools_.known() && symbol == tools_.call)) {
+      open = symbols.size();
+    }
+    const bool piece = open == 0 && is_text(symbol) && pieces-- > 0;
+    if (piece || open > 0 || manner_.SpeedOf(symbol) || manner_.VoiceOf(symbol)) symbols.push_back(symbol);
+    if ((image_.known() && symbol == image_.end) || (tools_.known() && symbol == tools_.call_end)) open = 0;
   }
-  if (picture > 0) symbols.resize(picture);
+  if (open > 0) symbols.resize(open);
   symbols.push_back(symbols_.end);
   return symbols;
 }

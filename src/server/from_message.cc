@@ -25,6 +25,14 @@ TurnDetectionUpdate From(const v1::TurnDetection& detection) {
   return update;
 }
 
+std::vector<Function> From(const v1::Functions& functions) {
+  std::vector<Function> list;
+  for (const v1::Function& function : functions.functions()) {
+    list.push_back({function.name(), function.description(), function.parameters()});
+  }
+  return list;
+}
+
 ConfigUpdate From(const v1::SessionConfig& config) {
   ConfigUpdate update;
   update.output_modalities.assign(config.output_modalities().begin(), config.output_modalities().end());
@@ -41,6 +49,7 @@ ConfigUpdate From(const v1::SessionConfig& config) {
                            config.interruption().min_voice_ms()};
   }
   if (config.has_playback_delay_ms()) update.playback_delay_ms = config.playback_delay_ms();
+  if (config.has_functions()) update.functions = From(config.functions());
   return update;
 }
 
@@ -120,6 +129,13 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
       event.event =
           client_event::ImportSession{std::move(*message.mutable_import_session()->mutable_snapshot())};
       break;
+    case v1::ClientEvent::kFunctionCallOutput: {
+      v1::FunctionCallOutput* output = message.mutable_function_call_output();
+      event.event = client_event::FunctionCallOutput{std::move(*output->mutable_call_id()),
+                                                     std::move(*output->mutable_output()),
+                                                     !output->has_respond() || output->respond()};
+      break;
+    }
     case v1::ClientEvent::EVENT_NOT_SET:
       break;  // stays Unknown
   }

@@ -111,6 +111,13 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->mutable_interruption()->set_policy(ToMessage(config.interruption.policy));
   message->mutable_interruption()->set_min_voice_ms(static_cast<uint32_t>(config.interruption.min_voice_ms));
   message->set_playback_delay_ms(static_cast<uint32_t>(config.playback_delay_ms));
+  v1::Functions* functions = message->mutable_functions();  // also of none: complete
+  for (const Function& function : config.functions) {
+    v1::Function* added = functions->add_functions();
+    added->set_name(function.name);
+    added->set_description(function.description);
+    added->set_parameters(function.parameters);
+  }
 }
 
 v1::TurnEnded::Cause ToMessage(TurnEndCause cause) {
@@ -197,6 +204,10 @@ struct ResponseFiller {
     usage->set_input_video_frames(static_cast<uint32_t>(event.usage.input_video_frames));
     usage->set_dropped_video_frames(static_cast<uint32_t>(event.usage.dropped_video_frames));
     Fill(event.usage.input_packets, usage->mutable_input_packets());
+    usage->set_input_function_outputs(static_cast<uint32_t>(event.usage.input_function_outputs));
+    usage->set_input_function_pieces(static_cast<uint32_t>(event.usage.input_function_pieces));
+    usage->set_output_function_calls(static_cast<uint32_t>(event.usage.output_function_calls));
+    usage->set_output_function_pieces(static_cast<uint32_t>(event.usage.output_function_pieces));
     v1::LatencyLedger* ledger = done->mutable_ledger();
     ledger->set_last_speech_received_us(event.ledger.last_speech_received_us);
     ledger->set_endpoint_decided_us(event.ledger.endpoint_decided_us);
@@ -257,6 +268,27 @@ struct EventFiller : ResponseFiller<v1::ServerEvent> {
     interrupted->set_played_samples(event.played_samples);
     interrupted->set_heard_text(std::move(event.heard_text));
   }
+  void operator()(server_event::FunctionCallStarted& event) {
+    v1::FunctionCallStarted* started = message->mutable_function_call_started();
+    started->set_response_id(std::move(event.response_id));
+    started->set_call_id(std::move(event.call_id));
+    started->set_name(std::move(event.name));
+  }
+  void operator()(server_event::FunctionCallArgumentsDelta& event) {
+    v1::FunctionCallArgumentsDelta* delta = message->mutable_function_call_arguments_delta();
+    delta->set_response_id(std::move(event.response_id));
+    delta->set_call_id(std::move(event.call_id));
+    delta->set_arguments(std::move(event.arguments));
+  }
+  void operator()(server_event::FunctionCallDone& event) {
+    v1::FunctionCallDone* done = message->mutable_function_call_done();
+    done->set_response_id(std::move(event.response_id));
+    done->set_call_id(std::move(event.call_id));
+    done->set_name(std::move(event.name));
+    done->set_arguments(std::move(event.arguments));
+    done->set_fits(event.fault.empty());
+    done->set_fault(std::move(event.fault));
+  }
   void operator()(server_event::Error& event) {
     v1::Error* error = message->mutable_error();
     error->set_code(static_cast<uint32_t>(ToGrpc(event.refusal.status.code())));
@@ -313,6 +345,7 @@ v1::ModelInfo ToMessage(const ModelDescription& model) {
   info.set_image_side(static_cast<uint32_t>(model.image_side));
   info.set_image_grid(static_cast<uint32_t>(model.image_grid));
   info.set_tells_words(model.tells_words);
+  info.set_calls_functions(model.calls_functions);
   for (const SpeechVoice voice : {SpeechVoice::kOwn, SpeechVoice::kLow}) {
     if (voice == SpeechVoice::kOwn || model.manners) info.add_voices(NameOf(voice));
   }

@@ -132,6 +132,26 @@ void Call::FinishImage(const std::string& png) {
   Write(std::move(event));
 }
 
+void Call::CallFunction(const std::string& name, const std::string& arguments) {
+  const std::string response = "response-" + std::to_string(responses_);
+  const std::string id = "call-" + std::to_string(++calls_);
+  v1::ServerEvent event;
+  event.mutable_function_call_started()->set_response_id(response);
+  event.mutable_function_call_started()->set_call_id(id);
+  event.mutable_function_call_started()->set_name(name);
+  Write(event);
+  event.mutable_function_call_arguments_delta()->set_response_id(response);
+  event.mutable_function_call_arguments_delta()->set_call_id(id);
+  event.mutable_function_call_arguments_delta()->set_arguments(arguments);
+  Write(event);
+  event.mutable_function_call_done()->set_response_id(response);
+  event.mutable_function_call_done()->set_call_id(id);
+  event.mutable_function_call_done()->set_name(name);
+  event.mutable_function_call_done()->set_arguments(arguments);
+  event.mutable_function_call_done()->set_fits(true);
+  Write(std::move(event));
+}
+
 void Call::SendDone(v1::ResponseDone::Status status) {
   v1::ServerEvent event;
   v1::ResponseDone& done = *event.mutable_response_done();
@@ -231,6 +251,7 @@ class ScriptedServer::Models final : public v1::ModelService::Service {
     model.add_input_modalities(v1::MODALITY_IMAGE);
     model.set_image_side(64);
     model.set_image_grid(8);
+    model.set_calls_functions(true);
     model.add_voices("own");
     model.add_voices("low");
     model.add_speeds(v1::SPEED_NORMAL);

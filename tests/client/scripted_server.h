@@ -52,6 +52,8 @@ class Call {
   void StartImage();
   void SendPreview(int rows, const std::string& png);
   void FinishImage(const std::string& png);
+  // A call, complete and fitting; "call-1" is the first.
+  void CallFunction(const std::string& name, const std::string& arguments);
   void SendDone(v1::ResponseDone::Status status = v1::ResponseDone::STATUS_COMPLETED);
   // All of them: `audio_ms` of a tone, or nothing when 0.
   void Answer(const std::string& transcript, const std::string& text, int audio_ms, int sample_rate);
@@ -66,6 +68,7 @@ class Call {
   std::string text_;
   uint64_t samples_sent_ = 0;
   uint32_t images_ = 0;  // of the response, begun
+  uint32_t calls_ = 0;   // of all responses
 };
 
 using Script = std::function<grpc::Status(Call& call)>;

@@ -96,7 +96,17 @@ class ConversationFixture : public testing::Test, protected EventSink {
     texts_answered_ += texts;
     const int images = static_cast<int>(record_->images.size()) - images_answered_;
     images_answered_ += images;
-    Engine(turn, TurnEnded{cause, "what was heard", 7, 3, texts, images, clock_.Now()});
+    const int results = static_cast<int>(record_->results.size()) - results_answered_;
+    results_answered_ += results;
+    Engine(turn, TurnEnded{.cause = cause,
+                           .transcript = "what was heard",
+                           .heard_frames = 7,
+                           .text_pieces = 3,
+                           .texts = texts,
+                           .images = images,
+                           .at = clock_.Now(),
+                           .function_results = results,
+                           .function_pieces = 5 * results});
   }
   void EngineSpeaks(uint64_t turn = 1, float value = 0.25f) {
     Engine(turn, ResponseAudio{std::vector<float>(1280, value), clock_.Now()});
@@ -151,6 +161,7 @@ class ConversationFixture : public testing::Test, protected EventSink {
   size_t frames_run_ = 0;          // of record_->frames
   int texts_answered_ = 0;         // of record_->texts
   int images_answered_ = 0;        // of record_->images
+  int results_answered_ = 0;       // of record_->results
   Status paint_result_;            // what painting fails with
   std::vector<ServerEvent> events_;
   std::vector<std::string> media_dropped_;  // response ids

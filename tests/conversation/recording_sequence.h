@@ -41,6 +41,8 @@ struct SequenceRecord {
   std::vector<Fork> forks;
   int exports = 0;
   std::vector<std::string> restored;
+  std::vector<std::string> declared;  // signatures of functions
+  std::vector<std::string> results;   // of functions
   bool freed = false;
   // What the next appends return.
   Status append_result;
@@ -77,6 +79,14 @@ class RecordingSequence final : public Sequence {
     }
     record_->video.push_back(image);
     return OkStatus();
+  }
+  Status DeclareFunctions(const std::string& signatures) override {
+    record_->declared.push_back(signatures);
+    return OkStatus();
+  }
+  Status AppendFunctionResult(const std::string& text) override {
+    if (record_->append_result.ok()) record_->results.push_back(text);
+    return record_->append_result;
   }
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }
   void ClearTurn() override { ++record_->clears; }

@@ -28,6 +28,14 @@ std::string Video(int shown, int dropped) {
 
 std::string Images(int count) { return count == 0 ? "" : fmt::format("+{} images", count); }
 
+std::string Functions(int results, int pieces) {
+  return results + pieces == 0 ? "" : fmt::format(" functions {}-{}", results, pieces);
+}
+
+std::string Calls(int count, int pieces) {
+  return count + pieces == 0 ? "" : fmt::format("+{} calls of {}", count, pieces);
+}
+
 ModelConfig ConfigOf(int64_t max_positions) {
   ModelConfig config = TinyConfig();
   config.max_positions = max_positions;
@@ -37,9 +45,10 @@ ModelConfig ConfigOf(int64_t max_positions) {
 struct Describer {
   std::string operator()(const TranscriptDelta& delta) const { return fmt::format("heard '{}'", delta.text); }
   std::string operator()(const TurnEnded& ended) const {
-    return fmt::format("ended {} '{}' {}+{}{}{}", Name(ended.cause), ended.transcript, ended.heard_frames,
+    return fmt::format("ended {} '{}' {}+{}{}{}{}", Name(ended.cause), ended.transcript, ended.heard_frames,
                        ended.text_pieces, Images(ended.images),
-                       Video(ended.video_frames, ended.dropped_video_frames));
+                       Video(ended.video_frames, ended.dropped_video_frames),
+                       Functions(ended.function_results, ended.function_pieces));
   }
   std::string operator()(const ResponseText& text) const { return fmt::format("text '{}'", text.text); }
   std::string operator()(const ResponseAudio& audio) const {
@@ -49,6 +58,9 @@ struct Describer {
   }
   std::string operator()(const ResponseImage& image) const {
     return fmt::format("image {} [{}]", image.index, fmt::join(image.codes, " "));
+  }
+  std::string operator()(const ResponseCall& call) const {
+    return fmt::format("call '{}'{}", call.text, call.complete ? " complete" : "");
   }
   std::string operator()(const MannerChosen& chosen) const {
     constexpr const char* kSpeeds[] = {" slow", " normal", " fast"};
@@ -63,8 +75,9 @@ struct Describer {
     return exported.bytes.empty() ? "not exported" : "exported";
   }
   std::string operator()(const ResponseDone& done) const {
-    return fmt::format("done {} {} {}+{}{} at {}", Name(done.end), StatusCodeName(done.error.code()),
-                       done.text_pieces, done.spoken_frames, Images(done.images), done.context_positions);
+    return fmt::format("done {} {} {}+{}{}{} at {}", Name(done.end), StatusCodeName(done.error.code()),
+                       done.text_pieces, done.spoken_frames, Images(done.images),
+                       Calls(done.calls, done.call_pieces), done.context_positions);
   }
   std::string operator()(const InputRefused& refused) const {
     return fmt::format("refused {}", StatusCodeName(refused.error.code()));
@@ -133,6 +146,16 @@ void Owner::Show(const std::vector<int>& codes) {
   Post(ShownImage{loop_.grammar().ImageSymbols(codes), clock_.Now()});
 }
 
+void Owner::Declare(const std::string& signatures) {
+  DeclareRequest declare;
+  if (!signatures.empty()) declare.pieces = tokenizer_.Encode(signatures).value();
+  Post(std::move(declare));
+}
+
+void Owner::GiveResult(const std::string& text) {
+  Post(FunctionResult{loop_.grammar().ResultSymbols(tokenizer_.Encode(text).value()), clock_.Now()});
+}
+
 void Owner::ShowVideo(const std::vector<int>& codes) {
   Post(VideoFrame{loop_.grammar().ImageSymbols(codes), clock_.Now()});
 }
@@ -166,7 +189,10 @@ EngineOptions EngineBench::SmallOptions() {
 }
 
 EngineBench::EngineBench(const EngineOptions& options, int64_t max_positions)
-    : config(ConfigOf(max_positions)),
+    : EngineBench(ConfigOf(max_positions), options) {}
+
+EngineBench::EngineBench(const ModelConfig& model_config, const EngineOptions& options)
+    : config(model_config),
       tokenizer(TinyTokenizer(config)),
       model(config),
       codec(config),

@@ -41,6 +41,9 @@ class Owner {
   void Type(const std::string& text);
   // A picture of these codes.
   void Show(const std::vector<int>& codes);
+  // Signatures; empty: of no functions.
+  void Declare(const std::string& signatures);
+  void GiveResult(const std::string& text);
   // A frame of the video, of these codes.
   void ShowVideo(const std::vector<int>& codes);
   void EndTurn() { Post(TurnEndRequest{TurnEndCause::kCommit, clock_.Now()}); }
@@ -84,6 +87,8 @@ class Owner {
 // A loop on fakes whose clock stands still unless a test moves it.
 struct EngineBench {
   explicit EngineBench(const EngineOptions& options = SmallOptions(), int64_t max_positions = 512);
+  // Of a model that is not the tiny one; its text pieces are.
+  EngineBench(const ModelConfig& model_config, const EngineOptions& options);
 
   static EngineOptions SmallOptions();
   std::unique_ptr<Owner> Open(const SequenceOptions& options = {}, PortLimits limits = {});

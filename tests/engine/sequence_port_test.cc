@@ -59,6 +59,7 @@ TEST(SequencePortTest, SignalsAreAlwaysTakenAndNeverPileUp) {
   for (int i = 0; i < 1000; ++i) {
     EXPECT_TRUE(port.Post(TurnEndRequest{}).ok());
     EXPECT_TRUE(port.Post(ConfigureRequest{}).ok());
+    EXPECT_TRUE(port.Post(DeclareRequest{}).ok());
     EXPECT_TRUE(port.Post(CancelRequest{}).ok());
     EXPECT_TRUE(port.Post(ClearRequest{}).ok());
   }
@@ -97,6 +98,18 @@ TEST(SequencePortTest, TheNewestOptionsCountButNotForWhatCameBefore) {
   ASSERT_EQ(requests.size(), 3u);
   EXPECT_EQ(std::get<ConfigureRequest>(requests[0]).options.max_response_frames, 2);
   EXPECT_EQ(std::get<ConfigureRequest>(requests[2]).options.max_response_frames, 3);
+}
+
+TEST(SequencePortTest, TheNewestFunctionsStay) {
+  std::deque<SequenceRequest> requests;
+  AppendOrMerge(DeclareRequest{{7}}, &requests);
+  AppendOrMerge(ConfigureRequest{}, &requests);
+  AppendOrMerge(DeclareRequest{{8}}, &requests);
+  AppendOrMerge(Text(1), &requests);
+  AppendOrMerge(DeclareRequest{{9}}, &requests);
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(std::get<DeclareRequest>(requests[1]).pieces, std::vector<int64_t>{8});
+  EXPECT_EQ(std::get<DeclareRequest>(requests[3]).pieces, std::vector<int64_t>{9}) << "of the next turn";
 }
 
 TEST(SequencePortTest, OptionsDoNotPileUpBetweenOtherSignals) {

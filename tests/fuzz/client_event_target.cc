@@ -29,6 +29,7 @@ enum Operation : uint8_t {
   kPaint,         // the owner has time to paint
   kCut,           // the answer was cut back
   kResponseDone,  // the end of the answer
+  kCall,          // more of a call; complete if the first byte is even
   kOperations
 };
 
@@ -42,6 +43,7 @@ ModelDescription Model() {
   model.frame_samples = 1280;
   model.image_side = 8;
   model.image_grid = kGrid;
+  model.calls_functions = true;
   return model;
 }
 
@@ -75,6 +77,20 @@ class Client final : public EventSink {
   void Check(const server_event::ImageDone& done) {
     Promise(done.response_id == response_ && done.image_index == finished_++ && finished_ <= begun_);
   }
+  // Of the response under way; a call begins before it is complete.
+  void Check(const server_event::FunctionCallStarted& started) {
+    Promise(started.response_id == response_ && !started.call_id.empty() && started.call_id != call_);
+    call_ = started.call_id;
+    arguments_.clear();
+  }
+  void Check(const server_event::FunctionCallArgumentsDelta& delta) {
+    Promise(delta.response_id == response_ && delta.call_id == call_ && !delta.arguments.empty());
+    arguments_ += delta.arguments;
+  }
+  void Check(const server_event::FunctionCallDone& done) {
+    Promise(done.response_id == response_ && done.call_id == call_ && done.arguments == arguments_);
+    Promise(done.fault.size() < 1024);
+  }
   void Check(const server_event::ResponseDone& done) {
     Promise(done.response_id == response_ && !response_.empty());
     response_.clear();
@@ -106,6 +122,8 @@ class Client final : public EventSink {
   int begun_ = 0;         // pictures
   int finished_ = 0;
   bool paused_ = false;
+  std::string call_;  // the newest
+  std::string arguments_;
 };
 
 // A conversation with everything around it.
@@ -150,6 +168,10 @@ class Session {
         return;
       case kCut:
         return Cut();
+      case kCall:
+        // What the decoder of pieces makes is UTF-8.
+        return Answer(ResponseCall{std::string(static_cast<size_t>(first % 9), "f {\"a\":}"[first % 9]),
+                                   first % 2 == 0, clock_.Now()});
       case kResponseDone:
         return Done(static_cast<ResponseEnd>(first % 4));
     }
@@ -179,7 +201,11 @@ class Session {
     const auto texts = static_cast<int>(record_->texts.size() - std::exchange(texts_, record_->texts.size()));
     const auto images =
         static_cast<int>(record_->images.size() - std::exchange(images_, record_->images.size()));
-    Tell(TurnEnded{cause, "words", 1, 1, texts, images, clock_.Now()});
+    const auto results =
+        static_cast<int>(record_->results.size() - std::exchange(results_, record_->results.size()));
+    TurnEnded ended{cause, "words", 1, 1, texts, images, clock_.Now()};
+    ended.function_results = results;
+    Tell(std::move(ended));
   }
 
   void Answer(SequenceEvent event) {
@@ -217,6 +243,7 @@ class Session {
   size_t frames_run_ = 0;
   size_t texts_ = 0;
   size_t images_ = 0;
+  size_t results_ = 0;
   size_t cuts_told_ = 0;
   int clears_done_ = 0;
   std::unique_ptr<Conversation> conversation_;

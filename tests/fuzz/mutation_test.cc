@@ -193,6 +193,17 @@ TEST(MutationTest, ClientEvents) {
   const std::string drawing = Record(7, "") + Record(7, "") + Record(8, "") + Record(7, "") +
                               Record(6, "\x10") + Record(7, "") + Record(7, "");
   const std::string end(1, '\0');
+  const std::string functions = ClientRecord([](auto* e) {
+    auto* list = e->mutable_session_update()->mutable_config()->mutable_functions();
+    list->add_functions()->set_name("aaaa");
+    list->mutable_functions(0)->set_parameters(R"({"properties":{"b":{"type":"integer"}},"required":["b"]})");
+  });
+  const std::string output = ClientRecord([](auto* e) {
+    e->mutable_function_call_output()->set_call_id("call-1");
+    e->mutable_function_call_output()->set_output("{}");
+  });
+  // Calls "aaaa {{".
+  const std::string call = Record(11, "\x0d") + Record(11, "\x01") + Record(11, "\x02");
   Fuzz(HandleClientEvents,
        {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(9, end) + text +
             clear,
@@ -200,6 +211,8 @@ TEST(MutationTest, ClientEvents) {
             Record(9, end) + speech + silence + settings + speech + silence,
         frame + speech + picture + frame + Record(4, end) + frame + Record(6, "\x10") + cancel + speech +
             Record(9, end) + commit,
+        functions + text + commit + Record(4, "\x01") + call + output + Record(10, end) + Record(4, "\x01") +
+            Record(10, end) + output + functions + clear,
         relayed + commit + Record(4, "\x01") + relayed + cancel + Record(9, end) + clear,
         speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},
        400);

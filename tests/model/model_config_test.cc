@@ -102,6 +102,49 @@ TEST(ModelConfig, AModelNeedNotChooseManners) {
   }
 }
 
+// The tiny model knows no functions.
+json ConfigOfFunctions() {
+  json config = TinyConfig();
+  config["symbols"]["vocab_size"] = 96;
+  config["tools"] = {{"tools", 84},    {"tools_end", 85}, {"call", 86},
+                     {"call_end", 87}, {"result", 88},    {"result_end", 95}};
+  return config;
+}
+
+TEST(ModelConfig, AModelMayKnowFunctions) {
+  EXPECT_FALSE(LoadModelConfig(kTinyModel)->tools.known());
+  const Result<ModelConfig> config = LoadText(ConfigOfFunctions().dump());
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_TRUE(config->tools.known());
+  EXPECT_EQ(config->tools.tools, 84);
+  EXPECT_EQ(config->tools.tools_end, 85);
+  EXPECT_EQ(config->tools.call, 86);
+  EXPECT_EQ(config->tools.call_end, 87);
+  EXPECT_EQ(config->tools.result, 88);
+  EXPECT_EQ(config->tools.result_end, 95);
+}
+
+TEST(ModelConfig, SymbolsOfFunctionsAreNoOthers) {
+  const std::pair<const char*, json> breakages[] = {
+      {"tools", 63},    {"tools", 96},  {"tools_end", 84}, {"call", 65},       {"call", 70},
+      {"call_end", 83}, {"result", 69}, {"result", "88"},  {"result_end", 88}, {"result_end", -1},
+  };
+  for (const auto& [field, value] : breakages) {
+    json config = ConfigOfFunctions();
+    config["tools"][field] = value;
+    const Status status = LoadText(config.dump()).status();
+    EXPECT_EQ(status.code(), StatusCode::kDataLoss) << field << " = " << value;
+    // The one that is read later is named when two are the same.
+    const std::string named = std::string("tools.") + field;
+    EXPECT_THAT(status.message(), HasSubstr(named)) << field << " = " << value;
+  }
+  for (const char* field : {"tools", "tools_end", "call", "call_end", "result", "result_end"}) {
+    json config = ConfigOfFunctions();
+    config["tools"].erase(field);
+    EXPECT_EQ(LoadText(config.dump()).status().code(), StatusCode::kDataLoss) << field;
+  }
+}
+
 TEST(ModelConfig, AMissingFolderIsNotFound) {
   EXPECT_EQ(LoadModelConfig("/no/such/folder").status().code(), StatusCode::kNotFound);
 }

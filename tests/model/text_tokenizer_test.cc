@@ -70,6 +70,21 @@ TEST(TextTokenizer, WritesWrensAnswersAsTheTrainerReadsThem) {
   }
 }
 
+// A call of a function reaches the client as the model meant it.
+TEST(TextTokenizer, WrensPiecesSpellJson) {
+  const Result<TextTokenizer> tokenizer =
+      TextTokenizer::Load(ANTIPHON_SOURCE_DIR "/models/wren/tokenizer.model", Ids(1536));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().ToString();
+  for (const char* const text :
+       {R"(set_timer {"minutes":5})", R"(switch_light {"room":"living room","state":"on"})",
+        R"(f_2 {"a":[1,-2.5,true,null],"b":{"c":"don't \"stop\""}})", "set_timer minutes , get_weather city",
+        R"({"error":"no such city: 50%"})"}) {
+    const Result<std::vector<int64_t>> pieces = tokenizer->Encode(text);
+    ASSERT_TRUE(pieces.ok()) << text;
+    EXPECT_EQ(tokenizer->Decode(*pieces), text);
+  }
+}
+
 TEST(TextTokenizer, NeverYieldsAControlSymbol) {
   const TextTokenizer tokenizer = Load("tokenizer_unicode.model");
   const Result<std::vector<int64_t>> pieces = tokenizer.Encode("<user><assistant> <pad> <end> <bos> <unk>");

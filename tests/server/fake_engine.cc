@@ -24,9 +24,12 @@ struct FakeEngine::State {
 
   int texts = 0;  // AppendText calls in `text`
   int images = 0;
-  std::string sizes;  // of the images
-  int video = 0;      // frames since the last turn ended
-  int newest = -1;    // what it shows; -1: there was none
+  std::string sizes;      // of the images
+  std::string functions;  // signatures
+  std::string results;    // of calls
+  int result_count = 0;
+  int video = 0;    // frames since the last turn ended
+  int newest = -1;  // what it shows; -1: there was none
   bool responding = false;
   bool cancelled = false;
   bool may_be_cut = false;  // the last response
@@ -35,7 +38,9 @@ struct FakeEngine::State {
   size_t pieces_said = 0;
   int frames_said = 0;
   bool wants_picture = false;
-  int rows_told = -1;  // of the picture; -1: not even its beginning
+  int rows_told = -1;             // of the picture; -1: not even its beginning
+  std::vector<std::string> call;  // in parts
+  size_t call_parts_said = 0;
   float level = 0.0f;
   SpeechManner manner;  // of the answer
 
@@ -50,10 +55,13 @@ struct FakeEngine::State {
   }
 
   void EndTurn(TurnEndCause cause) {
-    if (responding || (text.empty() && frames == 0 && images == 0)) return;
+    const bool result_only = text.empty() && frames == 0 && images == 0;
+    if (responding || (result_only && result_count == 0)) return;
     const bool pictures_only = text.empty() && frames == 0;
     const std::string transcript = pictures_only ? "" : text.empty() ? "some words" : text;
-    if (pictures_only) {
+    if (result_only) {
+      pieces = {"it ", "came ", "to ", results};
+    } else if (pictures_only) {
       pieces = {"i ", "saw ", sizes};
     } else {
       pieces = text.empty() ? std::vector<std::string>{"i ", "heard ", "you"}
@@ -63,6 +71,11 @@ struct FakeEngine::State {
     if (newest >= 0) pieces.push_back(" now " + std::to_string(newest));
     wants_picture = options.max_response_images > 0 && text.find("draw") != std::string::npos;
     rows_told = -1;
+    call.clear();
+    call_parts_said = 0;
+    if (!functions.empty() && text.find("call") != std::string::npos) {
+      call = {"set_timer", " {\"minutes\":", "5}", ""};
+    }
     level = static_cast<float>(std::atoi(transcript.c_str() + transcript.rfind(' ') + 1)) / 100.0f;
     responding = true;
     manner = options.manner;
@@ -72,7 +85,7 @@ struct FakeEngine::State {
     pieces_said = 0;
     frames_said = 0;
     Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now(),
-                  std::exchange(video, 0), 0});
+                  std::exchange(video, 0), 0, result_count, static_cast<int>(results.size())});
   }
 
   void Forget() {
@@ -80,6 +93,8 @@ struct FakeEngine::State {
     texts = 0;
     images = 0;
     sizes.clear();
+    results.clear();
+    result_count = 0;
     frames = 0;
   }
 
@@ -88,6 +103,9 @@ struct FakeEngine::State {
     if (cancelled) return Done(ResponseEnd::kCancelled);
     if (pieces_said < pieces.size()) {
       Say(ResponseText{pieces[pieces_said++], Clock::now()});
+    } else if (call_parts_said < call.size()) {
+      const std::string& part = call[call_parts_said++];
+      Say(ResponseCall{part, call_parts_said == call.size(), Clock::now()});
     } else if (wants_picture && rows_told < fake.rows_drawn && (!options.speak || rows_told < frames_said)) {
       const size_t codes = static_cast<size_t>(++rows_told * kImageGrid);
       Say(ResponseImage{0, std::vector<int>(codes, kCode), Clock::now()});
@@ -119,7 +137,15 @@ struct FakeEngine::State {
     responding = false;
     Forget();
     const int drawn = rows_told == kImageGrid ? 1 : 0;
-    Say(ResponseDone{end, {}, static_cast<int>(pieces_said), frames_said, drawn, 40});
+    const int calls = !call.empty() && call_parts_said == call.size() ? 1 : 0;
+    Say(ResponseDone{end,
+                     {},
+                     static_cast<int>(pieces_said),
+                     frames_said,
+                     drawn,
+                     40,
+                     calls,
+                     static_cast<int>(call_parts_said)});
     ++turn;
   }
 };
@@ -181,6 +207,18 @@ class FakeEngine::FakeSequence final : public Sequence {
     });
     return OkStatus();
   }
+  Status DeclareFunctions(const std::string& signatures) override {
+    engine_->Post([state = state_, signatures] { state->functions = signatures; });
+    return OkStatus();
+  }
+  Status AppendFunctionResult(const std::string& text) override {
+    engine_->Post([state = state_, text] {
+      if (state->responding) return;
+      state->results += text;
+      ++state->result_count;
+    });
+    return OkStatus();
+  }
   void EndTurn(TurnEndCause cause) override {
     engine_->Post([state = state_, cause] { state->EndTurn(cause); });
   }
@@ -238,6 +276,7 @@ FakeEngine::FakeEngine(const FakeEngineOptions& options) : options_(options) {
   model_.max_positions = 4096;
   model_.image_side = options.image_side;
   model_.manners = options.manners;
+  model_.calls_functions = options.calls_functions;
   model_.image_grid = options.image_side > 0 ? kImageGrid : 0;
   thread_ = std::thread(&FakeEngine::Run, this);
 }

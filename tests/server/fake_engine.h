@@ -26,6 +26,7 @@ struct FakeEngineOptions {
   int max_pending_frames = 256;          // heard frames that may wait; more are refused
   int image_side = 0;                    // 0: a model without pictures
   bool manners = false;
+  bool calls_functions = false;
   int rows_drawn = 8;  // of the 8 rows of a picture; fewer leave it unfinished
   bool forks = false;  // sequences can be forked; a fork has heard nothing, and is open like any other
 };
@@ -36,8 +37,9 @@ struct FakeEngineOptions {
 // answered with their sizes: "i saw 40x24", or " and 40x24" behind the rest; video with the first byte of the
 // newest frame's pixels, as in " now 200". A typed turn with the word "draw" in it gets a picture, whose rows
 // come between the frames of speech, if pictures are wanted; one that says "speak faster" makes it choose
-// that and the low voice. A frame is as long as its manner wants it, and of the low voice the level is
-// negative.
+// that and the low voice; one with the word "call" makes it call `set_timer {"minutes":5}` if there are
+// functions. What a call has come to is answered "it came to ...". A frame is as long as its manner wants it,
+// and of the low voice the level is negative.
 class FakeEngine final : public Engine {
  public:
   static constexpr int kImageGrid = 8;

@@ -207,11 +207,15 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_interruption()->set_policy(v1::Interruption::POLICY_EAGER);
   config->mutable_interruption()->set_min_voice_ms(700);
   config->set_playback_delay_ms(120);
+  v1::Function* function = config->mutable_functions()->add_functions();
+  function->set_name("set_timer");
+  function->set_description("Sets a timer");
+  function->set_parameters(R"({"properties":{"minutes":{"type":"integer"}}})");
   const std::string sent = config->ShortDebugString();
 
   const ClientEvent plain = FromMessage(event, {});
   const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config,
-                                   {.draws = true, .manners = true});
+                                   {.draws = true, .manners = true, .calls_functions = true});
   ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
   const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
   EXPECT_EQ(back.session_updated().config().ShortDebugString(), sent);
@@ -250,6 +254,30 @@ TEST(MessagesTest, EveryEncodingSurvivesTheWayInAndOut) {
     const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
     EXPECT_EQ(back.session_updated().config().input_audio().encoding(), encoding);
   }
+}
+
+TEST(MessagesTest, AnOutputIsAnsweredAtOnceUnlessTold) {
+  v1::ClientEvent event;
+  event.mutable_function_call_output()->set_call_id("call-1");
+  event.mutable_function_call_output()->set_output("ok");
+  const auto plain = [&] { return std::get<client_event::FunctionCallOutput>(FromMessage(event, {}).event); };
+  EXPECT_EQ(plain().call_id, "call-1");
+  EXPECT_EQ(plain().output, "ok");
+  EXPECT_TRUE(plain().respond);
+  event.mutable_function_call_output()->set_respond(true);
+  EXPECT_TRUE(plain().respond);
+  event.mutable_function_call_output()->set_respond(false);
+  EXPECT_FALSE(plain().respond);
+}
+
+TEST(MessagesTest, ACallThatDoesNotFitSaysWhy) {
+  const auto done = [](const char* fault) {
+    return ToMessage(server_event::FunctionCallDone{"r", "call-1", "f", "{}", fault}).function_call_done();
+  };
+  EXPECT_TRUE(done("").fits());
+  EXPECT_EQ(done("").fault(), "");
+  EXPECT_FALSE(done("\"a\" is missing").fits());
+  EXPECT_EQ(done("\"a\" is missing").fault(), "\"a\" is missing");
 }
 
 TEST(MessagesTest, APacketNumberIsThereOrNot) {
