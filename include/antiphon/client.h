@@ -71,6 +71,9 @@ struct Interruption {
       0;  // cautious: a voice that goes on so long cuts it, 100 to 3000; 0: the server's default
 };
 
+// A lead of the length of the longest answer: all of it at once.
+constexpr int kLongestLeadMs = 60'000;
+
 // Settings that may change during a conversation. What is unset stays as it is on the server.
 struct SessionSettings {
   std::optional<bool> speak{};  // false: no speech
@@ -87,6 +90,8 @@ struct SessionSettings {
   std::optional<Interruption> interruption{};
   std::optional<int>
       playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
+  // How far ahead of its playback an answer's speech is sent, 200 to kLongestLeadMs.
+  std::optional<int> max_lead_ms{};
 };
 
 // A session as the server accepted it.

@@ -22,10 +22,12 @@ bool Conversation::AnswerIsPlaying() const {
 
 // A cough stops nothing that a word would not: at first the answer only holds its breath.
 void Conversation::BeginInterruption() {
-  interruption_ = VoiceInAnswer{.onset = std::get<VoiceStarted>(heard_.front()).offset};
+  const auto& started = std::get<VoiceStarted>(heard_.front());
+  interruption_ = VoiceInAnswer{.onset = started.offset, .received = started.received};
   const TimePoint now = clock_.Now();
   playback_->meter().Pause(now);
-  sink_.Send(server_event::PlaybackPaused{playback_->response_id(), playback_->meter().Played(now)});
+  sink_.Send(server_event::PlaybackPaused{playback_->response_id(), playback_->meter().Played(now),
+                                          now - interruption_->received});
   JudgeInterruption();
 }
 
@@ -33,22 +35,20 @@ void Conversation::JudgeInterruption() {
   if (interruption_->is_turn) return;  // waits for the response to stop
   const uint64_t voice = ear_.last_voice()->end - std::min(ear_.last_voice()->end, interruption_->onset);
   const uint64_t voice_ms = 1000 * voice / static_cast<uint64_t>(decoder_.format().sample_rate);
-  const bool eager = config_.interruption.policy == InterruptionPolicy::kEager;
-  if (eager || voice_ms >= static_cast<uint64_t>(config_.interruption.min_voice_ms)) return Interrupt();
+  using enum server_event::InterruptedBy;
+  if (config_.interruption.policy == InterruptionPolicy::kEager) return Interrupt(kEager);
+  if (voice_ms >= static_cast<uint64_t>(config_.interruption.min_voice_ms)) return Interrupt(kCautious);
   const bool stopped = std::ranges::any_of(
       heard_, [](const Heard& heard) { return std::holds_alternative<VoiceStopped>(heard); });
   if (stopped || ear_.Silence(clock_.Now(), TimePoint{}) >= kSilence) ResumePlayback();
 }
 
 // It is the user's turn, from where the voice set in.
-void Conversation::Interrupt() {
+void Conversation::Interrupt(server_event::InterruptedBy by) {
   if (interruption_->is_turn) return;
   interruption_->is_turn = true;
-  if (state_ == ConversationState::kResponding) {
-    StopResponse();
-    sink_.DropMedia(response_->id());
-    return;  // goes on when the response is done
-  }
+  cut_ = {by, clock_.Now() - interruption_->received};
+  if (state_ == ConversationState::kResponding) return DropResponse();  // goes on when the response is done
   CutAnswer();
   interruption_.reset();
   PassOn();
@@ -65,7 +65,8 @@ void Conversation::ForgetInterruption() {
   if (!interruption_->is_turn) {
     const TimePoint now = clock_.Now();
     playback_->meter().Resume(now);
-    sink_.Send(server_event::PlaybackResumed{playback_->response_id(), playback_->meter().Played(now)});
+    sink_.Send(server_event::PlaybackResumed{playback_->response_id(), playback_->meter().Played(now),
+                                             now - interruption_->received});
   }
   heard_.clear();
   interruption_.reset();
@@ -73,7 +74,8 @@ void Conversation::ForgetInterruption() {
 
 void Conversation::OnCut(uint64_t turn, const ResponseCut& cut) {
   if (!playback_ || turn != response_turn_) return;
-  sink_.Send(server_event::ResponseInterrupted{playback_->response_id(), playback_->cut_at(), cut.text});
+  sink_.Send(server_event::ResponseInterrupted{playback_->response_id(), playback_->cut_at(), cut.text,
+                                               cut_.by, cut_.since_onset});
 }
 
 }  // namespace antiphon

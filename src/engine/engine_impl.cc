@@ -172,6 +172,9 @@ class SequenceImpl final : public Sequence {
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
   void CutResponse(int frames) override { Signal(CutRequest{frames}); }
+  void PaceSpeech(int frames, TimePoint playback_began) override {
+    Signal(PaceRequest{frames, playback_began});
+  }
   void Export() override { Signal(ExportRequest{}); }
   Status Restore(std::string_view bytes, int* positions) override;
 

@@ -54,6 +54,7 @@ LiveSequence::LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const
 std::optional<WorkItem> LiveSequence::NextWork() const {
   std::optional<WorkItem> work;
   if (stream().in_response()) {
+    if (IsFarEnoughAhead()) return std::nullopt;
     work = NextAnswer();
   } else if (!rerun_.empty() || NextVideoFrame() != nullptr || !waiting_.empty()) {
     // Settle carried out everything else.
@@ -145,6 +146,8 @@ void LiveSequence::TakeRequests() {
       Cancel();
     } else if (const auto* cut = std::get_if<CutRequest>(&request)) {
       CutResponse(cut->frames);
+    } else if (const auto* pace = std::get_if<PaceRequest>(&request)) {
+      PaceSpeech(*pace);
     } else if (std::holds_alternative<ExportRequest>(request)) {
       Export();
     } else if (auto* restore = std::get_if<RestoreRequest>(&request)) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,6 +92,11 @@ class LiveSequence {
   const StreamState& stream() const { return state_.stream; }
   bool SpeechPending() const { return stream().speak && !stream().audio_over; }
 
+  // Nothing is left of the response but speech that its playback does not need yet.
+  bool IsFarEnoughAhead() const {
+    return SpeechPending() && stream().text_over && spoken_frames_ >= frames_needed_;
+  }
+
   WorkItem NextAnswer() const;
   WorkItem NextInput() const;
   WorkItem AsBulk(WorkItem work) const;
@@ -104,6 +110,7 @@ class LiveSequence {
   bool SettleFront();
   void Cancel();
   void CutResponse(int64_t frames);
+  void PaceSpeech(const PaceRequest& pace);
   void Export();
   void Restore(SequenceSnapshot snapshot);
   void FinishRerun(int64_t positions);
@@ -176,7 +183,8 @@ class LiveSequence {
   int64_t rerun_begin_ = 0;            // where the cut response begins
   TextDecoder answer_decoder_;
   TimePoint first_audio_deadline_{};
-  TimePoint playback_began_{};  // when frame 0 was handed out
+  TimePoint playback_began_{};                           // when frame 0 was handed out, or as PaceSpeech says
+  int frames_needed_ = std::numeric_limits<int>::max();  // by its playback, as far as is known
   int spoken_frames_ = 0;
   int64_t spoken_samples_ = 0;    // of these frames: how long one lasts depends on the manner
   std::vector<int> image_codes_;  // of the picture drawn last, as far as it is written

@@ -50,6 +50,10 @@ struct CancelRequest {};
 struct CutRequest {
   int frames = 0;  // of the last response that were heard
 };
+struct PaceRequest {
+  int frames = 0;  // of the response under way that its playback needs
+  TimePoint playback_began;
+};
 struct ExportRequest {};
 struct RestoreRequest {
   SequenceSnapshot snapshot;
@@ -60,7 +64,7 @@ struct ConfigureRequest {
 
 using SequenceRequest =
     std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest, ClearRequest, CancelRequest,
-                 CutRequest, ExportRequest, RestoreRequest, ConfigureRequest>;
+                 CutRequest, PaceRequest, ExportRequest, RestoreRequest, ConfigureRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {
@@ -81,9 +85,9 @@ inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
-// the newest cancel takes the older one's place, a turn end said again is dropped. The newest options take
-// the place of those since the last input or turn end, which nothing has used. However many signals come,
-// there are never more than a handful for each input.
+// the newest cancel or pace takes the older one's place, a turn end said again is dropped. The newest options
+// take the place of those since the last input or turn end, which nothing has used. However many signals
+// come, there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon

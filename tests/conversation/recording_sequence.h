@@ -28,8 +28,12 @@ struct SequenceRecord {
   size_t frames_at_video = 0;
   std::vector<TurnEndCause> ends;
   int clears = 0;
-  int cancels = 0;
   std::vector<int> cuts;  // frames heard, of each
+  struct Pace {
+    int frames = 0;
+    TimePoint playback_began;
+  };
+  std::vector<Pace> paces;
   int exports = 0;
   std::vector<std::string> restored;
   bool freed = false;
@@ -71,8 +75,11 @@ class RecordingSequence final : public Sequence {
   }
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }
   void ClearTurn() override { ++record_->clears; }
-  void Cancel() override { ++record_->cancels; }
+  void Cancel() override {}
   void CutResponse(int frames) override { record_->cuts.push_back(frames); }
+  void PaceSpeech(int frames, TimePoint playback_began) override {
+    record_->paces.push_back({frames, playback_began});
+  }
   void Export() override { ++record_->exports; }
   Status Restore(std::string_view bytes, int* positions) override {
     if (!record_->append_result.ok()) return record_->append_result;

@@ -36,7 +36,7 @@ struct FakeEngineOptions {
 // newest frame's pixels, as in " now 200". A typed turn with the word "draw" in it gets a picture, whose rows
 // come between the frames of speech, if pictures are wanted; one that says "speak faster" makes it choose
 // that and the low voice. A frame is as long as its manner wants it, and of the low voice the level is
-// negative.
+// negative. As the engine does, it speaks no further ahead than PaceSpeech asks for.
 class FakeEngine final : public Engine {
  public:
   static constexpr int kImageGrid = 8;

@@ -207,6 +207,7 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_interruption()->set_policy(v1::Interruption::POLICY_EAGER);
   config->mutable_interruption()->set_min_voice_ms(700);
   config->set_playback_delay_ms(120);
+  config->set_max_lead_ms(800);
   const std::string sent = config->ShortDebugString();
 
   const ClientEvent plain = FromMessage(event, {});
