@@ -31,6 +31,11 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   options.settings.voice = command.voice;
   options.settings.speed = command.speed;
   options.settings.turn_detection = command.turn_detection;
+  options.settings.interruption = command.interruption;
+  options.settings.playback_delay_ms = command.playback_delay_ms;
+  options.settings.max_lead_ms = command.max_lead_ms;
+  // Nobody hears it.
+  if (command.fast && !command.max_lead_ms) options.settings.max_lead_ms = kLongestLeadMs;
   if (command.seed || command.temperature) {
     SamplingOptions sampling;
     sampling.seed = command.seed.value_or(0);
@@ -100,6 +105,7 @@ Status Converse(const AskCommand& command, Progress* progress) {
   AskOptions options;
   options.real_time = !command.fast;
   options.timeout = command.timeout;
+  options.playback_delay = std::chrono::milliseconds(command.playback_delay_ms.value_or(0));
   options.commit = command.turn_detection && command.turn_detection->mode == TurnDetectionMode::kNone;
   VideoStream video(**conversation, *std::move(frames), command.video_fps);
   for (const Question& question : *questions) {
