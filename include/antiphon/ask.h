@@ -41,6 +41,9 @@ struct AskOptions {
   // Commit a spoken question after its last speech sample instead of leaving the turn's end to the server.
   // For conversations without turn detection. (A typed question is always committed.)
   bool commit = false;
+  // From the arrival of an answer's first audio to its being played, at least 0: as
+  // SessionSettings::playback_delay_ms.
+  std::chrono::milliseconds playback_delay{0};
   // Longest wait for the end of the answer, from the last sample of the question.
   std::chrono::milliseconds timeout{60'000};
   // Called with each call of a function (SessionSettings::functions): its output, or nothing to leave it
@@ -58,7 +61,8 @@ struct ClientLatency {
   std::optional<double> first_audio_ms;    // first packet of speech, audible or not
   std::optional<double> first_audible_ms;  // THE TURN LATENCY: packet with the first sample above -50 dBFS
   // From the instant the last speech sample was spoken (up to 20 ms before its packet was sent) to the
-  // instant a loudspeaker that starts with the first packet plays the first audible sample.
+  // instant a loudspeaker that starts with the first packet (playback_delay after it) plays the first audible
+  // sample.
   std::optional<double> mouth_to_ear_ms;
   std::optional<double> first_image_ms;  // the first preview of a picture, or the picture itself
   std::optional<double> done_ms;         // the end of the answer

@@ -79,6 +79,9 @@ struct Function {
   std::string parameters{};   // a JSON Schema of an object, as text; empty: it has none
 };
 
+// A lead of the length of the longest answer: all of it at once.
+constexpr int kLongestLeadMs = 60'000;
+
 // Settings that may change during a conversation. What is unset stays as it is on the server.
 struct SessionSettings {
   std::optional<bool> speak{};  // false: no speech
@@ -95,6 +98,8 @@ struct SessionSettings {
   std::optional<Interruption> interruption{};
   std::optional<int>
       playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
+  // How far ahead of its playback an answer's speech is sent, 200 to kLongestLeadMs.
+  std::optional<int> max_lead_ms{};
   // That the model may call, from the next turn on; empty: none. Only for a model that can
   // (ModelInfo::calls_functions): of another the server refuses the settings with UNIMPLEMENTED.
   std::optional<std::vector<Function>> functions{};

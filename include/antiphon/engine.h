@@ -54,7 +54,10 @@ struct SequenceOptions {
   int max_response_pieces = 256;    // of text; 1 to 1024
   int max_response_images = 1;      // pictures the model may draw in a response; 0 to 4
   int max_video_frames = 2;         // the latest so many stay in the context; 1 to 8; from the next frame on
-  SpeechManner manner{};            // of speech; of a model without manners it is always the default one
+  // Of a response's speech: further frames are not made before PaceSpeech asks for them, once text and
+  // pictures are written; 0: all are. 0 to 100000.
+  int unpaced_frames = 0;
+  SpeechManner manner{};  // of speech; of a model without manners it is always the default one
   SamplingOptions sampling{};
   // Nobody is talking to it: all its work is done in the time that other sequences leave, though never put
   // off for ever. As it is at Open; Configure does not change it.
@@ -270,6 +273,12 @@ class Sequence {
   virtual Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& /*options*/) {
     return Status(StatusCode::kUnimplemented, "this sequence knows no forks");
   }
+
+  // The playback of the response under way will soon need its first `frames` frames; more than that are not
+  // made, once text and pictures are written, unless there were more unpaced_frames. Never fewer than it was
+  // told before. `playback_began` is when frame 0 was played, or would have been had there been no break up
+  // to where the playback is now: deadlines are counted from there. No effect between responses.
+  virtual void PaceSpeech(int frames, TimePoint playback_began) = 0;
 
   // Asks for all that the model knows of the conversation as bytes, from which Restore goes on with the same
   // tokens: later, in another process, any number of times. SequenceExported follows, one for calls that come

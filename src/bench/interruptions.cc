@@ -158,6 +158,8 @@ Status Run(const Question* question, uint32_t number, milliseconds moment, clien
   settings.input_audio = settings.output_audio = {client::AudioEncoding::kPcm16, kRate};
   settings.settings.speak = true;
   settings.settings.interruption = options.interruption;
+  // It says where it stopped, as if it had heard all up to there.
+  if (result->intrusion == Intrusion::kCancel) settings.settings.max_lead_ms = client::kLongestLeadMs;
   auto conversation = client.Open(settings);
   if (!conversation.ok()) return conversation.status();
   Intruder intruder(**conversation, options, result);

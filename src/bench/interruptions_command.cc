@@ -8,8 +8,8 @@
 #include "bench/commands.h"
 #include "bench/interruptions.h"
 #include "bench/output.h"
-#include "bench/server_process.h"
 #include "bench/statistics.h"
+#include "bench/tested_server.h"
 
 namespace antiphon::bench {
 namespace {
@@ -20,8 +20,7 @@ constexpr double kPromptMs = 200;  // a pause by then is a prompt one
 
 struct Arguments {
   InterruptionsOptions options;
-  std::string model;
-  std::string program = ServerProcess::DefaultProgram();
+  TestedServer server;
   std::string questions;
   std::string json_file;
   bool eager = false;
@@ -101,7 +100,7 @@ json Report(const std::vector<Interrupted>& all, const Arguments& arguments) {
             {"min_voice_ms", arguments.options.interruption.min_voice_ms},
             {"seed", arguments.options.seed},
             {"questions", arguments.questions},
-            {"model", arguments.model}}},
+            {"model", arguments.server.model}}},
           {"machine", MachineJson()},
           {"rows", rows},
           {"results", results}};
@@ -133,14 +132,9 @@ Status Run(const Arguments& arguments) {
     if (!read.ok()) return read.status();
     questions = std::move(*read);
   }
-  std::unique_ptr<ServerProcess> server;
-  if (options.server.empty()) {
-    auto started = ServerProcess::Start(
-        arguments.program, {"--model", arguments.model, "--interrupt-by", arguments.interrupt_by});
-    if (!started.ok()) return started.status();
-    server = std::move(*started);
-    options.server = server->target();
-  }
+  const Result<ReachedServer> server = Reach(arguments.server, {"--interrupt-by", arguments.interrupt_by});
+  if (!server.ok()) return server.status();
+  options.server = server->address;
   const int all = options.noises + options.voices + options.cancels;
   const auto listener = [&](const Interrupted& one, int done) {
     if (!one.Good()) {
@@ -164,14 +158,7 @@ Status Run(const Arguments& arguments) {
 Command AddInterruptionsCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   InterruptionsOptions& options = arguments->options;
-  CLI::Option* server =
-      app.add_option("--server", options.server, "A server that runs")->type_name("HOST:PORT");
-  CLI::Option* model =
-      app.add_option("--model", arguments->model, "Start a server with this model")->type_name("FOLDER");
-  server->excludes(model);
-  app.add_option("--antiphond", arguments->program, "The server to start")
-      ->type_name("PROGRAM")
-      ->capture_default_str();
+  AddServerOptions(app, &arguments->server);
   app.add_option("--questions", arguments->questions, "Recordings to interrupt with: as for turns")
       ->type_name("PATH");
   const auto number = [&](const char* name, int* value, const char* what) {
@@ -191,12 +178,7 @@ Command AddInterruptionsCommand(CLI::App& app) {
       ->check(CLI::Range(100, 3000));
   app.add_option("--seed", options.seed, "Of moments and sounds")->capture_default_str();
   app.add_option("--json", arguments->json_file, "Write everything measured to this file")->type_name("FILE");
-  return [arguments] {
-    if (arguments->options.server.empty() && arguments->model.empty()) {
-      return ExitStatus(InvalidArgument("interruptions needs --server or --model"));
-    }
-    return ExitStatus(Run(*arguments));
-  };
+  return [arguments] { return ExitStatus(Run(*arguments)); };
 }
 
 }  // namespace antiphon::bench

@@ -6,7 +6,7 @@
 
 #include "bench/commands.h"
 #include "bench/output.h"
-#include "bench/server_process.h"
+#include "bench/tested_server.h"
 #include "bench/turns.h"
 #include "bench/turns_report.h"
 
@@ -15,8 +15,7 @@ namespace {
 
 struct Arguments {
   TurnsOptions options;
-  std::string model;
-  std::string program = ServerProcess::DefaultProgram();
+  TestedServer server;
   std::string questions;
   std::string json;
   bool fast = false;
@@ -37,16 +36,11 @@ Status Run(const Arguments& arguments) {
   if (!questions.ok()) return questions.status();
   options.turns = arguments.turns > 0 ? arguments.turns : static_cast<int>(questions->size());
 
-  std::unique_ptr<ServerProcess> server;
-  if (options.server.empty()) {
-    // Twice the room: a user who calls again may be there before the call just ended is gone.
-    const std::string room = std::to_string(std::max(8, 2 * options.sessions));
-    auto started =
-        ServerProcess::Start(arguments.program, {"--model", arguments.model, "--max-sessions", room});
-    if (!started.ok()) return started.status();
-    server = std::move(*started);
-    options.server = server->target();
-  }
+  // Twice the room: a user who calls again may be there before the call just ended is gone.
+  const std::string room = std::to_string(std::max(8, 2 * options.sessions));
+  const Result<ReachedServer> server = Reach(arguments.server, {"--max-sessions", room});
+  if (!server.ok()) return server.status();
+  options.server = server->address;
   const auto listener = [&](const Turn& turn, int done) {
     if (arguments.quiet) return;
     std::fputs(ComplaintText(questions->at(turn.question), turn).c_str(), stderr);
@@ -58,8 +52,8 @@ Status Run(const Arguments& arguments) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   nlohmann::json report = TurnsJson(*questions, *turns, options, seconds);
-  report["options"].update({{"model", arguments.model},
-                            {"server", arguments.options.server},
+  report["options"].update({{"model", arguments.server.model},
+                            {"server", arguments.server.address},
                             {"questions", arguments.questions},
                             {"timeout_seconds", arguments.timeout_seconds}});
   std::fputs(TurnsText(report).c_str(), stdout);
@@ -75,14 +69,7 @@ Status Run(const Arguments& arguments) {
 Command AddTurnsCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   TurnsOptions& options = arguments->options;
-  CLI::Option* server =
-      app.add_option("--server", options.server, "A server that runs")->type_name("HOST:PORT");
-  CLI::Option* model =
-      app.add_option("--model", arguments->model, "Start a server with this model")->type_name("FOLDER");
-  server->excludes(model);
-  app.add_option("--antiphond", arguments->program, "The server to start")
-      ->type_name("PROGRAM")
-      ->capture_default_str();
+  AddServerOptions(app, &arguments->server);
   app.add_option("--questions", arguments->questions, "A manifest, or a folder with one or with WAV files")
       ->type_name("PATH")
       ->required();
@@ -104,12 +91,7 @@ Command AddTurnsCommand(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--json", arguments->json, "Write everything measured to this file")->type_name("FILE");
   app.add_flag("--quiet", arguments->quiet, "Do not print wrong answers and progress on the way");
-  return [arguments] {
-    if (arguments->options.server.empty() && arguments->model.empty()) {
-      return ExitStatus(InvalidArgument("turns needs --server or --model"));
-    }
-    return ExitStatus(Run(*arguments));
-  };
+  return [arguments] { return ExitStatus(Run(*arguments)); };
 }
 
 }  // namespace antiphon::bench

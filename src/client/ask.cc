@@ -36,7 +36,7 @@ class Exchange {
         options_(options),
         answer_(answer),
         assembler_(answer),
-        loudspeaker_(conversation.output_audio().sample_rate) {
+        loudspeaker_(conversation.output_audio().sample_rate, options.playback_delay) {
     *answer_ = Answer{};
     answer_->sample_rate = conversation.output_audio().sample_rate;
   }
@@ -228,6 +228,10 @@ Status Exchange::Handle(const Event& event) {
     if (audio->response_id != response_id_) return OkStatus();
     if (Status status = assembler_.Add(*audio); !status.ok()) return status;
     loudspeaker_.Receive(event.received, audio->samples);
+  } else if (const auto* paused = std::get_if<PlaybackPaused>(&event.body)) {
+    if (paused->response_id == response_id_) loudspeaker_.Pause(event.received);
+  } else if (const auto* resumed = std::get_if<PlaybackResumed>(&event.body)) {
+    if (resumed->response_id == response_id_) loudspeaker_.Resume(event.received);
   } else if (const auto* image = std::get_if<ImageStarted>(&event.body)) {
     if (image->response_id == response_id_) assembler_.Add(*image);
   } else if (const auto* preview = std::get_if<ImageDelta>(&event.body)) {

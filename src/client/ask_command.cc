@@ -35,6 +35,11 @@ ConversationOptions OptionsFor(const AskCommand& command) {
     std::vector<Function>& functions = options.settings.functions.emplace();
     for (const AnsweredFunction& answered : command.functions) functions.push_back(answered.function);
   }
+  options.settings.interruption = command.interruption;
+  options.settings.playback_delay_ms = command.playback_delay_ms;
+  options.settings.max_lead_ms = command.max_lead_ms;
+  // Nobody hears it.
+  if (command.fast && !command.max_lead_ms) options.settings.max_lead_ms = kLongestLeadMs;
   if (command.seed || command.temperature) {
     SamplingOptions sampling;
     sampling.seed = command.seed.value_or(0);
@@ -104,6 +109,7 @@ Status Converse(const AskCommand& command, Progress* progress) {
   AskOptions options;
   options.real_time = !command.fast;
   options.timeout = command.timeout;
+  options.playback_delay = std::chrono::milliseconds(command.playback_delay_ms.value_or(0));
   options.commit = command.turn_detection && command.turn_detection->mode == TurnDetectionMode::kNone;
   if (!command.functions.empty()) {
     options.call_function = [&command](const FunctionCallDone& call) -> std::optional<std::string> {

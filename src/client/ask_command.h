@@ -30,6 +30,9 @@ struct AskCommand {
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;
   std::optional<TurnDetection> turn_detection;
+  std::optional<Interruption> interruption;
+  std::optional<int> playback_delay_ms;
+  std::optional<int> max_lead_ms;
   std::vector<AnsweredFunction> functions;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;

@@ -12,15 +12,17 @@ TimePoint Loudspeaker::DueTime(uint64_t sample) const {
 
 void Loudspeaker::Receive(TimePoint received, std::span<const float> samples) {
   if (samples.empty()) return;
+  const TimePoint now = paused_.value_or(received);  // by its own clock
   if (!first_packet_) {
-    first_packet_ = start_ = received;
+    first_packet_ = received;
+    start_ = now + delay_;
   } else {
-    const double margin_ms = std::chrono::duration<double, std::milli>(DueTime(samples_) - received).count();
+    const double margin_ms = std::chrono::duration<double, std::milli>(DueTime(samples_) - now).count();
     const double left_ms = std::max(margin_ms, 0.0);
     if (!begins_) least_margin_ms_ = std::min(left_ms, least_margin_ms_.value_or(left_ms));
     if (margin_ms < 0) {
       underruns_ += begins_ ? 0 : 1;
-      start_ += received - DueTime(samples_);
+      start_ += now - DueTime(samples_);
     }
   }
   begins_ = false;
@@ -34,7 +36,17 @@ void Loudspeaker::Receive(TimePoint received, std::span<const float> samples) {
   samples_ += samples.size();
 }
 
+void Loudspeaker::Pause(TimePoint now) {
+  if (!paused_) paused_ = now;
+}
+
+void Loudspeaker::Resume(TimePoint now) {
+  if (paused_) start_ += now - *paused_;
+  paused_.reset();
+}
+
 uint64_t Loudspeaker::PlayedSamples(TimePoint now) const {
+  now = std::min(now, paused_.value_or(now));
   if (!first_packet_ || now <= start_) return 0;
   const double played = std::chrono::duration<double>(now - start_).count() * sample_rate_;
   const uint64_t all = std::min(samples_, static_cast<uint64_t>(played));

@@ -11,6 +11,7 @@
 #include "client/command_line.h"
 #include "client/function_options.h"
 #include "client/generate_command.h"
+#include "client/interruption_options.h"
 #include "client/models_command.h"
 #include "client/quantize_command.h"
 #include "client/turn_detection_options.h"
@@ -24,6 +25,7 @@ using antiphon::client::AskCommand;
 using antiphon::client::AudioEncoding;
 using antiphon::client::FormatOptions;
 using antiphon::client::GenerateCommand;
+using antiphon::client::InterruptionOptions;
 using antiphon::client::Item;
 using antiphon::client::TurnDetectionOptions;
 
@@ -202,6 +204,7 @@ int main(int argc, char** argv) {
   Items questions;
   CLI::App* ask_app = AddAsk(&app, &questions, &ask);
   const TurnDetectionOptions turn_detection(ask_app, &ask.turn_detection);
+  const InterruptionOptions interruption(ask_app, &ask);
   antiphon::client::AddFunctions(ask_app, &ask.functions);
 
   GenerateCommand generate;
@@ -222,6 +225,7 @@ int main(int argc, char** argv) {
     if (ask_app->parsed()) {
       ask.items = questions.InOrder(*ask_app);
       turn_detection.Check();
+      interruption.Check();
     }
     if (generate_app->parsed()) generate.parts = parts.InOrder(*generate_app);
   } catch (const CLI::ParseError& error) {

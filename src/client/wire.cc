@@ -314,6 +314,7 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
   if (settings.playback_delay_ms) {
     wire->set_playback_delay_ms(static_cast<uint32_t>(*settings.playback_delay_ms));
   }
+  if (settings.max_lead_ms) wire->set_max_lead_ms(static_cast<uint32_t>(*settings.max_lead_ms));
   if (settings.functions) {
     wire->mutable_functions();  // set, also when there are none
     for (const Function& function : *settings.functions) {
@@ -339,6 +340,7 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
   settings.speed = FromWire(wire.speed());
   if (wire.has_interruption()) settings.interruption = FromWire(wire.interruption());
   if (wire.has_playback_delay_ms()) settings.playback_delay_ms = static_cast<int>(wire.playback_delay_ms());
+  if (wire.max_lead_ms() > 0) settings.max_lead_ms = static_cast<int>(wire.max_lead_ms());
   if (wire.has_functions()) {
     std::vector<Function>& functions = settings.functions.emplace();
     for (const v1::Function& function : wire.functions().functions()) {

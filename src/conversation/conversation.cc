@@ -131,6 +131,7 @@ void Conversation::Tick() {
     CheckSilence();
   }
   ReplyToOutputs();
+  KeepPace();
 }
 
 // ---- Client events.
@@ -173,6 +174,8 @@ void Conversation::Configure() {
   const int64_t frame = SamplesAt(config_.manner.speed, model_.frame_samples);
   options.max_response_frames =
       static_cast<int>(int64_t{config_.max_response_seconds} * model_.sample_rate / frame);
+  const int64_t lead = int64_t{MaxLead().count()} * model_.sample_rate / 1000;
+  options.unpaced_frames = static_cast<int>((lead + frame - 1) / frame) + kFramesInHand;
   options.sampling = config_.sampling;
   sequence_->Configure(options);
   DeclareFunctions();
@@ -239,8 +242,8 @@ Conversation::Answer Conversation::Take(const client_event::VideoFrame& frame, T
 Conversation::Answer Conversation::Take(const client_event::Commit&, TimePoint received) {
   if (response_due()) return ResponseUnderWay();
   TakeIn(decoder_.Flush());  // what has come belongs to the turn, even if something before it may yet come
-  if (response_due()) return ResponseUnderWay();  // and has ended it
-  if (interruption_) Interrupt();                 // no need to wait and see
+  if (response_due()) return ResponseUnderWay();                       // and has ended it
+  if (interruption_) Interrupt(server_event::InterruptedBy::kCommit);  // no need to wait and see
   if (!MayMake(Move::kEnd)) {
     return WrongMoment("the turn is empty: no text, no picture, and no voice in the audio so far");
   }
@@ -267,13 +270,17 @@ Conversation::Answer Conversation::Take(const client_event::Cancel& cancel, Time
     playback_->meter().OnReport(received, *cancel.played_samples);
     playback_->meter().Pause(received);  // it stands there
   }
+  using enum server_event::InterruptedBy;
+  const auto by = cancel.played_samples ? kCancelAt : kCancel;
   if (interruption_) {
-    Interrupt();
-  } else if (playing) {
+    Interrupt(by);
+    return std::nullopt;
+  }
+  cut_ = {by};
+  if (playing) {
     CutAnswer();
   } else {
-    StopResponse();
-    sink_.DropMedia(response_->id());
+    DropResponse();
   }
   return std::nullopt;
 }

@@ -62,8 +62,14 @@ class Conversation {
   void OnEngineEvent(uint64_t turn, SequenceEvent event);
   // No client event follows. REQUIRES: accepts_input().
   void OnHalfClose() { half_closed_ = true; }
-  // Lets time pass: call every 50 ms or so while wants_ticks(), behind the client events that can be taken.
+  // Lets time pass: call every 50 ms or so while wants_ticks(), and when speech_due() has come, behind the
+  // client events that can be taken.
   void Tick();
+  // When more of the response's speech may be sent, TimePoint::max() if that is not known or none waits.
+  // Every event may change it.
+  TimePoint speech_due() const;
+  // From now on speech is sent as soon as it is made: the session is to end soon.
+  void StopPacing();
 
   // Pictures of the response are to be painted. They take some 15 ms each: call Paint, which paints one, only
   // when no event waits to be passed on. What is left when the response ends is painted then.
@@ -93,8 +99,14 @@ class Conversation {
   // A voice set in while an answer was being played.
   struct VoiceInAnswer {
     uint64_t onset = 0;                                  // its first sample
+    TimePoint received{};                                // ... and its arrival
     bool is_turn = false;                                // the answer is cut; false: that is still to be seen
     std::unique_ptr<InterruptionJudge> judge = nullptr;  // until then; null: its sound decides
+  };
+  // Why the last answer that was cut was.
+  struct Cut {
+    server_event::InterruptedBy by = server_event::InterruptedBy::kCancel;
+    Nanoseconds since_onset{0};
   };
   // What a turn has besides speech.
   struct Content {
@@ -171,8 +183,16 @@ class Conversation {
   void On(const ResponseImage& image);
   void On(const MannerChosen& chosen);
   void On(const ResponseDone& done);
+  std::chrono::milliseconds MaxLead() const {
+    return std::chrono::milliseconds(paced_ ? config_.max_lead_ms : kMaxLeadMs);
+  }
+  void KeepPace();
+  void AskForSpeech();
+  void SendTheRest();
+  void EndResponse(const ResponseDone& done);
   void FailResponse(const Status& status);
   void StopResponse();
+  void DropResponse();
   void CutAnswer();
 
   // The user's voice during an answer: conversation_interruption.cc.
@@ -181,7 +201,7 @@ class Conversation {
   VoiceSound SoundOfInterruption() const;
   void JudgeInterruption();
   void OnForkEvent(uint64_t turn, const SequenceEvent& event);
-  void Interrupt();
+  void Interrupt(server_event::InterruptedBy by);
   void ResumePlayback();
   void ForgetInterruption();
   void OnCut(uint64_t turn, const ResponseCut& cut);
@@ -222,8 +242,12 @@ class Conversation {
   bool cancel_wanted_ = false;          // the client cancelled between its commit and TurnEnded
   std::optional<Status> output_fault_;  // what kept its speech or pictures from being encoded
   server_event::Usage usage_;
+  bool paced_ = true;
   std::unique_ptr<Response> response_;        // while it is under way
+  int speech_asked_for_ = 0;                  // of its frames
+  std::optional<ResponseDone> made_;          // the engine's last word on it: what waits is yet to be sent
   std::optional<ResponsePlayback> playback_;  // of that one, or of the last
+  Cut cut_;
   // Until it is over, what is heard stays in heard_.
   std::optional<VoiceInAnswer> interruption_;
   uint64_t forks_ = 0;  // of the sequence, so far: the upper half of the numbers of a fork's turns

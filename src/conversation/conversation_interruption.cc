@@ -23,10 +23,12 @@ bool Conversation::AnswerIsPlaying() const {
 
 // A cough stops nothing that a word would not: at first the answer only holds its breath.
 void Conversation::BeginInterruption() {
-  interruption_ = VoiceInAnswer{.onset = std::get<VoiceStarted>(heard_.front()).offset};
+  const auto& started = std::get<VoiceStarted>(heard_.front());
+  interruption_ = VoiceInAnswer{.onset = started.offset, .received = started.received};
   const TimePoint now = clock_.Now();
   playback_->meter().Pause(now);
-  sink_.Send(server_event::PlaybackPaused{playback_->response_id(), playback_->meter().Played(now)});
+  sink_.Send(server_event::PlaybackPaused{playback_->response_id(), playback_->meter().Played(now),
+                                          now - interruption_->received});
   if (options_.words_interrupt && config_.interruption.policy == InterruptionPolicy::kCautious) {
     auto fork = sequence_->Fork(
         {.heard_frames = playback_->FramesPlayed(now), .first_turn = (++forks_ << 32) + 1, .answers = false});
@@ -51,14 +53,15 @@ VoiceSound Conversation::SoundOfInterruption() const {
 
 void Conversation::JudgeInterruption() {
   if (interruption_->is_turn) return;  // waits for the response to stop
-  if (config_.interruption.policy == InterruptionPolicy::kEager) return Interrupt();
+  using enum server_event::InterruptedBy;
+  if (config_.interruption.policy == InterruptionPolicy::kEager) return Interrupt(kEager);
   const std::chrono::milliseconds min_voice(config_.interruption.min_voice_ms);
   const VoiceSound sound = SoundOfInterruption();
   InterruptionJudge* const judge = interruption_->judge.get();
   if (judge != nullptr) judge->Listen(heard_);
   switch (judge != nullptr ? judge->Judge(sound, min_voice) : JudgeBySound(sound, min_voice)) {
     case VoiceVerdict::kTurn:
-      return Interrupt();
+      return Interrupt(kCautious);
     case VoiceVerdict::kNothing:
       return ResumePlayback();
     case VoiceVerdict::kOpen:
@@ -74,15 +77,12 @@ void Conversation::OnForkEvent(uint64_t turn, const SequenceEvent& event) {
 }
 
 // It is the user's turn, from where the voice set in.
-void Conversation::Interrupt() {
+void Conversation::Interrupt(server_event::InterruptedBy by) {
   if (interruption_->is_turn) return;
   interruption_->is_turn = true;
   interruption_->judge.reset();  // the session's own sequence hears it from here on
-  if (state_ == ConversationState::kResponding) {
-    StopResponse();
-    sink_.DropMedia(response_->id());
-    return;  // goes on when the response is done
-  }
+  cut_ = {by, clock_.Now() - interruption_->received};
+  if (state_ == ConversationState::kResponding) return DropResponse();  // goes on when the response is done
   CutAnswer();
   interruption_.reset();
   PassOn();
@@ -99,7 +99,8 @@ void Conversation::ForgetInterruption() {
   if (!interruption_->is_turn) {
     const TimePoint now = clock_.Now();
     playback_->meter().Resume(now);
-    sink_.Send(server_event::PlaybackResumed{playback_->response_id(), playback_->meter().Played(now)});
+    sink_.Send(server_event::PlaybackResumed{playback_->response_id(), playback_->meter().Played(now),
+                                             now - interruption_->received});
   }
   heard_.clear();
   interruption_.reset();
@@ -107,7 +108,8 @@ void Conversation::ForgetInterruption() {
 
 void Conversation::OnCut(uint64_t turn, const ResponseCut& cut) {
   if (!playback_ || turn != response_turn_) return;
-  sink_.Send(server_event::ResponseInterrupted{playback_->response_id(), playback_->cut_at(), cut.text});
+  sink_.Send(server_event::ResponseInterrupted{playback_->response_id(), playback_->cut_at(), cut.text,
+                                               cut_.by, cut_.since_onset});
 }
 
 }  // namespace antiphon

@@ -1,5 +1,6 @@
 // The model's turn.
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "common/logging.h"
@@ -8,6 +9,8 @@
 namespace antiphon {
 
 void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
+  // The user's next turn had come before the client was told of the end of the last.
+  if (made_) SendTheRest();
   if (response_) return;  // said twice
   if (state_ == ConversationState::kHearing) EndVoice();
   heard_.clear();  // dropped as the engine drops what it has not run: the turn is over
@@ -16,6 +19,7 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   Make(Move::kAnswer);
   ledger_.Endpoint(ended.at);
   response_turn_ = turn;
+  speech_asked_for_ = 0;
   content_too_late_ = {.texts = std::max(0, content_.texts - ended.texts),
                        .images = std::max(0, content_.images - ended.images),
                        .outputs = std::max(0, content_.outputs - ended.function_results)};
@@ -41,6 +45,7 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
       std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_, playback_->meter());
   sink_.Send(server_event::TurnEnded{ended.cause, ended.transcript});
   sink_.Send(server_event::ResponseStarted{id});
+  cut_ = {};
   if (cancel_wanted_) StopResponse();
 }
 
@@ -50,7 +55,8 @@ void Conversation::On(const ResponseText& text) {
 
 void Conversation::On(const ResponseAudio& audio) {
   if (state_ != ConversationState::kResponding) return;
-  if (Status status = response_->OnAudio(audio); !status.ok()) FailResponse(status);
+  if (Status status = response_->OnAudio(audio); !status.ok()) return FailResponse(status);
+  KeepPace();
 }
 
 void Conversation::On(const ResponseImage& image) {
@@ -74,6 +80,7 @@ void Conversation::Paint() {
 void Conversation::FailResponse(const Status& status) {
   LogError("session {}: {}: {}", options_.session_id, response_->id(), status.ToString());
   output_fault_ = status;
+  cut_ = {server_event::InterruptedBy::kFault};
   StopResponse();
 }
 
@@ -81,6 +88,13 @@ void Conversation::StopResponse() {
   Make(Move::kCancel);
   CutAnswer();
   response_->CutShort();
+}
+
+// Nothing more of it is sent.
+void Conversation::DropResponse() {
+  StopResponse();
+  sink_.DropMedia(response_->id());
+  if (made_) EndResponse(*std::exchange(made_, std::nullopt));
 }
 
 // What the user has not heard of it by now will not be heard, and the model forgets it.
@@ -91,12 +105,56 @@ void Conversation::CutAnswer() {
 }
 
 void Conversation::On(const ResponseDone& done) {
+  if (made_) return;  // said twice
+  if (state_ == ConversationState::kCancelling) return EndResponse(done);
+  if (done.end != ResponseEnd::kFailed) {
+    if (Status status = response_->Flush(MaxLead()); !status.ok()) output_fault_ = status;
+  }
+  made_ = done;
+  KeepPace();
+}
+
+TimePoint Conversation::speech_due() const {
+  return state_ == ConversationState::kResponding ? response_->NextDue(MaxLead()) : TimePoint::max();
+}
+
+// Sends what is due, has more made if the playback needs it, and ends the response behind the last of it.
+void Conversation::KeepPace() {
+  if (state_ != ConversationState::kResponding) return;
+  response_->SendDue(MaxLead());
+  if (!made_) return AskForSpeech();
+  if (!response_->speech_waits()) EndResponse(*std::exchange(made_, std::nullopt));
+}
+
+// Unless nothing is missing, it is for more than there is: so while the engine rests, something waits for its
+// time to be sent, and the asking goes on then.
+void Conversation::AskForSpeech() {
+  if (playback_->meter().sent() == 0) return;
+  const TimePoint now = clock_.Now();
+  const int frames =
+      response_->frames() + playback_->FramesMissing(now, MaxLead(), response_->waiting_samples());
+  if (frames <= speech_asked_for_) return;
+  speech_asked_for_ = frames;
+  sequence_->PaceSpeech(frames, playback_->meter().BeganAt(now));
+}
+
+void Conversation::StopPacing() {
+  if (!std::exchange(paced_, false)) return;
+  Configure();
+  KeepPace();
+}
+
+// However far ahead it is.
+void Conversation::SendTheRest() {
+  ForgetInterruption();
+  response_->SendDue(std::chrono::hours(1));
+  EndResponse(*std::exchange(made_, std::nullopt));
+}
+
+void Conversation::EndResponse(const ResponseDone& done) {
   ResponseEnd end = done.end;
   Status error = done.error;
   const bool cancelled = state_ == ConversationState::kCancelling;
-  if (!cancelled && end != ResponseEnd::kFailed) {
-    if (Status status = response_->Flush(); !status.ok()) output_fault_ = status;
-  }
   if (cancelled) end = ResponseEnd::kCancelled;  // the engine may have been done just before it was told
   if (output_fault_) {
     end = ResponseEnd::kFailed;

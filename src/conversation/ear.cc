@@ -96,7 +96,8 @@ void Ear::Process(std::span<const float> samples, TimePoint received, std::vecto
       heard->push_back(VoiceStopped{Offset(event.offset)});
       continue;
     }
-    heard->push_back(VoiceStarted{Offset(event.offset)});
+    const uint64_t onset = Offset(event.offset);
+    heard->push_back(VoiceStarted{onset, arrivals_.TimeOf(onset - first_offset_)});
     if (gate_.is_open()) continue;
     const int64_t from = std::max<int64_t>(event.offset - lead_, 0);
     for (GatedFrame& frame : gate_.Open(static_cast<uint64_t>(from))) heard->push_back(std::move(frame));

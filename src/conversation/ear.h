@@ -20,6 +20,7 @@ namespace antiphon {
 // Offsets count samples at the input rate since the session began.
 struct VoiceStarted {
   uint64_t offset = 0;
+  TimePoint received{};  // when the packet with its first sample arrived
 };
 struct VoiceStopped {
   uint64_t offset = 0;

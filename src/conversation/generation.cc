@@ -166,6 +166,7 @@ Result<std::vector<ClientEvent>> ScriptOf(GenerationRequest request, const Model
   Writer writer(model, longest_audio, received);
   request.config.input_audio = AudioFormatUpdate{kEncodingPcm16, kRate};
   request.config.turn_detection = TurnDetectionUpdate{.mode = kModeNone};
+  request.config.max_lead_ms = static_cast<uint32_t>(kMaxLeadMs);
   writer.Add("", client_event::SessionUpdate{std::move(request.config)});
   for (size_t i = 0; i < request.parts.size(); ++i) {
     const Status added =

@@ -33,7 +33,7 @@ using Part = std::variant<UnknownPart, TextPart, AudioPart, ImagePart>;
 
 struct GenerationRequest {
   std::vector<Part> parts;
-  ConfigUpdate config;  // without input_audio and turn_detection, which are the script's
+  ConfigUpdate config;  // without input_audio, turn_detection and max_lead_ms, which are the script's
 };
 
 // The client events that put all parts into one turn, in their order, and commit it. Audio is decoded and

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 namespace antiphon {
 
@@ -10,6 +11,20 @@ uint64_t PlaybackMeter::Played(TimePoint now) const {
   const double elapsed = std::chrono::duration<double>(now - anchor_time_).count();
   const double played = static_cast<double>(anchor_position_) + std::max(elapsed, 0.0) * rate_;
   return played < static_cast<double>(sent_) ? static_cast<uint64_t>(played) : sent_;
+}
+
+TimePoint PlaybackMeter::PlayedAt(uint64_t position) const {
+  if (position == 0) return {};
+  if (paused_ || position > sent_) return TimePoint::max();
+  const double left = static_cast<double>(position) - static_cast<double>(anchor_position_);
+  // Played rounds down: a little later it is certain.
+  constexpr Nanoseconds kCertain{1000};
+  return anchor_time_ + Nanoseconds(static_cast<int64_t>(std::ceil(left * 1e9 / rate_))) + kCertain;
+}
+
+TimePoint PlaybackMeter::BeganAt(TimePoint now) const {
+  const TimePoint there = paused_ ? now : std::max(now, anchor_time_);
+  return there - Nanoseconds(static_cast<int64_t>(static_cast<double>(Played(there)) * 1e9 / rate_));
 }
 
 void PlaybackMeter::OnSend(TimePoint now, uint64_t samples) {

@@ -30,6 +30,14 @@ class PlaybackMeter {
 
   // Where playback is by now; at most sent().
   uint64_t Played(TimePoint now) const;
+  // When it is there, or was; TimePoint{} for the beginning, TimePoint::max() for what is not known: while it
+  // is paused, and beyond sent().
+  TimePoint PlayedAt(uint64_t position) const;
+  // When the first sample was or will be played, had there been no break up to where playback is by now.
+  // REQUIRES: sent() > 0.
+  TimePoint BeganAt(TimePoint now) const;
+
+  bool paused() const { return paused_; }
 
   uint64_t sent() const { return sent_; }
   // Least margin at any sending but the first, in whole ms; 0 while nothing or one piece was sent.

@@ -16,7 +16,8 @@ Response::Response(std::string id, const SessionConfig& config, const ModelDescr
       sink_(sink),
       ledger_(ledger),
       images_(id_, model, painter, clock, sink, ledger),
-      playback_(playback) {}
+      playback_(playback),
+      pacer_(playback, format_.sample_rate) {}
 
 void Response::OnText(const ResponseText& text) {
   ledger_.Symbol(text.at);
@@ -27,12 +28,13 @@ void Response::OnText(const ResponseText& text) {
 
 Status Response::OnAudio(const ResponseAudio& audio) {
   ledger_.Frame(audio.at);
+  ++frames_;
   if (!output_) {
     auto output = SpeechOutput::Create(model_rate_, format_);
     if (!output.ok()) return output.status();
     output_ = std::move(*output);
   }
-  return Send(output_->Push(audio.samples));
+  return Keep(output_->Push(audio.samples));
 }
 
 void Response::OnImage(const ResponseImage& image) {
@@ -41,28 +43,37 @@ void Response::OnImage(const ResponseImage& image) {
 
 Status Response::Paint() { return images_.PaintNext(); }
 
-Status Response::Flush() {
-  if (output_) {
-    // First: it may be heard while the pictures are painted.
-    if (Status status = Send(output_->Finish()); !status.ok()) return status;
-  }
-  return images_.Flush();
+Status Response::Flush(std::chrono::milliseconds max_lead) {
+  Status status = output_ ? Keep(output_->Finish()) : OkStatus();
+  // First: it may be heard while the pictures are painted.
+  SendDue(max_lead);
+  if (status.ok()) status = images_.Flush();
+  if (!status.ok()) images_.Drop();  // what cannot be painted is not tried again
+  return status;
 }
 
-Status Response::Send(Result<std::vector<OutputPacket>> packets) {
+void Response::CutShort() {
+  pacer_.Drop();
+  images_.Drop();
+}
+
+Status Response::Keep(Result<std::vector<OutputPacket>> packets) {
   if (!packets.ok()) return packets.status();
+  pacer_.Push(*std::move(packets));
+  return OkStatus();
+}
+
+void Response::SendDue(std::chrono::milliseconds max_lead) {
+  const TimePoint now = clock_.Now();
   uint64_t samples = 0;
-  for (OutputPacket& packet : *packets) {
+  for (OutputPacket& packet : pacer_.PopDue(now, max_lead)) {
     sink_.Send(
         server_event::AudioDelta{id_, std::move(packet.bytes), playback_.sent() + samples, packet.number});
     samples += packet.samples;
   }
-  if (samples > 0) {
-    const TimePoint now = clock_.Now();
-    ledger_.PacketSent(now);
-    playback_.OnSend(now, samples);
-  }
-  return OkStatus();
+  if (samples == 0) return;
+  ledger_.PacketSent(now);
+  playback_.OnSend(now, samples);
 }
 
 }  // namespace antiphon

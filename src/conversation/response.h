@@ -1,6 +1,7 @@
 // One response on its way to the client.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -11,12 +12,13 @@
 #include "conversation/server_event.h"
 #include "conversation/session_config.h"
 #include "conversation/speech_output.h"
+#include "conversation/speech_pacer.h"
 #include "conversation/turn_ledger.h"
 
 namespace antiphon {
 
-// Turns the engine's text, frames and pictures into deltas, and keeps the response's accounts. Not
-// thread-safe.
+// Turns the engine's text, frames and pictures into deltas, and keeps the response's accounts. Speech waits
+// for SendDue. Not thread-safe.
 class Response {
  public:
   // All references are to what outlives the response, but for `config`: settings are taken over for its whole
@@ -26,7 +28,7 @@ class Response {
            PlaybackMeter& playback);
 
   void OnText(const ResponseText& text);
-  // INTERNAL when the encoder fails.
+  // Makes deltas of it. INTERNAL when the encoder fails.
   Status OnAudio(const ResponseAudio& audio);
   void OnImage(const ResponseImage& image);
 
@@ -36,17 +38,27 @@ class Response {
   // REQUIRES: wants_to_paint().
   Status Paint();
 
-  // Sends what is still in the resampler, in the encoder and to be painted. Only for a response that was not
-  // cut short.
-  Status Flush();
-  // For one that was: forgets what is to be painted.
-  void CutShort() { images_.Drop(); }
+  // Sends of the speech what may be `max_lead` ahead of its playback.
+  void SendDue(std::chrono::milliseconds max_lead);
+  // When more of it may be sent: see SpeechPacer.
+  TimePoint NextDue(std::chrono::milliseconds max_lead) const { return pacer_.NextDue(max_lead); }
+  bool speech_waits() const { return !pacer_.empty(); }
+  uint64_t waiting_samples() const { return pacer_.samples(); }
+  // Of the speech, made so far.
+  int frames() const { return frames_; }
+
+  // Makes deltas of what is still in the resampler and in the encoder, and sends the speech that is due and
+  // what is to be painted. Only for a response that was not cut short. INTERNAL when encoder or painter fail:
+  // no more pictures are sent then.
+  Status Flush(std::chrono::milliseconds max_lead);
+  // For one that was: forgets what is to be sent and painted.
+  void CutShort();
 
   const std::string& id() const { return id_; }
   const std::string& text() const { return text_; }
 
  private:
-  Status Send(Result<std::vector<OutputPacket>> packets);
+  Status Keep(Result<std::vector<OutputPacket>> packets);
 
   const std::string id_;
   const bool speak_;
@@ -58,9 +70,11 @@ class Response {
   TurnLedger& ledger_;
 
   std::string text_;
+  int frames_ = 0;
   std::unique_ptr<SpeechOutput> output_;  // from the first frame on
   ImageOutput images_;
   PlaybackMeter& playback_;
+  SpeechPacer pacer_;
 };
 
 }  // namespace antiphon

@@ -1,6 +1,7 @@
 // A response as the user hears it, while it is made and after.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -10,6 +11,10 @@
 #include "conversation/session_config.h"
 
 namespace antiphon {
+
+// Frames of the model that are made beyond what may be sent: one may still be in resampler and encoder, and
+// one ready to go.
+constexpr int kFramesInHand = 2;
 
 // Outlives the making of the response: what was sent is still being played when the last of it was made. Not
 // thread-safe.
@@ -29,6 +34,9 @@ class ResponsePlayback {
   Nanoseconds TimeLeft(TimePoint now) const;
   // How many of the model's frames have been played to their end.
   int FramesPlayed(TimePoint now) const;
+  // How many more are to be made for all that may be sent by now, and some for the time after, when `waiting`
+  // samples have been made besides those sent.
+  int FramesMissing(TimePoint now, std::chrono::milliseconds max_lead, uint64_t waiting) const;
 
   // A voice of the user may interrupt it.
   bool interruptible() const { return interruptible_ && !cut_; }
@@ -42,6 +50,7 @@ class ResponsePlayback {
 
  private:
   const std::string response_id_;
+  const int sample_rate_;       // of the output
   const double frame_samples_;  // at the output rate
   const int rate_;
   const bool interruptible_;

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "antiphon/types.h"
+#include "common/clock.h"
 #include "conversation/session_config.h"
 #include "media/opus_stream.h"
 
@@ -119,21 +120,35 @@ struct ResponseDone {
   Usage usage;
   LatencyLedger ledger;
 };
-// The user speaks into the answer: the client stops playing it where it is, for the time being.
+// The user speaks into the answer: the client stops playing it where it is, for the time being. Here and
+// below what has no place in the wire contract is for the server's metrics; `since_onset` counts from the
+// arrival of the first of the voice.
 struct PlaybackPaused {
   std::string response_id;
   uint64_t played_samples = 0;  // so far, at the output rate
+  Nanoseconds since_onset{};
 };
 // That was nothing: it goes on from the same sample.
 struct PlaybackResumed {
   std::string response_id;
   uint64_t played_samples = 0;
+  Nanoseconds since_onset{};
+};
+enum class InterruptedBy {
+  kCautious,  // a voice that went on for min_voice_ms
+  kEager,     // any voice
+  kCommit,    // while it was open what a voice was
+  kCancel,
+  kCancelAt,  // the cancel said where the playback had stopped
+  kFault,     // the server could not encode the answer
 };
 // The rest of the answer will not be heard.
 struct ResponseInterrupted {
   std::string response_id;
   uint64_t played_samples = 0;
   std::string heard_text;
+  InterruptedBy by{};
+  Nanoseconds since_onset{};  // until that was decided; without a voice 0
 };
 struct SessionExported {
   std::string snapshot;

@@ -43,6 +43,7 @@ constexpr uint32_t kMaxVideoFrames = 8;
 constexpr uint32_t kMinVoiceMs = 100;
 constexpr uint32_t kMaxVoiceMs = 3000;
 constexpr uint32_t kMaxPlaybackDelayMs = 2000;
+constexpr uint32_t kMinLeadMs = 200;  // some frames, so that the next is there before the last was played
 constexpr size_t kMaxVoiceBytes = 64;
 
 template <typename T>
@@ -311,6 +312,11 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
     }
     config->playback_delay_ms = static_cast<int>(*update.playback_delay_ms);
   }
+  const uint32_t lead = update.max_lead_ms;
+  if (lead != 0 && (lead < kMinLeadMs || lead > static_cast<uint32_t>(kMaxLeadMs))) {
+    return Bad("max_lead_ms", lead, "200 to 60000, or 0 to leave it");
+  }
+  if (lead != 0) config->max_lead_ms = static_cast<int>(lead);
   if (update.functions) {
     if (auto bad = ApplyFunctions(*update.functions, model.calls_functions, &config->functions)) return bad;
   }

@@ -35,6 +35,9 @@ struct Interruption {
   int min_voice_ms = 500;
 };
 
+// A lead of the length of the longest response: all of it at once.
+constexpr int kMaxLeadMs = 60'000;
+
 // Every setting of a session, checked.
 struct SessionConfig {
   bool speak = true;  // false: no speech
@@ -48,6 +51,7 @@ struct SessionConfig {
   int max_video_frames = 2;  // that stay in the model's context
   Interruption interruption;
   int playback_delay_ms = 0;        // from the arrival of the first audio at the client to its being played
+  int max_lead_ms = 5'000;          // how far ahead of its playback speech is sent
   std::vector<Function> functions;  // that the model may call
 };
 
@@ -82,8 +86,8 @@ struct InterruptionUpdate {
   uint32_t min_voice_ms = 0;
 };
 
-// What is absent (or empty, or 0 for max_response_seconds, max_video_frames and speed) stays as it is; a
-// message that is there replaces the whole of its setting.
+// What is absent (or empty, or 0 for max_response_seconds, max_video_frames, speed and max_lead_ms) stays as
+// it is; a message that is there replaces the whole of its setting.
 struct ConfigUpdate {
   std::vector<int> output_modalities = {};
   std::optional<AudioFormatUpdate> input_audio = std::nullopt;
@@ -96,6 +100,7 @@ struct ConfigUpdate {
   int speed = 0;
   std::optional<InterruptionUpdate> interruption = std::nullopt;
   std::optional<uint32_t> playback_delay_ms = std::nullopt;
+  uint32_t max_lead_ms = 0;
   std::optional<std::vector<Function>> functions = std::nullopt;
 };
 

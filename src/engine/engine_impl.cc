@@ -183,6 +183,9 @@ class SequenceImpl final : public Sequence {
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
   void CutResponse(int frames) override { Signal(CutRequest{frames}); }
+  void PaceSpeech(int frames, TimePoint playback_began) override {
+    Signal(PaceRequest{frames, playback_began});
+  }
   void ExpectTurnEnd() override { Signal(ExpectTurnEndRequest{}); }
   Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& options) override;
   void Export() override { Signal(ExportRequest{}); }

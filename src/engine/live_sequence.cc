@@ -56,6 +56,7 @@ std::optional<WorkItem> LiveSequence::NextWork() const {
   std::optional<WorkItem> work;
   if (Speculates()) return NextSpeculation();
   if (stream().in_response()) {
+    if (IsFarEnoughAhead()) return std::nullopt;
     work = NextAnswer();
   } else if (HasWork()) {
     // Settle carried out everything else.
@@ -161,6 +162,8 @@ void LiveSequence::TakeRequests() {
       CutResponse(cut->frames);
     } else if (auto* fork = std::get_if<ForkRequest>(&request)) {
       Fork(std::move(*fork));
+    } else if (const auto* pace = std::get_if<PaceRequest>(&request)) {
+      PaceSpeech(*pace);
     } else if (std::holds_alternative<ExportRequest>(request)) {
       Export();
     } else if (auto* restore = std::get_if<RestoreRequest>(&request)) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -121,6 +122,11 @@ class LiveSequence {
   const StreamState& stream() const { return state_.stream; }
   bool SpeechPending() const { return stream().speak && !stream().audio_over; }
 
+  // Nothing is left of the response but speech that its playback does not need yet.
+  bool IsFarEnoughAhead() const {
+    return SpeechPending() && stream().text_over && spoken_frames_ >= frames_needed_;
+  }
+
   bool HasWork() const;
   // It has nothing to run but the answer that was begun ahead.
   bool Speculates() const { return speculation_ && speculation_->wants_step() && !HasWork(); }
@@ -139,6 +145,7 @@ class LiveSequence {
   bool SettleFront();
   void Cancel();
   void CutResponse(int64_t frames);
+  void PaceSpeech(const PaceRequest& pace);
   void Fork(ForkRequest request);
   void BecomeFork(ForkRequest request);
   void Speculate();
@@ -230,7 +237,8 @@ class LiveSequence {
   int64_t rerun_begin_ = 0;            // where the cut response begins
   TextDecoder answer_decoder_;
   TimePoint first_audio_deadline_{};
-  TimePoint playback_began_{};  // when frame 0 was handed out
+  TimePoint playback_began_{};                           // when frame 0 was handed out, or as PaceSpeech says
+  int frames_needed_ = std::numeric_limits<int>::max();  // by its playback, as far as is known
   int spoken_frames_ = 0;
   int64_t spoken_samples_ = 0;    // of these frames: how long one lasts depends on the manner
   std::vector<int> image_codes_;  // of the picture drawn last, as far as it is written

@@ -1,6 +1,8 @@
 // The response of a sequence: how it begins, what its owner is told of each position, how it ends.
+#include <algorithm>
 #include <deque>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -26,6 +28,7 @@ void LiveSequence::BeginResponse(TurnEndCause cause, TimePoint ended, bool cance
   answer_decoder_ = {};
   spoken_frames_ = 0;
   spoken_samples_ = 0;
+  frames_needed_ = options_.unpaced_frames > 0 ? options_.unpaced_frames : std::numeric_limits<int>::max();
   image_codes_.clear();
   drawn_images_ = 0;
   calls_ = 0;
@@ -100,6 +103,12 @@ void LiveSequence::FinishAnswer(const AnswerOutcome& outcome, std::vector<float>
   if (outcome.done) {
     EndResponse(stream().incomplete ? ResponseEnd::kIncomplete : ResponseEnd::kCompleted, OkStatus());
   }
+}
+
+void LiveSequence::PaceSpeech(const PaceRequest& pace) {
+  if (!stream().in_response() || spoken_frames_ == 0) return;
+  frames_needed_ = std::max(frames_needed_, pace.frames);
+  playback_began_ = pace.playback_began;
 }
 
 // Of the codes the owner is told row by row: a message a code would cost more than it shows.

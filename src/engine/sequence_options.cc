@@ -27,6 +27,7 @@ constexpr Range<int> kFrames{"max_response_frames", 1, 1000};
 constexpr Range<int> kPieces{"max_response_pieces", 1, 1024};
 constexpr Range<int> kImages{"max_response_images", 0, 4};
 constexpr Range<int> kVideoFrames{"max_video_frames", 1, 8};
+constexpr Range<int> kUnpacedFrames{"unpaced_frames", 0, 100'000};
 constexpr Range<float> kTemperature{"sampling.temperature", 0.0f, 2.0f};
 constexpr Range<int> kTopK{"sampling.top_k", 0, 10000};
 constexpr Range<float> kTopP{"sampling.top_p", 1e-6f, 1.0f};
@@ -45,9 +46,9 @@ Status First(const Statuses&... statuses) {
 Status Validate(const SequenceOptions& options) {
   return First(kThreshold.Check(options.endpoint_threshold), kFrames.Check(options.max_response_frames),
                kPieces.Check(options.max_response_pieces), kImages.Check(options.max_response_images),
-               kVideoFrames.Check(options.max_video_frames), kTemperature.Check(options.sampling.temperature),
-               kTopK.Check(options.sampling.top_k), kTopP.Check(options.sampling.top_p),
-               kPenalty.Check(options.sampling.repetition_penalty));
+               kVideoFrames.Check(options.max_video_frames), kUnpacedFrames.Check(options.unpaced_frames),
+               kTemperature.Check(options.sampling.temperature), kTopK.Check(options.sampling.top_k),
+               kTopP.Check(options.sampling.top_p), kPenalty.Check(options.sampling.repetition_penalty));
 }
 
 SequenceOptions Clamped(const SequenceOptions& options) {
@@ -57,6 +58,7 @@ SequenceOptions Clamped(const SequenceOptions& options) {
   clamped.max_response_pieces = kPieces.Clamp(options.max_response_pieces);
   clamped.max_response_images = kImages.Clamp(options.max_response_images);
   clamped.max_video_frames = kVideoFrames.Clamp(options.max_video_frames);
+  clamped.unpaced_frames = kUnpacedFrames.Clamp(options.unpaced_frames);
   clamped.sampling.temperature = kTemperature.Clamp(options.sampling.temperature);
   clamped.sampling.top_k = kTopK.Clamp(options.sampling.top_k);
   clamped.sampling.top_p = kTopP.Clamp(options.sampling.top_p);

@@ -66,6 +66,10 @@ struct CancelRequest {};
 struct CutRequest {
   int frames = 0;  // of the last response that were heard
 };
+struct PaceRequest {
+  int frames = 0;  // of the response under way that its playback needs
+  TimePoint playback_began;
+};
 struct ExpectTurnEndRequest {};
 struct ForkRequest {
   std::shared_ptr<SequencePort> port;  // of the fork
@@ -84,7 +88,7 @@ struct DeclareRequest {
 
 using SequenceRequest =
     std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest, ClearRequest, CancelRequest,
-                 CutRequest, ExpectTurnEndRequest, ForkRequest, ExportRequest, RestoreRequest,
+                 CutRequest, PaceRequest, ExpectTurnEndRequest, ForkRequest, ExportRequest, RestoreRequest,
                  ConfigureRequest, FunctionResult, FunctionDeclaration, DeclareRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
@@ -109,8 +113,8 @@ inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
-// the newest cancel takes the older one's place, a turn end said again is dropped. The newest options and
-// functions take the place of those since the last input or turn end, which nothing has used. However many
+// the newest cancel or pace takes the older one's place, a turn end said again is dropped. The newest options
+// and functions take the place of those since the last input or turn end, which nothing has used. However many
 // signals come, there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 

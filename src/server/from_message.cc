@@ -49,6 +49,7 @@ ConfigUpdate From(const v1::SessionConfig& config) {
                            config.interruption().min_voice_ms()};
   }
   if (config.has_playback_delay_ms()) update.playback_delay_ms = config.playback_delay_ms();
+  update.max_lead_ms = config.max_lead_ms();
   if (config.has_functions()) update.functions = From(config.functions());
   return update;
 }

@@ -40,4 +40,23 @@ const char* LabelOf(ResponseEnd end) {
   return "unknown";
 }
 
+const char* LabelOf(server_event::InterruptedBy by) {
+  using enum server_event::InterruptedBy;
+  switch (by) {
+    case kCautious:
+      return "cautious";
+    case kEager:
+      return "eager";
+    case kCommit:
+      return "commit";
+    case kCancel:
+      return "cancel";
+    case kCancelAt:
+      return "cancel_at";
+    case kFault:
+      return "fault";
+  }
+  return "unknown";
+}
+
 }  // namespace antiphon

@@ -5,6 +5,7 @@
 
 #include "antiphon/status.h"
 #include "antiphon/types.h"
+#include "conversation/server_event.h"
 #include "server/session_kind.h"
 
 namespace antiphon {
@@ -14,6 +15,7 @@ constexpr SessionKind kSessionKinds[] = {SessionKind::kConversation, SessionKind
 const char* LabelOf(SessionKind kind);
 const char* LabelOf(TurnEndCause cause);
 const char* LabelOf(ResponseEnd end);
+const char* LabelOf(server_event::InterruptedBy by);
 inline std::string LabelOf(StatusCode code) { return std::string(StatusCodeName(code)); }
 
 }  // namespace antiphon

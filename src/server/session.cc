@@ -85,6 +85,7 @@ void Session::Run(const std::function<void()>& freed) {
 Status Session::Converse() {
   conversation_->Start();
   while (true) {
+    const bool answering = response_due();
     const TimePoint wake = NextWake(SystemClock::Get().Now());
     SessionInbox::Batch batch = inbox_.Wait(wake, conversation_->accepts_input());
     if (batch.abort) return *batch.abort;
@@ -93,13 +94,18 @@ Status Session::Converse() {
       if (taken.resume_reading) call_->ResumeReading();
       Handle(std::move(taken.input));
     }
-    for (EngineInput& result : batch.results) Handle(std::move(result));
+    for (EngineInput& result : batch.results) {
+      conversation_->OnEngineEvent(result.turn, std::move(result.event));
+    }
     // Speech first: the next round takes what the engine has said meanwhile, and only a round without any
     // paints.
     if (batch.results.empty() && conversation_->wants_to_paint()) conversation_->Paint();
-    if (conversation_->wants_ticks()) conversation_->Tick();
-    // A client that is held back is not idle.
-    if (!conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
+    if (batch.draining) conversation_->StopPacing();
+    if (conversation_->wants_ticks() || conversation_->speech_due() <= SystemClock::Get().Now()) {
+      conversation_->Tick();
+    }
+    // A client that is held back, or was listening until now, is not idle.
+    if (answering || !conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
     if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
     if (conversation_->finished()) return OkStatus();
     if (batch.draining && !response_due()) return Unavailable("the server is stopping");
@@ -113,12 +119,6 @@ void Session::Handle(ClientInput input) {
   } else {
     conversation_->OnHalfClose();
   }
-}
-
-void Session::Handle(EngineInput result) {
-  const bool answering = conversation_->response_due();
-  conversation_->OnEngineEvent(result.turn, std::move(result.event));
-  if (answering && !conversation_->response_due()) last_client_event_ = SystemClock::Get().Now();
 }
 
 Status Session::CheckLimits(TimePoint now) const {
@@ -135,7 +135,7 @@ Status Session::CheckLimits(TimePoint now) const {
 
 TimePoint Session::NextWake(TimePoint now) const {
   if (conversation_->wants_to_paint()) return now;
-  TimePoint limit = opened_ + options_.max_session;
+  TimePoint limit = std::min(opened_ + options_.max_session, conversation_->speech_due());
   if (!response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
   return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;
 }

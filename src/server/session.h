@@ -45,7 +45,6 @@ class Session {
   // Everything the session must be ended for, but its client's wish.
   Status CheckLimits(TimePoint now) const;
   void Handle(ClientInput input);
-  void Handle(EngineInput result);
   TimePoint NextWake(TimePoint now) const;
 
   const std::string id_;

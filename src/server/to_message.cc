@@ -111,6 +111,7 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->mutable_interruption()->set_policy(ToMessage(config.interruption.policy));
   message->mutable_interruption()->set_min_voice_ms(static_cast<uint32_t>(config.interruption.min_voice_ms));
   message->set_playback_delay_ms(static_cast<uint32_t>(config.playback_delay_ms));
+  message->set_max_lead_ms(static_cast<uint32_t>(config.max_lead_ms));
   v1::Functions* functions = message->mutable_functions();  // also of none: complete
   for (const Function& function : config.functions) {
     v1::Function* added = functions->add_functions();

@@ -1,5 +1,6 @@
 #include "server/turn_metrics.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -22,6 +23,12 @@ const Buckets kPictures = {0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 
 // s. Nothing in hand is an underrun; a frame is 0.08.
 const Buckets kMargins = {0, 0.02, 0.04, 0.08, 0.12, 0.16, 0.24, 0.32, 0.5, 0.75, 1, 2, 4, 8, 16, 30};
 
+// s. A voice is known some 0.1 after it set in, and goes on for 0.1 to 3 to cut an answer.
+const Buckets kReactions = {0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4,
+                            0.5,  0.6,  0.7,  0.8,  1,   1.5,  2,   3,   5};
+
+constexpr char kResumed[] = "resumed";
+constexpr char kCut[] = "cut";
 constexpr char kSpoken[] = "spoken";
 constexpr char kTyped[] = "typed";
 
@@ -34,6 +41,8 @@ prometheus::Counter& CounterOf(prometheus::Registry& registry, const std::string
                                const std::string& help) {
   return CountersOf(registry, name, help).Add({});
 }
+
+double Seconds(Nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
 
 // By input; empty from the start.
 prometheus::Family<prometheus::Histogram>& PartOf(prometheus::Registry& registry, const std::string& name,
@@ -86,7 +95,22 @@ TurnMetrics::TurnMetrics(prometheus::Registry& registry)
       first_packet_(PartOf(registry, "antiphon_turn_first_packet_seconds",
                            "From the endpoint to the first packet sent", kSteps)),
       first_image_(PartOf(registry, "antiphon_turn_first_image_seconds",
-                          "From the endpoint to the first of a picture sent", kPictures)) {
+                          "From the endpoint to the first of a picture sent", kPictures)),
+      pauses_(CounterOf(registry, "antiphon_playback_pauses_total",
+                        "Times that a voice paused an answer that was being played")),
+      resumed_(CounterOf(registry, "antiphon_playback_resumed_total",
+                         "Times that such an answer went on from the same sample")),
+      interrupted_(CountersOf(registry, "antiphon_answers_interrupted_total",
+                              "Spoken answers that were cut back to what was heard of them, by what")),
+      pause_time_(prometheus::BuildHistogram()
+                      .Name("antiphon_interruption_pause_seconds")
+                      .Help("From the arrival of the first of a voice until it paused the answer")
+                      .Register(registry)
+                      .Add({}, kReactions)),
+      decision_time_(prometheus::BuildHistogram()
+                         .Name("antiphon_interruption_decision_seconds")
+                         .Help("From the arrival of the first of a voice until the answer went on or was cut")
+                         .Register(registry)) {
   // What was never counted is 0, not missing.
   for (const SessionKind kind : kSessionKinds) {
     for (const auto cause :
@@ -103,12 +127,20 @@ TurnMetrics::TurnMetrics(prometheus::Registry& registry)
         StatusCode::kOutOfRange, StatusCode::kUnimplemented, StatusCode::kInternal, StatusCode::kDataLoss}) {
     errors_.Add({{"code", LabelOf(code)}});
   }
+  using enum server_event::InterruptedBy;
+  for (const auto by : {kCautious, kEager, kCommit, kCancel, kCancelAt, kFault}) {
+    interrupted_.Add({{"by", LabelOf(by)}});
+  }
+  for (const char* decision : {kResumed, kCut}) decision_time_.Add({{"decision", decision}}, kReactions);
 }
 
 void TurnMetrics::Observe(SessionKind kind, const ServerEvent& event) {
   if (const auto* ended = std::get_if<server_event::TurnEnded>(&event)) Count(kind, *ended);
   if (const auto* done = std::get_if<server_event::ResponseDone>(&event)) Count(kind, *done);
   if (const auto* error = std::get_if<server_event::Error>(&event)) Count(kind, *error);
+  if (const auto* paused = std::get_if<server_event::PlaybackPaused>(&event)) Count(*paused);
+  if (const auto* resumed = std::get_if<server_event::PlaybackResumed>(&event)) Count(*resumed);
+  if (const auto* cut = std::get_if<server_event::ResponseInterrupted>(&event)) Count(*cut);
 }
 
 void TurnMetrics::Count(SessionKind kind, const server_event::TurnEnded& ended) {
@@ -124,6 +156,24 @@ void TurnMetrics::Count(SessionKind kind, const server_event::ResponseDone& done
 
 void TurnMetrics::Count(SessionKind, const server_event::Error& error) {
   errors_.Add({{"code", LabelOf(error.refusal.status.code())}}).Increment();
+}
+
+void TurnMetrics::Count(const server_event::PlaybackPaused& paused) {
+  pauses_.Increment();
+  pause_time_.Observe(Seconds(paused.since_onset));
+}
+
+void TurnMetrics::Count(const server_event::PlaybackResumed& resumed) {
+  resumed_.Increment();
+  decision_time_.Add({{"decision", kResumed}}, kReactions).Observe(Seconds(resumed.since_onset));
+}
+
+void TurnMetrics::Count(const server_event::ResponseInterrupted& interrupted) {
+  using enum server_event::InterruptedBy;
+  interrupted_.Add({{"by", LabelOf(interrupted.by)}}).Increment();
+  // What the client decides is not of the server's making.
+  if (interrupted.by != kCautious && interrupted.by != kEager) return;
+  decision_time_.Add({{"decision", kCut}}, kReactions).Observe(Seconds(interrupted.since_onset));
 }
 
 void TurnMetrics::CountUsage(const server_event::Usage& usage) {

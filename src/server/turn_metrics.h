@@ -28,6 +28,9 @@ class TurnMetrics {
   void Count(SessionKind kind, const server_event::TurnEnded& ended);
   void Count(SessionKind kind, const server_event::ResponseDone& done);
   void Count(SessionKind kind, const server_event::Error& error);
+  void Count(const server_event::PlaybackPaused& paused);
+  void Count(const server_event::PlaybackResumed& resumed);
+  void Count(const server_event::ResponseInterrupted& interrupted);
   void CountUsage(const server_event::Usage& usage);
   void CountLatency(const server_event::ResponseDone& done);
 
@@ -50,6 +53,13 @@ class TurnMetrics {
   Histograms& first_frame_;
   Histograms& first_packet_;
   Histograms& first_image_;
+
+  // What voices do to answers.
+  prometheus::Counter& pauses_;
+  prometheus::Counter& resumed_;
+  Counters& interrupted_;  // by what
+  prometheus::Histogram& pause_time_;
+  Histograms& decision_time_;  // by decision
 };
 
 }  // namespace antiphon

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/client/scripted_server.h"
 
@@ -65,6 +68,44 @@ TEST(AskTest, WrittenAnswerHasNoAudio) {
   EXPECT_TRUE(answer.audio.empty());
   EXPECT_TRUE(answer.latency.first_text_ms.has_value());
   EXPECT_FALSE(answer.latency.first_audible_ms.has_value());
+}
+
+TEST(AskTest, AnAnswerThatIsPausedStandsStill) {
+  constexpr size_t kSamples = size_t{2} * kRate;
+  uint64_t standing = 0;
+  const ScriptedServer server([&standing](Call& call) {
+    call.CreateSession();
+    call.ReadUntil(v1::ClientEvent::kCommit);
+    call.EndTurn("hello", v1::TurnEnded::CAUSE_COMMIT);
+    call.StartResponse();
+    call.SendPcm(std::vector<int16_t>(kSamples, 3000));
+    v1::ServerEvent paused;
+    paused.mutable_playback_paused()->set_response_id("response-1");
+    call.Write(std::move(paused));
+    // Its client says where it is all the time.
+    uint64_t before = UINT64_MAX;
+    for (v1::ClientEvent report; call.ReadUntil(v1::ClientEvent::kPlaybackPosition, &report);) {
+      standing = report.playback_position().played_samples();
+      if (std::exchange(before, standing) == standing) break;
+    }
+    v1::ServerEvent resumed;
+    resumed.mutable_playback_resumed()->set_response_id("response-1");
+    call.Write(std::move(resumed));
+    call.SendPcm(std::vector<int16_t>(kRate / 10, 3000));
+    call.SendDone();
+    v1::ClientEvent event;
+    while (call.Read(&event)) {
+    }
+    return grpc::Status::OK;
+  });
+  auto conversation = OpenOn(server);
+  Answer answer;
+  ASSERT_TRUE(Ask(*conversation, TypedQuestion{"hello"}, {}, &answer).ok());
+  conversation.reset();
+  ASSERT_TRUE(server.WaitForCalls(1));
+  EXPECT_LT(standing, kSamples) << "it was paused, not at its end";
+  EXPECT_EQ(answer.audio.size(), kSamples + kRate / 10);
+  EXPECT_EQ(answer.latency.underruns, 0);
 }
 
 TEST(AskTest, SpeechIsPacedAsAMicrophoneWould) {

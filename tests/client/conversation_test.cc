@@ -35,6 +35,9 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
   options.settings.max_response_seconds = 12;
   options.settings.voice = "low";
   options.settings.speed = SpeechSpeed::kSlow;
+  options.settings.interruption = Interruption{Interruption::Policy::kEager, 700};
+  options.settings.playback_delay_ms = 120;
+  options.settings.max_lead_ms = 900;
   {
     const auto conversation = OpenOn(server, options);
     EXPECT_EQ(conversation->session().id, "session-1");
@@ -55,6 +58,11 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
     EXPECT_EQ(*settings.max_response_seconds, 12);
     EXPECT_EQ(settings.voice, "low");
     EXPECT_EQ(settings.speed, SpeechSpeed::kSlow);
+    ASSERT_TRUE(settings.interruption);
+    EXPECT_EQ(settings.interruption->policy, Interruption::Policy::kEager);
+    EXPECT_EQ(settings.interruption->min_voice_ms, 700);
+    EXPECT_EQ(settings.playback_delay_ms, 120);
+    EXPECT_EQ(settings.max_lead_ms, 900);
   }
   ASSERT_TRUE(server.WaitForCalls(1));
   const v1::SessionConfig config = server.received().at(0).event.session_update().config();

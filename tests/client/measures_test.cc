@@ -91,6 +91,44 @@ TEST_F(LoudspeakerTest, AGapMovesTheRest) {
   EXPECT_EQ(loudspeaker_.end(), kStart + 260ms);
 }
 
+TEST_F(LoudspeakerTest, APauseIsNoGap) {
+  loudspeaker_.Receive(kStart, frame_);
+  loudspeaker_.Receive(kStart, frame_);
+  loudspeaker_.Pause(kStart + 60ms);
+  EXPECT_EQ(loudspeaker_.PlayedSamples(kStart + 2s), 960u);
+  loudspeaker_.Receive(kStart + 1s, frame_);  // 100 ms were left
+  loudspeaker_.Resume(kStart + 2060ms);
+  EXPECT_EQ(loudspeaker_.PlayedSamples(kStart + 2060ms), 960u);
+  EXPECT_EQ(loudspeaker_.PlayedSamples(kStart + 2100ms), 1600u);
+  loudspeaker_.Receive(kStart + 2200ms, frame_);  // 40 ms left
+  EXPECT_EQ(loudspeaker_.underruns(), 0);
+  EXPECT_NEAR(loudspeaker_.least_margin_ms(), 40, 1e-6);
+  EXPECT_EQ(loudspeaker_.end(), kStart + 2320ms);
+  loudspeaker_.Resume(kStart + 3s);  // of no pause
+  EXPECT_EQ(loudspeaker_.end(), kStart + 2320ms);
+}
+
+TEST_F(LoudspeakerTest, ADelayIsPlayedLaterAndIsMargin) {
+  Loudspeaker late(kRate, 100ms);
+  late.Receive(kStart, frame_);
+  EXPECT_EQ(late.PlayedSamples(kStart + 90ms), 0u);
+  EXPECT_EQ(late.PlayedSamples(kStart + 140ms), 640u);
+  late.Receive(kStart + 150ms, frame_);  // 30 ms left
+  EXPECT_EQ(late.underruns(), 0);
+  EXPECT_NEAR(late.least_margin_ms(), 30, 1e-6);
+  EXPECT_EQ(late.end(), kStart + 260ms);
+  EXPECT_EQ(*late.first_audible_received(), kStart);
+  EXPECT_EQ(*late.first_audible_played(), kStart + 100ms);
+}
+
+TEST_F(LoudspeakerTest, AnAnswerMayBeginInAPause) {
+  loudspeaker_.Pause(kStart);
+  loudspeaker_.Receive(kStart + 20ms, frame_);
+  EXPECT_EQ(loudspeaker_.PlayedSamples(kStart + 1s), 0u);
+  loudspeaker_.Resume(kStart + 1s);
+  EXPECT_EQ(loudspeaker_.PlayedSamples(kStart + 1040ms), 640u);
+}
+
 TEST_F(LoudspeakerTest, FirstAudibleSampleIsReceivedBeforeItIsPlayed) {
   std::vector<float> quiet(frame_.size(), 0.003f);  // -50.5 dBFS
   loudspeaker_.Receive(kStart, quiet);

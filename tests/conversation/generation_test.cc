@@ -69,6 +69,7 @@ TEST(GenerationTest, PartsKeepTheirOrder) {
   const auto& update = std::get<client_event::SessionUpdate>((*script)[0].event).config;
   EXPECT_EQ(update.output_modalities, std::vector<int>{1});
   EXPECT_EQ(update.max_response_seconds, 7u);
+  EXPECT_EQ(update.max_lead_ms, 60000u) << "nobody plays it";
   ASSERT_TRUE(update.turn_detection);
   EXPECT_EQ(update.turn_detection->mode, 1) << "only the commit ends the turn";
   ASSERT_TRUE(update.input_audio);

@@ -228,6 +228,34 @@ TEST_F(ImageTurnTest, APictureThatCannotBePaintedFailsTheResponse) {
   }
 }
 
+TEST_F(ImageTurnTest, APictureThatCannotBePaintedDoesNotSilenceTheSpeech) {
+  Client(client_event::SessionUpdate{{.output_audio = {{1, 16000}}, .max_lead_ms = 400}});
+  paint_result_ = Internal("out of paint");
+  BeginAnswer();
+  for (int i = 0; i < 10; ++i) EngineSpeaks();
+  EngineDraws(9);
+  EngineIsDone();
+  EXPECT_EQ(All<server_event::AudioDelta>().size(), 5u) << "the rest waits for its time";
+  EXPECT_FALSE(conversation_->wants_to_paint());
+  for (int i = 0; i < 5; ++i) {
+    clock_.SleepUntil(conversation_->speech_due());
+    conversation_->Tick();
+  }
+  EXPECT_EQ(All<server_event::AudioDelta>().size(), 10u);
+  EXPECT_EQ(One<server_event::ResponseDone>().end, ResponseEnd::kFailed);
+  ExpectError(StatusCode::kInternal, "", "out of paint");
+}
+
+TEST_F(ImageTurnTest, PicturesDoNotWaitForTheSpeech) {
+  Client(client_event::SessionUpdate{{.output_audio = {{1, 16000}}, .max_lead_ms = 400}});
+  BeginAnswer();
+  for (int i = 0; i < 10; ++i) EngineSpeaks();
+  EngineDraws(9);
+  PaintAll();
+  EXPECT_EQ(All<ImageDone>().size(), 1u);
+  EXPECT_EQ(All<server_event::AudioDelta>().size(), 5u);
+}
+
 TEST_F(ImageTurnTest, DrawsOnlyIfAskedTo) {
   EXPECT_TRUE(One<server_event::SessionCreated>().config.draw);
   EXPECT_EQ(record_->options.back().max_response_images, 1);

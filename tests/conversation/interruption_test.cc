@@ -275,6 +275,59 @@ TEST_F(InterruptionTest, AWrittenAnswerIsNotInterrupted) {
   EXPECT_EQ(state(), State::kResponding);
 }
 
+TEST_F(InterruptionTest, WhatCutItAndHowLongThatTookIsKnown) {
+  using enum server_event::InterruptedBy;
+  struct Case {
+    int policy;
+    int voice_ms;
+    std::optional<client_event::Cancel> cancel;
+    server_event::InterruptedBy by;
+  };
+  const Case cases[] = {{2, 700, std::nullopt, kCautious},
+                        {3, 200, std::nullopt, kEager},
+                        {2, 200, client_event::Cancel{}, kCancel},
+                        {1, 0, client_event::Cancel{}, kCancel},
+                        {1, 0, client_event::Cancel{.played_samples = 5}, kCancelAt}};
+  uint64_t turn = 0;
+  for (const Case& one : cases) {
+    ++turn;
+    SCOPED_TRACE(turn);
+    Client(client_event::Clear{});
+    events_.clear();
+    Policy(one.policy);
+    Client(client_event::TextAppend{"hello"});
+    Client(client_event::Commit{});
+    EngineAnswers(turn, TurnEndCause::kCommit);
+    for (int i = 0; i < 30; ++i) EngineSpeaks(turn);
+    Speak(one.voice_ms);
+    if (one.cancel) Client(*one.cancel);
+    EngineCuts("paris", turn);
+    EngineIsDone(turn, ResponseEnd::kCancelled);
+    const auto interrupted = One<ResponseInterrupted>();
+    EXPECT_EQ(interrupted.by, one.by);
+    const double took = Milliseconds(interrupted.since_onset);
+    if (one.policy == 1) {
+      EXPECT_EQ(took, 0);
+      continue;
+    }
+    const double paused = Milliseconds(One<PlaybackPaused>().since_onset);
+    EXPECT_GT(paused, 20);
+    EXPECT_LT(paused, 130);
+    EXPECT_GE(took, one.by == kCautious ? 480 : paused);
+    EXPECT_LE(took, one.by == kCautious ? 560 : one.cancel ? 200 : paused);
+  }
+}
+
+TEST_F(InterruptionTest, HowLongItTookToGoOnIsKnown) {
+  AnswerWith(40);
+  Pause(400);
+  Speak(250);
+  Pause(600);
+  const double took = Milliseconds(One<PlaybackResumed>().since_onset);
+  EXPECT_GT(took, 400);
+  EXPECT_LT(took, 750);
+}
+
 TEST_F(InterruptionTest, ThePausedAnswerHasNoUnderruns) {
   AnswerWith(10);
   Pause(400);

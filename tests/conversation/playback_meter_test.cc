@@ -96,6 +96,35 @@ TEST(PlaybackMeterTest, ADelayIsPlayedLaterAndIsMargin) {
   EXPECT_EQ(meter.least_margin_ms(), 30);
 }
 
+TEST(PlaybackMeterTest, KnowsWhenASampleWillHaveBeenPlayed) {
+  PlaybackMeter meter(kRate);
+  EXPECT_EQ(meter.PlayedAt(0), TimePoint{});
+  EXPECT_EQ(meter.PlayedAt(1), TimePoint::max()) << "nothing was sent";
+  meter.OnSend(At(0), 2 * kFrame);
+  EXPECT_EQ(meter.PlayedAt(kFrame), At(80) + std::chrono::microseconds(1));
+  for (uint64_t sample = 1; sample <= 2 * kFrame; ++sample) {
+    ASSERT_EQ(meter.Played(meter.PlayedAt(sample)), sample);
+  }
+  EXPECT_EQ(meter.PlayedAt(2 * kFrame + 1), TimePoint::max());
+  meter.OnReport(At(40), kFrame);
+  EXPECT_EQ(meter.PlayedAt(2 * kFrame), At(120) + std::chrono::microseconds(1));
+  EXPECT_LT(meter.PlayedAt(kFrame / 2), At(40)) << "it was";
+  meter.Pause(At(50));
+  EXPECT_EQ(meter.PlayedAt(2 * kFrame), TimePoint::max());
+}
+
+TEST(PlaybackMeterTest, KnowsWhenPlaybackWouldHaveBegunWithoutItsBreaks) {
+  PlaybackMeter meter(kRate, milliseconds(100));
+  meter.OnSend(At(0), 4 * kFrame);
+  EXPECT_EQ(meter.BeganAt(At(50)), At(100)) << "it will";
+  EXPECT_EQ(meter.BeganAt(At(180)), At(100));
+  meter.Pause(At(180));
+  EXPECT_EQ(meter.BeganAt(At(280)), At(200));
+  meter.Resume(At(380));
+  EXPECT_EQ(meter.BeganAt(At(460)), At(300));
+  EXPECT_EQ(meter.BeganAt(At(1000)), At(1000 - 4 * 80)) << "it has run dry";
+}
+
 TEST(PlaybackMeterTest, ClampsImpossibleReports) {
   PlaybackMeter meter(kRate);
   meter.OnReport(At(0), 12345);  // nothing was sent

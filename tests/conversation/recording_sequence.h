@@ -28,8 +28,12 @@ struct SequenceRecord {
   size_t frames_at_video = 0;
   std::vector<TurnEndCause> ends;
   int clears = 0;
-  int cancels = 0;
   std::vector<int> cuts;  // frames heard, of each
+  struct Pace {
+    int frames = 0;
+    TimePoint playback_began;
+  };
+  std::vector<Pace> paces;
   // The frames it had taken when the end of the turn was expected, of each time.
   std::vector<size_t> end_expected;
   // What Fork returns, and the forks.
@@ -90,8 +94,11 @@ class RecordingSequence final : public Sequence {
   }
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }
   void ClearTurn() override { ++record_->clears; }
-  void Cancel() override { ++record_->cancels; }
+  void Cancel() override {}
   void CutResponse(int frames) override { record_->cuts.push_back(frames); }
+  void PaceSpeech(int frames, TimePoint playback_began) override {
+    record_->paces.push_back({frames, playback_began});
+  }
   void ExpectTurnEnd() override { record_->end_expected.push_back(record_->frames.size()); }
   Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& options) override {
     if (!record_->fork_result.ok()) return record_->fork_result;

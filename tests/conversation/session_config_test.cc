@@ -104,6 +104,8 @@ const Mistake kMistakes[] = {
     {"short voice", {.interruption = {{2, 99}}}, "interruption.min_voice_ms", "100 to 3000"},
     {"long voice", {.interruption = {{2, 3001}}}, "interruption.min_voice_ms", "100 to 3000"},
     {"long delay", {.playback_delay_ms = 2001}, "playback_delay_ms", "0 to 2000"},
+    {"short lead", {.max_lead_ms = 199}, "max_lead_ms", "200 to 60000"},
+    {"long lead", {.max_lead_ms = 60001}, "max_lead_ms", "200 to 60000"},
 };
 
 TEST(SessionConfigTest, NamesTheFieldAndTheLimitOfEveryMistake) {
@@ -169,7 +171,8 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
                                             .max_response_seconds = 60,
                                             .max_video_frames = 8,
                                             .interruption = {{3, 3000}},
-                                            .playback_delay_ms = 2000});
+                                            .playback_delay_ms = 2000,
+                                            .max_lead_ms = 60000});
   EXPECT_FALSE(config.speak);
   EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kPcm16, 16000}));
   EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000, 30}));
@@ -184,6 +187,9 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(Applied(config, {}).playback_delay_ms, 2000);
   EXPECT_EQ(Applied(config, {}).interruption.policy, InterruptionPolicy::kEager);
   EXPECT_EQ(Applied(config, {.playback_delay_ms = 0}).playback_delay_ms, 0);
+  EXPECT_EQ(config.max_lead_ms, 60000);
+  EXPECT_EQ(Applied(config, {.max_lead_ms = 0}).max_lead_ms, 60000);
+  EXPECT_EQ(Applied(config, {.max_lead_ms = 200}).max_lead_ms, 200);
   EXPECT_EQ(Applied(config, {}).max_video_frames, 8);
   EXPECT_TRUE(Applied(config, {.output_modalities = {2}}).speak) << "speech always comes with its text";
 }

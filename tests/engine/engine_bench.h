@@ -50,6 +50,7 @@ class Owner {
   void ClearTurn() { Post(ClearRequest{}); }
   void Cancel() { Post(CancelRequest{}); }
   void CutResponse(int frames) { Post(CutRequest{frames}); }
+  void PaceSpeech(int frames, TimePoint playback_began) { Post(PaceRequest{frames, playback_began}); }
   void ExpectTurnEnd() { Post(ExpectTurnEndRequest{}); }
   void Export() { Post(ExportRequest{}); }
   void Restore(SequenceSnapshot snapshot) { Post(RestoreRequest{std::move(snapshot)}); }

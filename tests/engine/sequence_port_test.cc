@@ -62,11 +62,13 @@ TEST(SequencePortTest, SignalsAreAlwaysTakenAndNeverPileUp) {
     EXPECT_TRUE(port.Post(DeclareRequest{}).ok());
     EXPECT_TRUE(port.Post(CancelRequest{}).ok());
     EXPECT_TRUE(port.Post(ClearRequest{}).ok());
+    EXPECT_TRUE(port.Post(PaceRequest{i, {}}).ok());
   }
   std::deque<SequenceRequest> requests;
   port.TakeRequests(&requests);
   EXPECT_LE(requests.size(), 8u);
   EXPECT_TRUE(std::holds_alternative<TurnEndRequest>(requests.front()));
+  EXPECT_EQ(std::get<PaceRequest>(requests.back()).frames, 999);
 }
 
 TEST(SequencePortTest, ClearsAreCountedAndTheNewestCancelStays) {
@@ -179,6 +181,10 @@ TEST(SequenceOptionsTest, RangesAreNamed) {
   EXPECT_EQ(Clamped(options).max_response_images, 4);
   options.max_response_images = -1;
   EXPECT_EQ(Clamped(options).max_response_images, 0);
+  options.unpaced_frames = -1;
+  EXPECT_EQ(Clamped(options).unpaced_frames, 0);
+  options.unpaced_frames = 100'001;
+  EXPECT_EQ(Clamped(options).unpaced_frames, 100'000);
 
   EngineOptions engine;
   EXPECT_TRUE(Validate(engine).ok());

@@ -57,6 +57,7 @@ TEST_F(ConversationServiceTest, ASessionIsCreatedWithTheDefaults) {
   EXPECT_EQ(created.config().interruption().min_voice_ms(), 500u);
   EXPECT_TRUE(created.config().has_playback_delay_ms());
   EXPECT_EQ(created.config().playback_delay_ms(), 0u);
+  EXPECT_EQ(created.config().max_lead_ms(), 5000u);
 }
 
 TEST_F(ConversationServiceTest, ATypedTurnIsAnsweredInTextAndSpeech) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct FakeEngine::State {
   std::vector<std::string> pieces;
   size_t pieces_said = 0;
   int frames_said = 0;
+  int frames_needed = 0;  // by its playback
   bool wants_picture = false;
   int rows_told = -1;             // of the picture; -1: not even its beginning
   std::vector<std::string> call;  // in parts
@@ -84,6 +86,7 @@ struct FakeEngine::State {
     said += (said.empty() ? "" : "|") + transcript;
     pieces_said = 0;
     frames_said = 0;
+    frames_needed = options.unpaced_frames > 0 ? options.unpaced_frames : std::numeric_limits<int>::max();
     Say(TurnEnded{cause, transcript, frames, static_cast<int>(text.size()), texts, images, Clock::now(),
                   std::exchange(video, 0), 0, result_count, static_cast<int>(results.size())});
   }
@@ -98,15 +101,19 @@ struct FakeEngine::State {
     frames = 0;
   }
 
+  bool Drawing(const FakeEngineOptions& fake) const { return wants_picture && rows_told < fake.rows_drawn; }
+
   // The next piece or frame of the answer.
   void Answer(const FakeEngineOptions& fake, int frame_samples) {
     if (cancelled) return Done(ResponseEnd::kCancelled);
+    const bool written = pieces_said == pieces.size() && call_parts_said == call.size() && !Drawing(fake);
+    if (written && options.speak && frames_said >= frames_needed) return;
     if (pieces_said < pieces.size()) {
       Say(ResponseText{pieces[pieces_said++], Clock::now()});
     } else if (call_parts_said < call.size()) {
       const std::string& part = call[call_parts_said++];
       Say(ResponseCall{part, call_parts_said == call.size(), Clock::now()});
-    } else if (wants_picture && rows_told < fake.rows_drawn && (!options.speak || rows_told < frames_said)) {
+    } else if (Drawing(fake) && (!options.speak || rows_told < frames_said)) {
       const size_t codes = static_cast<size_t>(++rows_told * kImageGrid);
       Say(ResponseImage{0, std::vector<int>(codes, kCode), Clock::now()});
     } else if (options.speak && (fake.endless || frames_said < fake.answer_frames)) {
@@ -258,6 +265,11 @@ class FakeEngine::FakeSequence final : public Sequence {
   }
   void CutResponse(int frames) override {
     engine_->Post([state = state_, frames] { state->Cut(frames); });
+  }
+  void PaceSpeech(int frames, TimePoint) override {
+    engine_->Post([state = state_, frames] {
+      if (state->responding) state->frames_needed = std::max(state->frames_needed, frames);
+    });
   }
 
  private:

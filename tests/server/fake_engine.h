@@ -39,7 +39,8 @@ struct FakeEngineOptions {
 // come between the frames of speech, if pictures are wanted; one that says "speak faster" makes it choose
 // that and the low voice; one with the word "call" makes it call `set_timer {"minutes":5}` if there are
 // functions. What a call has come to is answered "it came to ...". A frame is as long as its manner wants it,
-// and of the low voice the level is negative.
+// and of the low voice the level is negative. As the engine does, it speaks no further ahead than PaceSpeech
+// asks for.
 class FakeEngine final : public Engine {
  public:
   static constexpr int kImageGrid = 8;

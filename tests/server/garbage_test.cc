@@ -207,6 +207,7 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_interruption()->set_policy(v1::Interruption::POLICY_EAGER);
   config->mutable_interruption()->set_min_voice_ms(700);
   config->set_playback_delay_ms(120);
+  config->set_max_lead_ms(800);
   v1::Function* function = config->mutable_functions()->add_functions();
   function->set_name("set_timer");
   function->set_description("Sets a timer");

@@ -175,6 +175,7 @@ TEST_F(LimitsTest, ASilentClientIsLetGo) {
 TEST_F(LimitsTest, AClientThatDoesNotReadIsCutOff) {
   StartServer({.max_unread_bytes = 128 * 1024, .linger = milliseconds(10'000)}, {.endless = true});
   TestCall call(NarrowChannel());
+  ASSERT_TRUE(call.SetMaxLead(60'000));
   ASSERT_TRUE(call.Ask("blue 7"));
   // gRPC's own buffers fill first, then the queue; then the sequence is freed although the client reads
   // nothing.
@@ -190,6 +191,7 @@ TEST_F(LimitsTest, CancelDropsTheAudioThatWaitsForASlowClient) {
   // frames.
   StartServer({.max_unread_bytes = 64 * 1024 * 1024}, {.step = milliseconds(3), .endless = true});
   TestCall call(NarrowChannel());
+  ASSERT_TRUE(call.SetMaxLead(60'000));
   ASSERT_TRUE(call.Ask("blue 7"));
   ASSERT_TRUE(engine_->WaitForSpokenFrames(300));  // far more than gRPC's own buffers hold; nothing is read
   ASSERT_TRUE(call.Cancel());
@@ -204,6 +206,7 @@ TEST_F(LimitsTest, CancelDropsTheAudioThatWaitsForASlowClient) {
 TEST_F(LimitsTest, AClientThatNeverReadsHoldsNothing) {
   StartServer({.max_unread_bytes = 128 * 1024, .linger = milliseconds(100)}, {.endless = true});
   TestCall call(NarrowChannel());
+  ASSERT_TRUE(call.SetMaxLead(60'000));
   ASSERT_TRUE(call.Ask("blue 7"));
   EXPECT_TRUE(engine_->WaitForSequences(1));
   EXPECT_TRUE(engine_->WaitForSequences(0));

@@ -75,6 +75,12 @@ class TestCall {
     event.mutable_cancel();
     return Send(event);
   }
+  // How far ahead of its playback speech may be sent.
+  bool SetMaxLead(uint32_t ms) {
+    v1::ClientEvent event;
+    event.mutable_session_update()->mutable_config()->set_max_lead_ms(ms);
+    return Send(event);
+  }
   bool Ask(const std::string& text) { return SendText(text) && Commit(); }
   void HalfClose() { stream_->WritesDone(); }
   // As a client that is gone: the stream is reset.

@@ -163,6 +163,46 @@ TEST_F(TurnMetricsTest, NobodyWaitsForAGeneration) {
   EXPECT_EQ(Value("antiphon_underruns_total"), 0);
 }
 
+TEST_F(TurnMetricsTest, WhatVoicesDoToAnswers) {
+  using std::chrono::milliseconds;
+  Observe(server_event::PlaybackPaused{"response-1", 4800, milliseconds(70)});
+  Observe(server_event::PlaybackResumed{"response-1", 4800, milliseconds(650)});
+  Observe(server_event::PlaybackPaused{"response-1", 9600, milliseconds(110)});
+  EXPECT_EQ(Value("antiphon_playback_pauses_total"), 2);
+  EXPECT_EQ(Value("antiphon_playback_resumed_total"), 1);
+  EXPECT_EQ(Value("antiphon_interruption_pause_seconds_count"), 2);
+  EXPECT_NEAR(Value("antiphon_interruption_pause_seconds_sum"), 0.18, 1e-9);
+  EXPECT_EQ(Value("antiphon_interruption_pause_seconds_bucket{le=\"0.08\"}"), 1);
+  EXPECT_EQ(Value("antiphon_interruption_decision_seconds_count{decision=\"resumed\"}"), 1);
+  EXPECT_NEAR(Value("antiphon_interruption_decision_seconds_sum{decision=\"resumed\"}"), 0.65, 1e-9);
+  EXPECT_EQ(Value("antiphon_interruption_decision_seconds_count{decision=\"cut\"}"), 0);
+}
+
+TEST_F(TurnMetricsTest, WhatCutsAnswers) {
+  using enum server_event::InterruptedBy;
+  using std::chrono::milliseconds;
+  const auto cut = [](server_event::InterruptedBy by, int ms) {
+    return server_event::ResponseInterrupted{"response-1", 4800, "paris", by, milliseconds(ms)};
+  };
+  EXPECT_EQ(Value("antiphon_answers_interrupted_total{by=\"cautious\"}"), 0) << "not missing";
+  Observe(cut(kCautious, 540));
+  Observe(cut(kCautious, 560));
+  Observe(cut(kEager, 100));
+  Observe(cut(kCommit, 200));
+  Observe(cut(kCancel, 0));
+  Observe(cut(kCancelAt, 0));
+  Observe(cut(kCancelAt, 300));
+  Observe(cut(kFault, 0));
+  const std::pair<const char*, int> counts[] = {{"cautious", 2}, {"eager", 1},     {"commit", 1},
+                                                {"cancel", 1},   {"cancel_at", 2}, {"fault", 1}};
+  for (const auto& [by, count] : counts) {
+    EXPECT_EQ(Value("antiphon_answers_interrupted_total{by=\"" + std::string(by) + "\"}"), count) << by;
+  }
+  EXPECT_EQ(Value("antiphon_interruption_decision_seconds_count{decision=\"cut\"}"), 3)
+      << "the client takes its time";
+  EXPECT_NEAR(Value("antiphon_interruption_decision_seconds_sum{decision=\"cut\"}"), 1.2, 1e-9);
+}
+
 // Remembers what it is told.
 class ListeningSink final : public EventSink {
  public:
