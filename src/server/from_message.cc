@@ -120,6 +120,9 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
       event.event =
           client_event::ImportSession{std::move(*message.mutable_import_session()->mutable_snapshot())};
       break;
+    case v1::ClientEvent::kAcknowledge:
+    case v1::ClientEvent::kResume:
+    case v1::ClientEvent::kFinish:  // of the stream, not of the conversation
     case v1::ClientEvent::EVENT_NOT_SET:
       break;  // stays Unknown
   }

@@ -87,6 +87,7 @@ Status Session::Converse() {
     const TimePoint wake = NextWake(SystemClock::Get().Now());
     SessionInbox::Batch batch = inbox_.Wait(wake, conversation_->accepts_input());
     if (batch.abort) return *batch.abort;
+    LookForClient();
     for (size_t i = 0; i < batch.client_inputs && conversation_->accepts_input(); ++i) {
       SessionInbox::Taken taken = inbox_.TakeClient();
       if (taken.resume_reading) call_->ResumeReading();
@@ -96,12 +97,13 @@ Status Session::Converse() {
     // Speech first: the next round takes what the engine has said meanwhile, and only a round without any
     // paints.
     if (batch.results.empty() && conversation_->wants_to_paint()) conversation_->Paint();
-    if (conversation_->wants_ticks()) conversation_->Tick();
+    // For who is away time stands still: it cannot be silent.
+    if (conversation_->wants_ticks() && !away_) conversation_->Tick();
     // A client that is held back is not idle.
     if (!conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
     if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
-    if (conversation_->finished()) return OkStatus();
-    if (batch.draining && !response_due()) return Unavailable("the server is stopping");
+    if (conversation_->finished() && call_->settled()) return OkStatus();
+    if (batch.draining && (away_ || !response_due())) return Unavailable("the server is stopping");
   }
 }
 
@@ -120,13 +122,23 @@ void Session::Handle(EngineInput result) {
   if (answering && !conversation_->response_due()) last_client_event_ = SystemClock::Get().Now();
 }
 
+void Session::LookForClient() {
+  const bool was_away = std::exchange(away_, call_->away_until().has_value());
+  if (!was_away || away_) return;
+  last_client_event_ = SystemClock::Get().Now();
+  conversation_->OnClientBack();
+}
+
 Status Session::CheckLimits(TimePoint now) const {
   if (Status fault = call_->fault(); !fault.ok()) return fault;
   if (now - opened_ >= options_.max_session) {
     return DeadlineExceeded("the session has reached its greatest length, " + Seconds(options_.max_session));
   }
+  if (const auto until = call_->away_until(); until && now >= *until) {
+    return Cancelled("the client has not come back within " + Seconds(options_.resume_grace));
+  }
   // Who listens to an answer need not say anything.
-  if (!response_due() && now - last_client_event_ >= options_.idle_timeout) {
+  if (!away_ && !response_due() && now - last_client_event_ >= options_.idle_timeout) {
     return DeadlineExceeded("the client has sent nothing for " + Seconds(options_.idle_timeout));
   }
   return OkStatus();
@@ -135,6 +147,7 @@ Status Session::CheckLimits(TimePoint now) const {
 TimePoint Session::NextWake(TimePoint now) const {
   if (conversation_->wants_to_paint()) return now;
   TimePoint limit = opened_ + options_.max_session;
+  if (away_) return std::min(limit, call_->away_until().value_or(now));
   if (!response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
   return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;
 }
