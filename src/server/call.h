@@ -34,6 +34,8 @@ class Call : public EventSink {
   // False while the client has yet to acknowledge something that it has promised to.
   virtual bool settled() const { return true; }
 
+  // Whoever comes for the session from now on comes too late; FinishAndWait with `end` follows.
+  virtual void StopResuming(const Status& end) { static_cast<void>(end); }
   // Ends the call: writes what is queued, sends `status` and returns when gRPC is done with the call. A
   // client that reads nothing for `linger`, or takes twelve times as long altogether, is cut off.
   virtual void FinishAndWait(const Status& status, std::chrono::milliseconds linger) = 0;

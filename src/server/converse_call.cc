@@ -160,6 +160,7 @@ bool ConverseCall::Take(v1::ClientEvent message, TimePoint received, size_t byte
     return true;
   }
   if (message.finish().abandon()) {
+    log_.Clear();
     inbox_->Abort(Cancelled("the client has left"));
     return false;
   }
@@ -265,8 +266,14 @@ void ConverseCall::OnWritten(ConverseStream* stream, bool ok) {
 
 // ---- The end.
 
+void ConverseCall::StopResuming(const Status& end) {
+  if (token_.empty()) return;
+  // A client that has everything but the end, or was told too much to keep, may ask for it still.
+  const bool remembered = resumable() ? end.ok() : !fault().ok();
+  calls_.Remove(token_, remembered ? std::optional(end) : std::nullopt, grace_);
+}
+
 void ConverseCall::FinishAndWait(const Status& status, std::chrono::milliseconds linger) {
-  if (!token_.empty()) calls_.Remove(token_);  // nobody attaches a stream from here on
   const auto give_up = std::chrono::steady_clock::now() + kLongestLinger * linger;
   std::unique_lock lock(mutex_);
   end_ = status;

@@ -48,6 +48,7 @@ class ConverseCall final : public Call {
   Status fault() const override;
   std::optional<TimePoint> away_until() const override;
   bool settled() const override;
+  void StopResuming(const Status& end) override;
   void FinishAndWait(const Status& status, std::chrono::milliseconds linger) override;
 
   // A client has asked for it to be kept, and it has not ended.

@@ -4,10 +4,15 @@
 
 #include <array>
 
+#include "common/clock.h"
 #include "server/converse_call.h"
+#include "server/converse_stream.h"
+#include "server/grpc_status.h"
 
 namespace antiphon {
 namespace {
+
+constexpr size_t kMaxEnded = 256;
 
 // The same for every reason: it says nothing about whether there ever was such a session.
 Status NoSuchSession() { return NotFound("there is no session to resume with this token"); }
@@ -33,9 +38,13 @@ void ResumableCalls::Add(const std::string& token, ConverseCall* call) {
   calls_.emplace(token, call);
 }
 
-void ResumableCalls::Remove(const std::string& token) {
+void ResumableCalls::Remove(const std::string& token, const std::optional<Status>& end,
+                            std::chrono::milliseconds time) {
   const std::lock_guard lock(mutex_);
   calls_.erase(token);
+  if (!end) return;
+  if (ended_.size() >= kMaxEnded) ended_.pop_front();
+  ended_.push_back({token, *end, SystemClock::Get().Now() + time});
 }
 
 bool ResumableCalls::BeginWaiting() {
@@ -55,6 +64,11 @@ Status ResumableCalls::Attach(const std::string& token, uint64_t last_event_numb
   {
     const std::lock_guard counts_lock(counts_mutex_);
     if (closed_) return Unavailable("the server is stopping");
+  }
+  for (const Ended& ended : ended_) {
+    if (ended.token != token || SystemClock::Get().Now() >= ended.until) continue;
+    stream->EndSession(ToGrpc(ended.end));
+    return OkStatus();
   }
   const auto found = calls_.find(token);
   if (found == calls_.end() || !found->second->resumable()) return NoSuchSession();

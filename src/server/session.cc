@@ -74,6 +74,7 @@ void Session::Run(const std::function<void()>& freed) {
     LogError("{}: {}", id_, error.what());
     end = Internal("a fault of the server ended the session");
   }
+  call_->StopResuming(end);  // before anybody can know that it has ended
   conversation_.reset();
   freed();
   metrics_.Ended(kind_, end.code(), SystemClock::Get().Now() - opened_);  // before the client knows
