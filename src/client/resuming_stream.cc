@@ -26,7 +26,7 @@ ResumingStream::ResumingStream(std::shared_ptr<grpc::Channel> channel, StreamSin
       sink_(sink),
       max_queued_bytes_(max_queued_bytes),
       options_(options),
-      stream_(std::make_unique<Stream>(channel_, this, max_queued_bytes)) {}
+      stream_(std::make_unique<Stream>(channel_, static_cast<StreamSink*>(this), max_queued_bytes)) {}
 
 ResumingStream::~ResumingStream() {
   Cancel();
@@ -209,7 +209,8 @@ void ResumingStream::Reconnect(std::unique_lock<std::mutex>* lock) {
   std::unique_ptr<Stream> old = std::move(stream_);
   lock->unlock();
   old.reset();  // waits until it has left OnEnd
-  auto next = std::make_unique<Stream>(channel_, this, max_queued_bytes_, Stream::Method::kResume);
+  auto next = std::make_unique<Stream>(channel_, static_cast<StreamSink*>(this), max_queued_bytes_,
+                                       Stream::Method::kResume);
   lock->lock();
   end_.reset();
   stream_ = std::move(next);

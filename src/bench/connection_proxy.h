@@ -1,22 +1,31 @@
 // Stands between a client and a server, and cuts their connections.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
-namespace antiphon {
+#include "antiphon/status.h"
+#include "antiphon/types.h"
+
+namespace antiphon::bench {
 
 // Passes on what it is sent, byte for byte, over TCP on the loopback interface. Thread-safe.
 class ConnectionProxy {
  public:
-  // To a server at "HOST:PORT", HOST a numeric IPv4 address. Fails the process when the system refuses.
-  explicit ConnectionProxy(const std::string& server);
+  // To a server at "HOST:PORT", by IPv4. INVALID_ARGUMENT when there is no such address, UNAVAILABLE when the
+  // system refuses.
+  static Result<std::unique_ptr<ConnectionProxy>> Start(const std::string& server);
   ~ConnectionProxy();
+  ConnectionProxy(const ConnectionProxy&) = delete;
+  ConnectionProxy& operator=(const ConnectionProxy&) = delete;
 
   // "127.0.0.1:PORT".
   const std::string& address() const { return address_; }
@@ -24,12 +33,16 @@ class ConnectionProxy {
   // Cuts every connection when so many further bytes have passed, in either direction: what is on its way is
   // lost, and both sides are told by a reset. New connections are taken again at once.
   void CutAfter(uint64_t bytes);
+  // Not after all.
+  void KeepWhole();
   // Cuts every connection now and takes none until Open.
   void Shut();
   void Open();
 
   uint64_t bytes_passed() const { return passed_.load(); }
   int cuts() const { return cuts_.load(); }
+  // When the last was; nullopt before any.
+  std::optional<TimePoint> last_cut() const;
 
  private:
   struct Link {
@@ -39,6 +52,9 @@ class ConnectionProxy {
     bool server_open = true;
   };
 
+  explicit ConnectionProxy(const sockaddr_storage& server) : server_(server) {}
+
+  Status Listen();
   void Run();
   void Accept();
   // False when the link is to be cut.
@@ -46,8 +62,7 @@ class ConnectionProxy {
   void CutAll();
   void WakeUp();
 
-  const std::string server_host_;
-  const uint16_t server_port_;
+  const sockaddr_storage server_;  // of IPv4
   std::string address_;
   int listener_ = -1;
   int wake_[2] = {-1, -1};  // a pipe
@@ -55,8 +70,9 @@ class ConnectionProxy {
   std::atomic<uint64_t> passed_{0};
   std::atomic<int> cuts_{0};
 
-  std::mutex mutex_;                // guards what follows
+  mutable std::mutex mutex_;        // guards what follows
   std::optional<uint64_t> cut_at_;  // of passed_
+  std::optional<TimePoint> last_cut_;
   bool shut_ = false;
   bool stopping_ = false;
 
@@ -64,4 +80,4 @@ class ConnectionProxy {
   std::thread thread_;
 };
 
-}  // namespace antiphon
+}  // namespace antiphon::bench

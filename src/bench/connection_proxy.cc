@@ -1,33 +1,40 @@
-#include "tests/server/connection_proxy.h"
+#include "bench/connection_proxy.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
 #include <vector>
 
-namespace antiphon {
+namespace antiphon::bench {
 namespace {
 
-void Require(bool held, const char* what) {
-  if (held) return;
-  std::perror(what);
-  std::abort();
+Status SystemFailure(const char* what) {
+  return Unavailable(std::string("the proxy: ") + what + ": " + std::strerror(errno));
 }
 
-sockaddr_in AddressOf(const std::string& host, uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  Require(inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1, "a numeric address is needed");
+Result<sockaddr_storage> AddressOf(const std::string& server) {
+  const size_t colon = server.rfind(':');
+  if (colon == std::string::npos) return InvalidArgument("the server is " + server + ", must be HOST:PORT");
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(server.substr(0, colon).c_str(), server.substr(colon + 1).c_str(), &hints, &found) != 0) {
+    return InvalidArgument("there is no address " + server);
+  }
+  sockaddr_storage address{};
+  std::memcpy(&address, found->ai_addr, sizeof(sockaddr_in));
+  freeaddrinfo(found);
   return address;
 }
 
@@ -45,29 +52,49 @@ void SendWithoutDelay(int socket) {
 
 }  // namespace
 
-ConnectionProxy::ConnectionProxy(const std::string& server)
-    : server_host_(server.substr(0, server.rfind(':'))),
-      server_port_(static_cast<uint16_t>(std::stoi(server.substr(server.rfind(':') + 1)))) {
+Result<std::unique_ptr<ConnectionProxy>> ConnectionProxy::Start(const std::string& server) {
+  const Result<sockaddr_storage> address = AddressOf(server);
+  if (!address.ok()) return address.status();
+  std::unique_ptr<ConnectionProxy> proxy(new ConnectionProxy(*address));
+  if (Status status = proxy->Listen(); !status.ok()) return status;
+  proxy->thread_ = std::thread(&ConnectionProxy::Run, proxy.get());
+  return std::move(proxy);
+}
+
+Status ConnectionProxy::Listen() {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  Require(listener_ >= 0, "socket");
-  sockaddr_in address = AddressOf("127.0.0.1", 0);
-  Require(bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "bind");
-  Require(listen(listener_, 64) == 0, "listen");
+  if (listener_ < 0) return SystemFailure("socket");
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  Require(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0, "getsockname");
+  if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) != 0) return SystemFailure("bind");
+  if (listen(listener_, 64) != 0) return SystemFailure("listen");
+  if (getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return SystemFailure("getsockname");
+  }
+  if (pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) return SystemFailure("pipe");
   address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-  Require(pipe2(wake_, O_CLOEXEC | O_NONBLOCK) == 0, "pipe2");
-  thread_ = std::thread(&ConnectionProxy::Run, this);
+  return OkStatus();
+}
+
+std::optional<TimePoint> ConnectionProxy::last_cut() const {
+  const std::lock_guard lock(mutex_);
+  return last_cut_;
 }
 
 ConnectionProxy::~ConnectionProxy() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
+  if (thread_.joinable()) {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    WakeUp();
+    thread_.join();
   }
-  WakeUp();
-  thread_.join();
-  for (const int fd : {listener_, wake_[0], wake_[1]}) close(fd);
+  for (const int descriptor : {listener_, wake_[0], wake_[1]}) {
+    if (descriptor >= 0) close(descriptor);
+  }
 }
 
 void ConnectionProxy::WakeUp() {
@@ -78,6 +105,11 @@ void ConnectionProxy::WakeUp() {
 void ConnectionProxy::CutAfter(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   cut_at_ = passed_.load() + bytes;
+}
+
+void ConnectionProxy::KeepWhole() {
+  const std::lock_guard lock(mutex_);
+  cut_at_.reset();
 }
 
 void ConnectionProxy::Shut() {
@@ -98,11 +130,13 @@ void ConnectionProxy::Open() {
 
 void ConnectionProxy::Run() {
   while (true) {
+    bool shut = false;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) break;
-      if (shut_) CutAll();
+      shut = shut_;
     }
+    if (shut) CutAll();
     std::vector<pollfd> polled = {{wake_[0], POLLIN, 0}, {listener_, POLLIN, 0}};
     for (const Link& link : links_) {
       polled.push_back({link.client_open ? link.client : -1, POLLIN, 0});
@@ -139,9 +173,9 @@ void ConnectionProxy::Accept() {
     if (shut_) return Reset(client);
   }
   const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = AddressOf(server_host_, server_port_);
-  if (connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    close(server);
+  const auto* address = reinterpret_cast<const sockaddr*>(&server_);
+  if (server < 0 || connect(server, address, sizeof(sockaddr_in)) != 0) {
+    if (server >= 0) close(server);
     return Reset(client);
   }
   SendWithoutDelay(client);
@@ -179,6 +213,10 @@ bool ConnectionProxy::Pass(int from, int to, bool* open) {
 
 void ConnectionProxy::CutAll() {
   if (links_.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    last_cut_ = std::chrono::steady_clock::now();
+  }
   ++cuts_;
   for (const Link& link : links_) {
     Reset(link.client);
@@ -187,4 +225,4 @@ void ConnectionProxy::CutAll() {
   links_.clear();
 }
 
-}  // namespace antiphon
+}  // namespace antiphon::bench

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "antiphon/client.h"
+#include "bench/connection_proxy.h"
 #include "common/logging.h"
 #include "server/server.h"
 #include "tests/conversation/voice.h"
-#include "tests/server/connection_proxy.h"
 #include "tests/server/fake_engine.h"
 
 namespace antiphon {
@@ -42,7 +42,9 @@ class ReconnectionTest : public testing::Test {
     auto server = Server::Start(*engine_, options);
     ASSERT_TRUE(server.ok()) << server.status().ToString();
     server_ = std::move(*server);
-    proxy_ = std::make_unique<ConnectionProxy>(server_->address());
+    auto proxy = bench::ConnectionProxy::Start(server_->address());
+    ASSERT_TRUE(proxy.ok()) << proxy.status().ToString();
+    proxy_ = std::move(*proxy);
     auto client = client::Client::Connect(proxy_->address(), {});
     ASSERT_TRUE(client.ok()) << client.status().ToString();
     client_ = std::move(*client);
@@ -131,7 +133,7 @@ class ReconnectionTest : public testing::Test {
 
   std::unique_ptr<FakeEngine> engine_;
   std::unique_ptr<Server> server_;
-  std::unique_ptr<ConnectionProxy> proxy_;
+  std::unique_ptr<bench::ConnectionProxy> proxy_;
   std::unique_ptr<client::Client> client_;
   Told told_;
   std::mt19937 random_;
@@ -157,6 +159,7 @@ TEST_F(ReconnectionTest, CutsAtAnyMomentLoseNothingAndDoubleNothing) {
 
   for (uint32_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
+    proxy_->KeepWhole();
     auto conversation = Open();
     ASSERT_TRUE(conversation);
     told_ = {};
