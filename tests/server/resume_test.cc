@@ -530,6 +530,16 @@ TEST_F(ResumeTest, ComingsAndGoingsAreCounted) {
   EXPECT_EQ(value("antiphon_sessions_open{kind=\"conversation\"}"), 0);
 }
 
+TEST_F(ResumeTest, OptionsThatCannotBeAreRefused) {
+  FakeEngine engine;
+  for (const ServerOptions& options :
+       {ServerOptions{.resume_grace = milliseconds(-1)},
+        ServerOptions{.resume_grace = std::chrono::hours(25)}, ServerOptions{.max_detached = -1},
+        ServerOptions{.max_waiting_resumes = 0}, ServerOptions{.resume_patience = milliseconds(0)}}) {
+    EXPECT_EQ(Server::Start(engine, options).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_F(ResumeTest, ManyComeBackAtOnce) {
   constexpr int kSessions = 8;
   StartServer({.max_sessions = kSessions}, {.step = milliseconds(1), .answer_frames = 60});
