@@ -113,11 +113,11 @@ void ConnectionProxy::KeepWhole() {
 }
 
 void ConnectionProxy::Shut() {
-  {
-    const std::lock_guard lock(mutex_);
-    shut_ = true;
-  }
+  std::unique_lock lock(mutex_);
+  shut_ = true;
+  shut_done_ = false;
   WakeUp();
+  changed_.wait(lock, [this] { return shut_done_; });
 }
 
 void ConnectionProxy::Open() {
@@ -136,7 +136,12 @@ void ConnectionProxy::Run() {
       if (stopping_) break;
       shut = shut_;
     }
-    if (shut) CutAll();
+    if (shut) {
+      CutAll();
+      const std::lock_guard lock(mutex_);
+      shut_done_ = true;
+      changed_.notify_all();
+    }
     std::vector<pollfd> polled = {{wake_[0], POLLIN, 0}, {listener_, POLLIN, 0}};
     for (const Link& link : links_) {
       polled.push_back({link.client_open ? link.client : -1, POLLIN, 0});

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -35,7 +36,7 @@ class ConnectionProxy {
   void CutAfter(uint64_t bytes);
   // Not after all.
   void KeepWhole();
-  // Cuts every connection now and takes none until Open.
+  // Cuts every connection and takes none until Open. Nothing passes once this has returned.
   void Shut();
   void Open();
 
@@ -70,10 +71,12 @@ class ConnectionProxy {
   std::atomic<uint64_t> passed_{0};
   std::atomic<int> cuts_{0};
 
-  mutable std::mutex mutex_;        // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
   std::optional<uint64_t> cut_at_;  // of passed_
   std::optional<TimePoint> last_cut_;
   bool shut_ = false;
+  bool shut_done_ = false;  // and the thread has done it
   bool stopping_ = false;
 
   std::list<Link> links_;  // the thread's

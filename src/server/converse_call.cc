@@ -39,10 +39,14 @@ ConverseCall::ConverseCall(grpc::CallbackServerContext* context, SessionInbox* i
       log_({options.max_unread_bytes, options.max_kept_events, options.max_kept_bytes}) {}
 
 Status ConverseCall::Start() {
+  {
+    const std::lock_guard lock(mutex_);
+    streams_.push_back(first_.get());
+    current_ = first_.release();
+  }
   if (!token_.empty()) calls_.Add(token_, this);
   const std::lock_guard lock(mutex_);
-  current_ = first_.release();
-  streams_.push_back(current_);
+  if (current_ == nullptr) return OkStatus();  // broken already
   current_->Read();
   if (current_->broken()) Break(current_);
   return OkStatus();

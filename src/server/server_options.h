@@ -34,7 +34,7 @@ struct ServerOptions {
   // How long a conversation is kept for a client that acknowledges when its stream breaks; 0: not at all. It
   // counts among max_sessions meanwhile. At most so many are kept at once.
   std::chrono::milliseconds resume_grace{30'000};
-  int max_detached = 8;
+  int max_detached = 4;
   // Events that such a client has not acknowledged, and their bytes; beyond either the conversation is ended
   // with RESOURCE_EXHAUSTED. The default holds two of the longest responses.
   size_t max_kept_events = 8192;
