@@ -58,7 +58,7 @@ Result<std::unique_ptr<ConnectionProxy>> ConnectionProxy::Start(const std::strin
   std::unique_ptr<ConnectionProxy> proxy(new ConnectionProxy(*address));
   if (Status status = proxy->Listen(); !status.ok()) return status;
   proxy->thread_ = std::thread(&ConnectionProxy::Run, proxy.get());
-  return std::move(proxy);
+  return proxy;
 }
 
 Status ConnectionProxy::Listen() {
