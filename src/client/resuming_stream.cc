@@ -183,7 +183,7 @@ void ResumingStream::Run() {
   while (true) {
     changed_.wait(lock, [this] { return end_ || closing_; });
     if (!end_ && told_) changed_.wait_for(lock, kGoodbye, [this] { return end_.has_value(); });
-    if (!end_) stream_->Cancel();
+    if (!end_) CancelCall(&lock);
     changed_.wait(lock, [this] { return end_.has_value(); });
     if (!MayResume()) break;
     const auto backoff =
@@ -220,7 +220,14 @@ void ResumingStream::Reconnect(std::unique_lock<std::mutex>* lock) {
   event.mutable_resume()->set_last_event_number(last_event_);
   (void)stream_->Send(std::move(event), Room::kGranted);
   const auto answered = [this] { return connected_ || end_ || closing_; };
-  if (!changed_.wait_for(*lock, options_.attempt_timeout, answered)) stream_->Cancel();
+  if (!changed_.wait_for(*lock, options_.attempt_timeout, answered)) CancelCall(lock);
+}
+
+void ResumingStream::CancelCall(std::unique_lock<std::mutex>* lock) {
+  Stream* call = stream_.get();  // which only this thread replaces
+  lock->unlock();
+  call->Cancel();
+  lock->lock();
 }
 
 }  // namespace antiphon::client

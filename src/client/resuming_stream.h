@@ -48,6 +48,8 @@ class ResumingStream final : public EventStream, private StreamSink {
 
   void Run();
   void Reconnect(std::unique_lock<std::mutex>* lock);
+  // Cancels the present call, without the lock.
+  void CancelCall(std::unique_lock<std::mutex>* lock);
 
   // All of these: caller holds mutex_.
   bool keeps() const { return !created_ || !token_.empty(); }

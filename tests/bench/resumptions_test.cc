@@ -54,7 +54,8 @@ TEST_F(ResumptionsTest, AServerThatKeepsNothingFails) {
 }
 
 TEST_F(ResumptionsTest, NobodyThereIsTheResult) {
-  EXPECT_EQ(RunResumptions({.server = "nowhere"}, {}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(RunResumptions({.server = "nowhere", .speech = {}}, {}).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 }  // namespace
