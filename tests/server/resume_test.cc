@@ -542,7 +542,8 @@ TEST_F(ResumeTest, OptionsThatCannotBeAreRefused) {
 
 TEST_F(ResumeTest, ManyComeBackAtOnce) {
   constexpr int kSessions = 8;
-  StartServer({.max_sessions = kSessions, .max_detached = kSessions}, {.step = milliseconds(1), .answer_frames = 60});
+  StartServer({.max_sessions = kSessions, .max_detached = kSessions},
+              {.step = milliseconds(1), .answer_frames = 60});
   std::vector<std::future<void>> clients;
   for (int i = 0; i < kSessions; ++i) {
     clients.push_back(std::async(std::launch::async, [this, i] {
