@@ -112,6 +112,8 @@ struct Session {
   std::string model_version;
   SessionSettings settings;  // in force at the start, complete
   int max_seconds = 0;       // the server ends it then
+  // How long the server keeps it after a lost connection (ConversationOptions::resume); 0: not at all.
+  std::chrono::milliseconds resume_grace{0};
 };
 
 // ---- What a conversation reports. Field meanings and limits: proto/antiphon/v1/conversation.proto.
@@ -283,6 +285,19 @@ struct ImageFile {
   std::string media_type;  // "image/png", "image/jpeg" or "image/webp"
 };
 
+// How a conversation goes on after its connection was lost. Nothing is lost or comes twice; what is sent
+// meanwhile waits. Only for a server that keeps sessions (Session::resume_grace); with another the
+// conversation ends as ever.
+struct ResumeOptions {
+  // Without success in between, and within Session::resume_grace.
+  int max_attempts = 20;
+  // Before the first; doubled each time, up to the greatest.
+  std::chrono::milliseconds first_backoff{50};
+  std::chrono::milliseconds max_backoff{2'000};
+  // How long one may take.
+  std::chrono::milliseconds attempt_timeout{10'000};
+};
+
 struct ConversationOptions {
   // Fixed for the conversation's life.
   AudioFormat input_audio{};
@@ -295,6 +310,11 @@ struct ConversationOptions {
   // may use 64 KiB beyond it, so that a full queue can still be committed or cancelled. An hour of a stalled
   // network must not fill the memory. Every message counts 128 bytes more than it has on the wire.
   size_t max_queued_bytes = 8 << 20;
+  // If set, a lost connection is not the end. max_queued_bytes must then be at least 1 MiB, and also bounds
+  // what was sent and the server has not yet told to have. Close, and the destructor, wait up to 0.5 s for
+  // the server to know that the conversation is over; if it cannot be told, it keeps the session for its
+  // time.
+  std::optional<ResumeOptions> resume{};
   // If set, events go here and NextEvent is FAILED_PRECONDITION.
   Listener listener{};
 };

@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
   add("interruptions",
       "Simulated users cough and speak into answers: what pauses them, what cuts them, what is remembered",
       antiphon::bench::AddInterruptionsCommand);
+  add("resume", "Connections are cut at random moments: whether anything is lost, and how long it takes",
+      antiphon::bench::AddResumptionsCommand);
   add("codec", "The audio codec: speed on one core, delay", antiphon::bench::AddCodecCommand);
   add("image-codec", "The image codec: time to show a picture and to paint one",
       antiphon::bench::AddImageCodecCommand);

@@ -25,6 +25,7 @@ struct Progress {
 
 ConversationOptions OptionsFor(const AskCommand& command) {
   ConversationOptions options;
+  options.resume.emplace();
   options.input_audio = options.output_audio = FormatFor(command.format);
   if (command.write) options.settings.speak = false;
   if (!command.out_image.empty()) options.settings.draw = true;

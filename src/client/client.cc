@@ -13,6 +13,12 @@
 namespace antiphon::client {
 namespace {
 
+constexpr int kKeepaliveMs = 15'000;  // servers may refuse pings that come more often than every 5 s
+constexpr int kKeepaliveTimeoutMs = 5'000;
+constexpr int kReconnectMs = 100;
+constexpr int kReconnectTimeoutMs = 5'000;  // of one attempt
+constexpr int kSlowestReconnectMs = 2'000;
+
 class GrpcClient final : public Client {
  public:
   GrpcClient(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options)
@@ -55,6 +61,13 @@ Result<std::unique_ptr<Client>> Client::Connect(const std::string& target, const
   grpc::ChannelArguments arguments;
   // A connection for each client, as from different machines, instead of one shared by the whole process.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A network that has gone without a word is noticed, and one that is back is used at once.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kSlowestReconnectMs);
   auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
   const auto deadline = std::chrono::system_clock::now() + options.connect_timeout;
   if (!channel->WaitForConnected(deadline)) {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "client/grpc_status.h"
+#include "client/resuming_stream.h"
+#include "client/stream.h"
 #include "client/wire.h"
 
 namespace antiphon::client {
@@ -17,6 +19,8 @@ constexpr size_t kMaxCallIdBytes = 64;
 constexpr size_t kMaxOpusPacketBytes = 64 * 1024;
 constexpr size_t kMaxImageBytes = 3 * 1024 * 1024;
 constexpr int kMaxImageSide = 8192;
+// What waits for the server to say that it has come: it does so after 128 KiB.
+constexpr size_t kLeastQueueToResume = 1 << 20;
 
 // Of an ImageAppend or a VideoFrame.
 template <typename Message>
@@ -48,6 +52,28 @@ Status Fill(const Image& image, Message* message) {
   return OkStatus();
 }
 
+std::unique_ptr<EventStream> MakeStream(std::shared_ptr<grpc::Channel> channel,
+                                        const ConversationOptions& options, StreamSink* sink) {
+  if (!options.resume) return std::make_unique<Stream>(std::move(channel), sink, options.max_queued_bytes);
+  return std::make_unique<ResumingStream>(std::move(channel), sink, options.max_queued_bytes,
+                                          *options.resume);
+}
+
+Status CheckResume(const ConversationOptions& options) {
+  if (!options.resume) return OkStatus();
+  if (options.max_queued_bytes < kLeastQueueToResume) {
+    return InvalidArgument("max_queued_bytes is " + std::to_string(options.max_queued_bytes) +
+                           ", must be at least " + std::to_string(kLeastQueueToResume) + " with resume");
+  }
+  const ResumeOptions& resume = *options.resume;
+  if (resume.max_attempts < 1 || resume.first_backoff.count() < 0 ||
+      resume.max_backoff < resume.first_backoff || resume.attempt_timeout.count() < 1) {
+    return InvalidArgument(
+        "resume: max_attempts and attempt_timeout must be at least 1, first_backoff 0 to max_backoff");
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Conversation>> StreamConversation::Open(std::shared_ptr<grpc::Channel> channel,
@@ -55,13 +81,14 @@ Result<std::unique_ptr<Conversation>> StreamConversation::Open(std::shared_ptr<g
                                                                std::chrono::milliseconds* retry_after) {
   if (Status status = CheckFormat(options.input_audio, "input_audio"); !status.ok()) return status;
   if (Status status = CheckFormat(options.output_audio, "output_audio"); !status.ok()) return status;
+  if (Status status = CheckResume(options); !status.ok()) return status;
   Result<AudioSender> sender = AudioSender::Create(options.input_audio);
   if (!sender.ok()) return sender.status();
   Result<AudioReceiver> receiver = AudioReceiver::Create(options.output_audio);
   if (!receiver.ok()) return receiver.status();
   std::unique_ptr<StreamConversation> conversation(
       new StreamConversation(std::move(channel), options, std::move(*sender), std::move(*receiver)));
-  conversation->stream_.Start();
+  conversation->stream_->Start();
   // A call that is refused at once cannot be sent to; AwaitSession knows why.
   (void)conversation->SendSettings(options.settings, /*with_formats=*/true);
   if (Status status = conversation->AwaitSession(retry_after); !status.ok()) return status;
@@ -75,11 +102,11 @@ StreamConversation::StreamConversation(std::shared_ptr<grpc::Channel> channel,
       events_(kEventCapacity),
       receiver_(std::move(receiver)),
       sender_(std::move(sender)),
-      stream_(std::move(channel), this, options.max_queued_bytes) {}
+      stream_(MakeStream(std::move(channel), options, this)) {}
 
 StreamConversation::~StreamConversation() {
   Close();
-  if (events_.Discard()) stream_.ReadOn();
+  if (events_.Discard()) stream_->ReadOn();
 }
 
 Status StreamConversation::AwaitSession(std::chrono::milliseconds* retry_after) {
@@ -106,7 +133,7 @@ Status StreamConversation::SendSettings(const SessionSettings& settings, bool wi
     config->mutable_input_audio()->clear_expected_loss_percent();  // for the encoder here
     ToWire(options_.output_audio, config->mutable_output_audio());
   }
-  return stream_.Send(std::move(event), Stream::Room::kSignal);
+  return stream_->Send(std::move(event), EventStream::Room::kSignal);
 }
 
 Status StreamConversation::SendPackets(Result<std::vector<std::string>> packets) {
@@ -114,14 +141,15 @@ Status StreamConversation::SendPackets(Result<std::vector<std::string>> packets)
   for (std::string& packet : *packets) {
     v1::ClientEvent event;
     *event.mutable_audio_append()->mutable_audio() = std::move(packet);
-    if (Status status = stream_.Send(std::move(event), Stream::Room::kGranted); !status.ok()) return status;
+    if (Status status = stream_->Send(std::move(event), EventStream::Room::kGranted); !status.ok())
+      return status;
   }
   return OkStatus();
 }
 
 Status StreamConversation::AppendAudio(std::span<const float> samples) {
   const std::lock_guard lock(sender_mutex_);
-  if (Status status = stream_.Ready(Stream::Room::kInput); !status.ok()) return status;
+  if (Status status = stream_->Ready(EventStream::Room::kInput); !status.ok()) return status;
   return SendPackets(sender_.Pack(samples));
 }
 
@@ -143,7 +171,7 @@ Status StreamConversation::AppendOpusPacket(std::string_view packet, std::option
   event.mutable_audio_append()->set_audio(packet.data(), packet.size());
   if (packet_number) event.mutable_audio_append()->set_packet_number(*packet_number);
   const std::lock_guard lock(sender_mutex_);  // in order with the commit
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::AppendText(const std::string& text) {
@@ -153,31 +181,31 @@ Status StreamConversation::AppendText(const std::string& text) {
   }
   v1::ClientEvent event;
   event.mutable_text_append()->set_text(text);
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::AppendImage(const ImageFile& file) {
   v1::ClientEvent event;
   if (Status status = Fill(file, event.mutable_image_append()); !status.ok()) return status;
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::AppendImage(const Image& image) {
   v1::ClientEvent event;
   if (Status status = Fill(image, event.mutable_image_append()); !status.ok()) return status;
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::SendVideoFrame(const ImageFile& file) {
   v1::ClientEvent event;
   if (Status status = Fill(file, event.mutable_video_frame()); !status.ok()) return status;
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::SendVideoFrame(const Image& image) {
   v1::ClientEvent event;
   if (Status status = Fill(image, event.mutable_video_frame()); !status.ok()) return status;
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::AnswerFunctionCall(const std::string& call_id, const std::string& output,
@@ -199,25 +227,26 @@ Status StreamConversation::AnswerFunctionCall(const std::string& call_id, const 
 Status StreamConversation::Commit() {
   const std::lock_guard lock(sender_mutex_);
   // Before the rest of the audio is let go: without its commit it would have to be kept.
-  if (Status status = stream_.Ready(Stream::Room::kSignal); !status.ok()) return status;
+  if (Status status = stream_->Ready(EventStream::Room::kSignal); !status.ok()) return status;
   if (Status status = SendPackets(sender_.Flush()); !status.ok()) return status;
   v1::ClientEvent event;
   event.mutable_commit();
-  return stream_.Send(std::move(event), Stream::Room::kGranted);
+  return stream_->Send(std::move(event), EventStream::Room::kGranted);
 }
 
 Status StreamConversation::Cancel(std::optional<uint64_t> played_samples) {
   v1::ClientEvent event;
   v1::Cancel* cancel = event.mutable_cancel();
   if (played_samples) cancel->set_played_samples(*played_samples);
-  return stream_.Send(std::move(event), Stream::Room::kSignal);
+  return stream_->Send(std::move(event), EventStream::Room::kSignal);
 }
 
 Status StreamConversation::Clear() {
   const std::lock_guard lock(sender_mutex_);
   v1::ClientEvent event;
   event.mutable_clear();
-  if (Status status = stream_.Send(std::move(event), Stream::Room::kSignal); !status.ok()) return status;
+  if (Status status = stream_->Send(std::move(event), EventStream::Room::kSignal); !status.ok())
+    return status;
   sender_.Drop();
   return OkStatus();
 }
@@ -226,7 +255,7 @@ Status StreamConversation::ReportPlayback(const std::string& response_id, uint64
   v1::ClientEvent event;
   event.mutable_playback_position()->set_response_id(response_id);
   event.mutable_playback_position()->set_played_samples(played_samples);
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::Update(const SessionSettings& settings) {
@@ -236,13 +265,13 @@ Status StreamConversation::Update(const SessionSettings& settings) {
 Status StreamConversation::Export() {
   v1::ClientEvent event;
   event.mutable_export_session();
-  return stream_.Send(std::move(event), Stream::Room::kSignal);
+  return stream_->Send(std::move(event), EventStream::Room::kSignal);
 }
 
 Status StreamConversation::Import(std::string snapshot) {
   v1::ClientEvent event;
   event.mutable_import_session()->set_snapshot(std::move(snapshot));
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 SessionSettings StreamConversation::Completed(SessionSettings settings) {
@@ -258,7 +287,7 @@ SessionSettings StreamConversation::Completed(SessionSettings settings) {
 Status StreamConversation::FinishInput() {
   const std::lock_guard lock(sender_mutex_);
   if (Status status = SendPackets(sender_.Flush()); !status.ok()) return status;
-  stream_.FinishWriting();
+  stream_->FinishWriting();
   return OkStatus();
 }
 
@@ -267,7 +296,7 @@ void StreamConversation::Close() {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
-  stream_.Cancel();
+  stream_->Cancel();
 }
 
 // ---- Receiving
@@ -276,7 +305,7 @@ Result<Event> StreamConversation::NextEvent(std::chrono::nanoseconds timeout) {
   if (options_.listener) return FailedPrecondition("events go to the listener");
   if (finished_) return FailedPrecondition("the conversation is over");
   EventQueue::Popped popped = events_.Pop(timeout);
-  if (popped.resume) stream_.ReadOn();
+  if (popped.resume) stream_->ReadOn();
   if (!popped.event) return DeadlineExceeded("no event came in time");
   finished_ = std::holds_alternative<Closed>(popped.event->body);
   return std::move(*popped.event);
@@ -291,7 +320,7 @@ bool StreamConversation::OnEvent(TimePoint received, v1::ServerEvent&& wire) {
     const std::lock_guard lock(mutex_);
     failure_ = more.status();
   }
-  stream_.Cancel();
+  stream_->Cancel();
   return true;
 }
 
@@ -355,7 +384,7 @@ bool StreamConversation::Deliver(Event event) {
   return true;
 }
 
-void StreamConversation::OnEnd(const grpc::Status& status, const grpc::ClientContext& context) {
+void StreamConversation::OnEnd(const StreamEnd& end) {
   Closed closed;
   bool accepted = false;
   {
@@ -363,8 +392,8 @@ void StreamConversation::OnEnd(const grpc::Status& status, const grpc::ClientCon
     if (!failure_.ok()) {
       closed.status = failure_;
     } else if (!closing_) {
-      closed.status = FromGrpc(status);
-      closed.retry_after = RetryAfter(context);
+      closed.status = FromGrpc(end.status);
+      closed.retry_after = end.retry_after;
     }
     closed_ = closed;
     accepted = accepted_;

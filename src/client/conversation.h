@@ -1,4 +1,4 @@
-// The Conversation of antiphon/client.h on one gRPC stream.
+// The Conversation of antiphon/client.h.
 #pragma once
 
 #include <grpcpp/channel.h>
@@ -14,7 +14,7 @@
 #include "antiphon/client.h"
 #include "client/audio_stream.h"
 #include "client/event_queue.h"
-#include "client/stream.h"
+#include "client/event_stream.h"
 #include "client/wire.h"
 
 namespace antiphon::client {
@@ -55,7 +55,7 @@ class StreamConversation final : public Conversation, private StreamSink {
                      AudioSender sender, AudioReceiver receiver);
 
   bool OnEvent(TimePoint received, v1::ServerEvent&& wire) override;
-  void OnEnd(const grpc::Status& status, const grpc::ClientContext& context) override;
+  void OnEnd(const StreamEnd& end) override;
 
   Status SendSettings(const SessionSettings& settings, bool with_formats);
   // With `speak` and `draw` completed from those in force, if one is set: on the wire they are one setting.
@@ -91,7 +91,7 @@ class StreamConversation final : public Conversation, private StreamSink {
   Status failure_;                // our own reason to end the conversation
   std::optional<Closed> closed_;  // the end
 
-  Stream stream_;  // last: its destructor waits for the last call to this sink
+  const std::unique_ptr<EventStream> stream_;  // last: its destructor waits for the last call to this sink
 };
 
 }  // namespace antiphon::client

@@ -1,23 +1,16 @@
 #include "client/stream.h"
 
-#include <algorithm>
-#include <string>
 #include <utility>
 
+#include "client/grpc_status.h"
+
 namespace antiphon::client {
-namespace {
-
-constexpr size_t kSignalBytes = 64 * 1024;
-constexpr size_t kEventBytes = 128;  // about what an event takes in memory besides its content
-
-size_t Cost(const v1::ClientEvent& event) { return kEventBytes + event.ByteSizeLong(); }
-
-}  // namespace
-
-Stream::Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes)
+Stream::Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes,
+               Method method)
     : stub_(v1::ConversationService::NewStub(std::move(channel))),
       sink_(sink),
-      max_queued_bytes_(max_queued_bytes) {}
+      max_queued_bytes_(max_queued_bytes),
+      method_(method) {}
 
 Stream::~Stream() {
   context_.TryCancel();
@@ -26,7 +19,11 @@ Stream::~Stream() {
 }
 
 void Stream::Start() {
-  stub_->async()->Converse(&context_, this);
+  if (method_ == Method::kResume) {
+    stub_->async()->Resume(&context_, this);
+  } else {
+    stub_->async()->Converse(&context_, this);
+  }
   AddHold();
   {
     const std::lock_guard lock(mutex_);
@@ -39,11 +36,7 @@ void Stream::Start() {
 Status Stream::Check(Room room) const {
   if (state_ != State::kOpen) return FailedPrecondition("the conversation is over");
   if (finish_writing_) return FailedPrecondition("the input was finished");
-  // Not added to the limit, which may be any number.
-  const size_t further = room == Room::kSignal ? std::min(kSignalBytes, queued_bytes_) : 0;
-  if (room == Room::kGranted || queued_bytes_ - further < max_queued_bytes_) return OkStatus();
-  return ResourceExhausted(std::to_string(queued_bytes_) + " bytes wait to be sent, max_queued_bytes is " +
-                           std::to_string(max_queued_bytes_));
+  return CheckRoom(room, queued_bytes_, max_queued_bytes_);
 }
 
 Status Stream::Ready(Room room) {
@@ -54,7 +47,7 @@ Status Stream::Ready(Room room) {
 Status Stream::Send(v1::ClientEvent event, Room room) {
   const std::lock_guard lock(mutex_);
   if (Status status = Check(room); !status.ok()) return status;
-  queued_bytes_ += Cost(event);
+  queued_bytes_ += CostOf(event);
   outgoing_.push_back(std::move(event));
   if (!writing_) WriteNext();
   return OkStatus();
@@ -101,13 +94,14 @@ void Stream::OnWriteDone(bool ok) {
     queued_bytes_ = 0;
     return;
   }
-  queued_bytes_ -= Cost(outgoing_.front());
+  queued_bytes_ -= CostOf(outgoing_.front());
   outgoing_.pop_front();
   if (state_ == State::kOpen) WriteNext();
 }
 
 void Stream::OnDone(const grpc::Status& status) {
-  sink_->OnEnd(status, context_);
+  const bool session_over = context_.GetServerTrailingMetadata().count("session-over") > 0;
+  sink_->OnEnd({status, RetryAfter(context_), session_over});
   const std::lock_guard lock(mutex_);
   state_ = State::kDone;
   // Under the lock: a waiting destructor must not free the condition variable before it was notified.

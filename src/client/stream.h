@@ -1,4 +1,4 @@
-// One Converse call: a queue of messages to send, and the messages received handed to a sink.
+// One call, Converse or Resume: a queue of messages to send, and the messages received handed to a sink.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -12,18 +12,9 @@
 #include "antiphon/status.h"
 #include "antiphon/types.h"
 #include "antiphon/v1/conversation.grpc.pb.h"
+#include "client/event_stream.h"
 
 namespace antiphon::client {
-
-// Called on gRPC's threads, one call at a time, in order.
-class StreamSink {
- public:
-  virtual ~StreamSink() = default;
-  // False: no more until Stream::ReadOn.
-  virtual bool OnEvent(TimePoint received, v1::ServerEvent&& event) = 0;
-  // The call is over; the last call to the sink.
-  virtual void OnEnd(const grpc::Status& status, const grpc::ClientContext& context) = 0;
-};
 
 // Thread-safe. Its state:
 //
@@ -31,30 +22,23 @@ class StreamSink {
 //
 // gRPC's hold, taken in Start, lets writes begin outside of gRPC's callbacks; it is dropped with the state
 // `open`.
-class Stream final : private grpc::ClientBidiReactor<v1::ClientEvent, v1::ServerEvent> {
+class Stream final : public EventStream, private grpc::ClientBidiReactor<v1::ClientEvent, v1::ServerEvent> {
  public:
+  enum class Method { kConverse, kResume };
+
   // `sink` must outlive the stream.
-  Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes);
-  // Cancels the call if needed and waits for its end. The sink must not be holding back reads.
+  Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes,
+         Method method = Method::kConverse);
+  // Cancels the call if needed.
   ~Stream() override;
 
-  // REQUIRES: called once.
-  void Start();
-  // How much may wait already when an event is queued.
-  enum class Room {
-    kInput,    // max_queued_bytes: what comes without end
-    kSignal,   // 64 KiB more: what must still get through when input fills the queue
-    kGranted,  // anything: the rest of what Ready has let in
-  };
-  // RESOURCE_EXHAUSTED while there is no room, FAILED_PRECONDITION after FinishWriting or the end.
-  Status Ready(Room room);
-  // Queues `event`, or nothing and an error as above.
-  Status Send(v1::ClientEvent event, Room room);
-  // Half-closes when what is queued has been sent. Idempotent.
-  void FinishWriting();
-  // After OnEvent returned false.
-  void ReadOn();
-  void Cancel() { context_.TryCancel(); }
+  void Start() override;
+  Status Ready(Room room) override;
+  Status Send(v1::ClientEvent event, Room room) override;
+  // Half-closes when what is queued has been sent.
+  void FinishWriting() override;
+  void ReadOn() override;
+  void Cancel() override { context_.TryCancel(); }
 
  private:
   enum class State { kIdle, kOpen, kEnding, kDone };
@@ -70,6 +54,7 @@ class Stream final : private grpc::ClientBidiReactor<v1::ClientEvent, v1::Server
   const std::unique_ptr<v1::ConversationService::Stub> stub_;
   StreamSink* const sink_;
   const size_t max_queued_bytes_;
+  const Method method_;
   grpc::ClientContext context_;  // self-synchronised
   v1::ServerEvent incoming_;     // gRPC's while a read is under way, else OnReadDone's
 

@@ -128,9 +128,9 @@ v1::AudioEncoding ToWire(AudioEncoding encoding) {
 }
 
 Session FromWire(v1::SessionCreated&& wire) {
-  return {std::move(*wire.mutable_session_id()), std::move(*wire.mutable_model()),
-          std::move(*wire.mutable_model_version()), client::FromWire(wire.config()),
-          static_cast<int>(wire.max_session_seconds())};
+  return {std::move(*wire.mutable_session_id()),        std::move(*wire.mutable_model()),
+          std::move(*wire.mutable_model_version()),     client::FromWire(wire.config()),
+          static_cast<int>(wire.max_session_seconds()), std::chrono::milliseconds(wire.resume_grace_ms())};
 }
 
 Result<WireBody> FromWire(v1::TurnEnded&& wire) {

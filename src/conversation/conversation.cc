@@ -122,6 +122,11 @@ void Conversation::TakeEngineEvent(uint64_t turn, SequenceEvent event) {
   On(std::get<ResponseDone>(event));
 }
 
+void Conversation::OnClientBack() {
+  caught_up_ = clock_.Now();
+  ear_.ForgiveSilence(caught_up_);
+}
+
 void Conversation::Tick() {
   // While audio is held back it may hold what is missing.
   if (accepts_input()) TakeIn(decoder_.PopOverdue(clock_.Now(), caught_up_));

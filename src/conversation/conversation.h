@@ -62,6 +62,8 @@ class Conversation {
   void OnEngineEvent(uint64_t turn, SequenceEvent event);
   // No client event follows. REQUIRES: accepts_input().
   void OnHalfClose() { half_closed_ = true; }
+  // The client was away and is back: the silence until now was not the user's. Tick was not called meanwhile.
+  void OnClientBack();
   // Lets time pass: call every 50 ms or so while wants_ticks(), and when speech_due() has come, behind the
   // client events that can be taken.
   void Tick();

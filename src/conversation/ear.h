@@ -59,6 +59,12 @@ class Ear {
   // or 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);
 
+  // Until now nothing could come: Silence counts from here.
+  void ForgiveSilence(TimePoint now) {
+    last_arrival_ = now;
+    last_length_ = Nanoseconds::zero();
+  }
+
   // nullopt before any voice.
   const std::optional<LastVoice>& last_voice() const { return last_voice_; }
   // LongSilence has come since the last voice.

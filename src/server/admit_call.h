@@ -30,12 +30,12 @@ typename ServedCall::Reactor* AdmitCall(
     SessionHost& host, SessionKind kind, grpc::CallbackServerContext* context,
     const std::string& retry_after_ms,
     const std::function<std::unique_ptr<ServedCall>(SessionInbox* inbox)>& make) {
-  ServedCall* served = nullptr;
+  typename ServedCall::Reactor* served = nullptr;
   Status admitted = Internal("the session could not be made");
   try {
     admitted = host.Admit(kind, [&](SessionInbox* inbox) {
       std::unique_ptr<ServedCall> call = make(inbox);
-      served = call.get();
+      served = call->reactor();
       return call;
     });
   } catch (const std::exception& error) {

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "antiphon/status.h"
+#include "antiphon/types.h"
 #include "conversation/server_event.h"
 #include "server/session_inbox.h"
 
@@ -26,6 +28,14 @@ class Call : public EventSink {
   // client that has not read it, for instance. Nothing more is sent from then on.
   virtual Status fault() const = 0;
 
+  // While the client is away, and its session is kept for it: until when. The inbox is woken when this
+  // changes.
+  virtual std::optional<TimePoint> away_until() const { return std::nullopt; }
+  // False while the client has yet to acknowledge something that it has promised to.
+  virtual bool settled() const { return true; }
+
+  // Whoever comes for the session from now on comes too late; FinishAndWait with `end` follows.
+  virtual void StopResuming(const Status& end) { static_cast<void>(end); }
   // Ends the call: writes what is queued, sends `status` and returns when gRPC is done with the call. A
   // client that reads nothing for `linger`, or takes twelve times as long altogether, is cut off.
   virtual void FinishAndWait(const Status& status, std::chrono::milliseconds linger) = 0;

@@ -44,6 +44,12 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
       ->default_str(std::to_string(server.max_sessions));
   AddSeconds(app, "--max-session-seconds", &server.max_session, "The longest conversation", 1);
   AddSeconds(app, "--idle-seconds", &server.idle_timeout, "How long a client may say nothing", 1);
+  AddSeconds(app, "--resume-grace-seconds", &server.resume_grace,
+             "How long the conversation of a client that lost its connection is kept for it; 0: not at all",
+             0);
+  app->add_option("--max-detached", server.max_detached, "Conversations kept like that at once")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   app->add_option("--max-message-bytes", server.max_message_bytes, "The longest message a client may send")
       ->check(CLI::Range(1024, 64 * 1024 * 1024))
       ->capture_default_str();

@@ -137,6 +137,9 @@ ClientEvent FromMessage(v1::ClientEvent message, TimePoint received) {
                                                      !output->has_respond() || output->respond()};
       break;
     }
+    case v1::ClientEvent::kAcknowledge:
+    case v1::ClientEvent::kResume:
+    case v1::ClientEvent::kFinish:  // of the stream, not of the conversation
     case v1::ClientEvent::EVENT_NOT_SET:
       break;  // stays Unknown
   }

@@ -16,11 +16,8 @@ namespace antiphon {
 // Plays the request as a conversation of one turn, and tells the client what that has of a response. The
 // request is read as bytes: gRPC ends a call whose message it cannot read as one that is not implemented.
 // Thread rule: as WritingCall.
-class GenerateCall final
-    : public WritingCall<grpc::ServerWriteReactor<grpc::ByteBuffer>, v1::GenerateResponse> {
+class GenerateCall final : public WritingCall {
  public:
-  using Reactor = grpc::ServerWriteReactor<grpc::ByteBuffer>;
-
   // See WritingCall. `model` outlives the call; recordings may be `longest_audio` long together.
   GenerateCall(grpc::CallbackServerContext* context, grpc::ByteBuffer request, const ModelDescription& model,
                std::chrono::milliseconds longest_audio, SessionInbox* inbox, size_t max_unread_bytes);

@@ -16,6 +16,7 @@
 #include "server/engine_metrics.h"
 #include "server/generation_service.h"
 #include "server/model_service.h"
+#include "server/resumable_calls.h"
 #include "server/server_metrics.h"
 #include "server/session_host.h"
 
@@ -45,6 +46,17 @@ Status Check(const ServerOptions& options) {
                              " ms, must be 1 ms to 24 hours");
     }
   }
+  if (options.resume_grace < milliseconds(0) || options.resume_grace > std::chrono::hours(24)) {
+    return InvalidArgument("resume_grace is " + std::to_string(options.resume_grace.count()) +
+                           " ms, must be 0 to 24 hours");
+  }
+  if (options.resume_patience < milliseconds(1) || options.resume_patience > std::chrono::hours(24)) {
+    return InvalidArgument("resume_patience is " + std::to_string(options.resume_patience.count()) +
+                           " ms, must be 1 ms to 24 hours");
+  }
+  if (options.max_detached < 0 || options.max_waiting_resumes < 1) {
+    return InvalidArgument("max_detached must not be negative, max_waiting_resumes must be at least 1");
+  }
   if (options.drain < milliseconds(0) || options.linger < milliseconds(0)) {
     return InvalidArgument("drain and linger must not be negative");
   }
@@ -56,8 +68,10 @@ class GrpcServer final : public Server {
   GrpcServer(Engine& engine, const ServerOptions& options)
       : options_(options),
         engine_(engine),
+        resumable_(static_cast<size_t>(options.max_detached),
+                   static_cast<size_t>(options.max_waiting_resumes)),
         host_(engine, options, metrics_),
-        conversation_service_(host_, options),
+        conversation_service_(host_, resumable_, options),
         generation_service_(host_, engine.model(), options),
         model_service_(engine.model()) {}
   ~GrpcServer() override { StopWithin(std::chrono::milliseconds(0)); }
@@ -79,6 +93,7 @@ class GrpcServer final : public Server {
   Engine& engine_;
   ServerMetrics metrics_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;  // while a drain lasts too
+  ResumableCalls resumable_;
   SessionHost host_;
   ConversationService conversation_service_;
   GenerationService generation_service_;
@@ -129,6 +144,7 @@ void GrpcServer::StopWithin(std::chrono::milliseconds patience) {
     if (!server_) return;
     server_->GetHealthCheckService()->SetServingStatus(false);
     LogInfo("stopping: {} sessions are open", host_.open_sessions());
+    resumable_.Close();
     host_.Drain(patience);
     server_->Shutdown(std::chrono::system_clock::now() + kShutdownPatience);
     server_->Wait();

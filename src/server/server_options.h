@@ -31,6 +31,17 @@ struct ServerOptions {
   // Bytes of events a client has not read yet; beyond it the conversation is ended with RESOURCE_EXHAUSTED.
   // The default holds the longest response, 60 s at 48 kHz and a picture.
   size_t max_unread_bytes = size_t{8} * 1024 * 1024;
+  // How long a conversation is kept for a client that acknowledges when its stream breaks; 0: not at all. It
+  // counts among max_sessions meanwhile. At most so many are kept at once.
+  std::chrono::milliseconds resume_grace{30'000};
+  int max_detached = 4;
+  // Events that such a client has not acknowledged, and their bytes; beyond either the conversation is ended
+  // with RESOURCE_EXHAUSTED. The default holds two of the longest responses.
+  size_t max_kept_events = 8192;
+  size_t max_kept_bytes = size_t{16} * 1024 * 1024;
+  // Resume calls that have yet to say what they want, and how long each may take.
+  int max_waiting_resumes = 64;
+  std::chrono::milliseconds resume_patience{5'000};
   // What a refused client is told to wait before it tries again.
   std::chrono::milliseconds retry_after{1000};
   // How long a response under way may go on when the server is told to stop.

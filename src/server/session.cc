@@ -75,6 +75,7 @@ void Session::Run(const std::function<void()>& freed) {
     LogError("{}: {}", id_, error.what());
     end = Internal("a fault of the server ended the session");
   }
+  call_->StopResuming(end);  // before anybody can know that it has ended
   conversation_.reset();
   freed();
   metrics_.Ended(kind_, end.code(), SystemClock::Get().Now() - opened_);  // before the client knows
@@ -89,6 +90,7 @@ Status Session::Converse() {
     const TimePoint wake = NextWake(SystemClock::Get().Now());
     SessionInbox::Batch batch = inbox_.Wait(wake, conversation_->accepts_input());
     if (batch.abort) return *batch.abort;
+    LookForClient();
     for (size_t i = 0; i < batch.client_inputs && conversation_->accepts_input(); ++i) {
       SessionInbox::Taken taken = inbox_.TakeClient();
       if (taken.resume_reading) call_->ResumeReading();
@@ -101,14 +103,14 @@ Status Session::Converse() {
     // paints.
     if (batch.results.empty() && conversation_->wants_to_paint()) conversation_->Paint();
     if (batch.draining) conversation_->StopPacing();
-    if (conversation_->wants_ticks() || conversation_->speech_due() <= SystemClock::Get().Now()) {
-      conversation_->Tick();
-    }
+    // For who is away time stands still: it cannot be silent, and what was sent ahead of it is not played.
+    const bool due = conversation_->wants_ticks() || conversation_->speech_due() <= SystemClock::Get().Now();
+    if (due && !away_) conversation_->Tick();
     // A client that is held back, or was listening until now, is not idle.
     if (answering || !conversation_->accepts_input()) last_client_event_ = SystemClock::Get().Now();
     if (Status status = CheckLimits(SystemClock::Get().Now()); !status.ok()) return status;
-    if (conversation_->finished()) return OkStatus();
-    if (batch.draining && !response_due()) return Unavailable("the server is stopping");
+    if (conversation_->finished() && call_->settled()) return OkStatus();
+    if (batch.draining && (away_ || !response_due())) return Unavailable("the server is stopping");
   }
 }
 
@@ -121,13 +123,23 @@ void Session::Handle(ClientInput input) {
   }
 }
 
+void Session::LookForClient() {
+  const bool was_away = std::exchange(away_, call_->away_until().has_value());
+  if (!was_away || away_) return;
+  last_client_event_ = SystemClock::Get().Now();
+  conversation_->OnClientBack();
+}
+
 Status Session::CheckLimits(TimePoint now) const {
   if (Status fault = call_->fault(); !fault.ok()) return fault;
   if (now - opened_ >= options_.max_session) {
     return DeadlineExceeded("the session has reached its greatest length, " + Seconds(options_.max_session));
   }
+  if (const auto until = call_->away_until(); until && now >= *until) {
+    return Cancelled("the client has not come back within " + Seconds(options_.resume_grace));
+  }
   // Who listens to an answer need not say anything.
-  if (!response_due() && now - last_client_event_ >= options_.idle_timeout) {
+  if (!away_ && !response_due() && now - last_client_event_ >= options_.idle_timeout) {
     return DeadlineExceeded("the client has sent nothing for " + Seconds(options_.idle_timeout));
   }
   return OkStatus();
@@ -135,7 +147,9 @@ Status Session::CheckLimits(TimePoint now) const {
 
 TimePoint Session::NextWake(TimePoint now) const {
   if (conversation_->wants_to_paint()) return now;
-  TimePoint limit = std::min(opened_ + options_.max_session, conversation_->speech_due());
+  TimePoint limit = opened_ + options_.max_session;
+  if (away_) return std::min(limit, call_->away_until().value_or(now));
+  limit = std::min(limit, conversation_->speech_due());
   if (!response_due()) limit = std::min(limit, last_client_event_ + options_.idle_timeout);
   return conversation_->wants_ticks() ? std::min(limit, now + kTick) : limit;
 }

@@ -46,12 +46,15 @@ class Session {
   Status CheckLimits(TimePoint now) const;
   void Handle(ClientInput input);
   TimePoint NextWake(TimePoint now) const;
+  // Notes whether the client is away, and that it has come back.
+  void LookForClient();
 
   const std::string id_;
   const ServerOptions options_;
   const SessionKind kind_;
   const TimePoint opened_;
   TimePoint last_client_event_;
+  bool away_ = false;  // the client is; it may come back
   SessionInbox inbox_;
   SessionMetrics& metrics_;
   std::unique_ptr<Call> call_;

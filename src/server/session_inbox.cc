@@ -48,6 +48,14 @@ void SessionInbox::Abort(Status status) {
   changed_.notify_one();
 }
 
+void SessionInbox::Wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_one();
+}
+
 void SessionInbox::Drain() {
   {
     const std::lock_guard lock(mutex_);
@@ -59,9 +67,11 @@ void SessionInbox::Drain() {
 SessionInbox::Batch SessionInbox::Wait(TimePoint deadline, bool accepts_client) {
   std::unique_lock lock(mutex_);
   changed_.wait_until(lock, deadline, [&] {
-    return !results_.empty() || (accepts_client && !client_.empty()) || abort_ || (draining_ && !drain_seen_);
+    return !results_.empty() || (accepts_client && !client_.empty()) || abort_ ||
+           (draining_ && !drain_seen_) || woken_;
   });
   drain_seen_ = draining_;
+  woken_ = false;
   return {client_.size(), std::exchange(results_, {}), draining_, abort_};
 }
 

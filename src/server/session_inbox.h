@@ -45,6 +45,8 @@ class SessionInbox {
   void PushEngine(uint64_t turn, SequenceEvent event);
   // Ends the session with `status` before anything that waits is handled. The first call counts.
   void Abort(Status status);
+  // Makes Wait return: something else that matters to the session has changed.
+  void Wake();
   // The server is going to stop: the session should end as soon as no response is due.
   void Drain();
 
@@ -84,6 +86,7 @@ class SessionInbox {
   bool paused_ = false;
   bool draining_ = false;
   bool drain_seen_ = false;
+  bool woken_ = false;
   std::optional<Status> abort_;
 };
 

@@ -38,7 +38,27 @@ SessionMetrics::SessionMetrics(prometheus::Registry& registry)
       duration_(prometheus::BuildHistogram()
                     .Name("antiphon_session_duration_seconds")
                     .Help("How long sessions lasted, by kind")
-                    .Register(registry)) {
+                    .Register(registry)),
+      detached_now_(prometheus::BuildGauge()
+                        .Name("antiphon_sessions_detached")
+                        .Help("Conversations that wait for a client that lost its connection")
+                        .Register(registry)
+                        .Add({})),
+      detached_(prometheus::BuildCounter()
+                    .Name("antiphon_sessions_detached_total")
+                    .Help("Conversations that were kept when their stream broke")
+                    .Register(registry)
+                    .Add({})),
+      expired_(prometheus::BuildCounter()
+                   .Name("antiphon_sessions_expired_total")
+                   .Help("Kept conversations that ended before their client came back")
+                   .Register(registry)
+                   .Add({})),
+      resumed_(prometheus::BuildCounter()
+                   .Name("antiphon_sessions_resumed_total")
+                   .Help("Streams that went on with a conversation")
+                   .Register(registry)
+                   .Add({})) {
   // What was never counted is 0, not missing.
   for (const SessionKind kind : kSessionKinds) {
     refused_.Add(Labels(kind, StatusCode::kResourceExhausted));
@@ -63,5 +83,16 @@ void SessionMetrics::Ended(SessionKind kind, StatusCode code, Nanoseconds durati
   ended_.Add(Labels(kind, code)).Increment();
   duration_.Add(Labels(kind), kDurations).Observe(std::chrono::duration<double>(duration).count());
 }
+
+void SessionMetrics::Detached() {
+  detached_.Increment();
+  detached_now_.Increment();
+}
+
+void SessionMetrics::DetachedEnded() { detached_now_.Decrement(); }
+
+void SessionMetrics::Expired() { expired_.Increment(); }
+
+void SessionMetrics::Resumed() { resumed_.Increment(); }
 
 }  // namespace antiphon

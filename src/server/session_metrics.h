@@ -26,12 +26,24 @@ class SessionMetrics {
   // Once for each Opened, when the session has let go of its sequence: what its call is ended with.
   void Ended(SessionKind kind, StatusCode code, Nanoseconds duration);
 
+  // A conversation's stream broke and it is kept; DetachedEnded when that is over, and Expired before it if
+  // nobody came for it.
+  void Detached();
+  void DetachedEnded();
+  void Expired();
+  // A stream goes on with a conversation, detached or taken over.
+  void Resumed();
+
  private:
   prometheus::Family<prometheus::Counter>& refused_;
   prometheus::Family<prometheus::Counter>& opened_;
   prometheus::Family<prometheus::Counter>& ended_;
   prometheus::Family<prometheus::Gauge>& open_;
   prometheus::Family<prometheus::Histogram>& duration_;
+  prometheus::Gauge& detached_now_;
+  prometheus::Counter& detached_;
+  prometheus::Counter& expired_;
+  prometheus::Counter& resumed_;
 };
 
 }  // namespace antiphon

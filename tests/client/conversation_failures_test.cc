@@ -215,6 +215,30 @@ TEST(ConversationTest, AnEventBeforeTheSessionIsMalformed) {
   EXPECT_EQ(ConnectTo(server)->Open({}).status().code(), StatusCode::kDataLoss);
 }
 
+TEST(ConversationTest, ACountOfItsEventsThatCannotBeIsMalformed) {
+  const ScriptedServer server([](Call& call) {
+    v1::ClientEvent read;
+    call.Read(&read);
+    v1::ServerEvent created;
+    created.mutable_session_created()->set_resume_token(std::string(32, '0'));
+    created.mutable_session_created()->set_resume_grace_ms(30'000);
+    call.Write(created);
+    v1::ServerEvent updated;
+    updated.mutable_session_updated();
+    call.Write(updated);
+    v1::ServerEvent count;
+    count.mutable_input_acknowledged()->set_client_events(99);
+    call.Write(count);
+    while (call.Read(&read)) {
+    }
+    return grpc::Status::OK;
+  });
+  const auto conversation = OpenOn(server, {.resume = ResumeOptions{}});
+  const Status status = Next<Closed>(*conversation).status;
+  EXPECT_EQ(status.code(), StatusCode::kDataLoss) << status.ToString();
+  EXPECT_THAT(status.message(), HasSubstr("99 events"));
+}
+
 TEST(ConversationTest, ASlowReaderLosesNothing) {
   constexpr int kEvents = 20'000;  // several times what the client holds
   const ScriptedServer server(AfterCreation([](Call& call) {

@@ -122,6 +122,20 @@ TEST_F(TurnTest, AClientThatStopsSendingIsSilent) {
   EXPECT_EQ(record_->ends, std::vector{TurnEndCause::kSilence});
 }
 
+TEST_F(TurnTest, AClientThatWasAwayWasNotSilent) {
+  Speak(600);
+  Engine(1, TranscriptDelta{"hello"});
+  Advance(60'000);  // without a tick: its connection was lost
+  conversation_->OnClientBack();
+  conversation_->Tick();
+  Advance(1400);
+  conversation_->Tick();
+  EXPECT_TRUE(record_->ends.empty());
+  Advance(200);
+  conversation_->Tick();
+  EXPECT_EQ(record_->ends, std::vector{TurnEndCause::kSilence}) << "it has had its time";
+}
+
 TEST_F(TurnTest, APacketStillPlayingIsNotSilence) {
   Speak(600);
   Engine(1, TranscriptDelta{"hello"});

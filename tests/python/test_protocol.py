@@ -70,12 +70,12 @@ class Server:
 
 
 class Call:
-    """One Converse call: what is put is sent, until end() half-closes."""
+    """One Converse call (or Resume call): what is put is sent, until end() half-closes."""
 
-    def __init__(self, pb, stub):
+    def __init__(self, pb, stub, method="Converse"):
         self.pb = pb
         self.requests = queue.SimpleQueue()
-        self.events = stub.Converse(iter(self.requests.get, None), timeout=TIMEOUT_S)
+        self.events = getattr(stub, method)(iter(self.requests.get, None), timeout=TIMEOUT_S)
         self.expected_number = 1
 
     def put(self, **event):
@@ -221,6 +221,33 @@ def check_mistake(pb, stub):
     print(f"mistake: {error.message}")
 
 
+def check_resume(pb, stub, question):
+    lost = Call(pb, stub)
+    lost.put(acknowledge=pb.Acknowledge())
+    created = lost.read_until("session_created")
+    assert len(created.resume_token) == 32 and created.resume_grace_ms == 30000, created
+    lost.put(text_append=pb.TextAppend(text=question))
+    lost.put(commit=pb.Commit())
+    begun = lost.read_until("text_delta").text
+    last = lost.expected_number - 1
+    lost.events.cancel()
+    lost.end()
+
+    call = Call(pb, stub, "Resume")
+    call.put(resume=pb.Resume(token=created.resume_token, last_event_number=last))
+    resumed = next(call.events)
+    assert resumed.sequence_number == 0 and resumed.session_resumed.client_events == 2, resumed
+    call.expected_number = last + 1
+    text, audio, done = call.read_answer()
+    assert done.text == begun + text and len(audio) // 2 == done.usage.spoken_frames * 1920, done
+    call.put(finish=pb.Finish())
+    call.put(acknowledge=pb.Acknowledge(last_event_number=call.expected_number - 1))
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    assert ("session-over", "true") in call.events.trailing_metadata()
+    call.end()
+    print(f"resumed: {begun!r}, then {text!r}")
+
+
 def check_picture(pb, stub, sees):
     call = Call(pb, stub)
     created = call.read_until("session_created")
@@ -333,6 +360,7 @@ def main():
                 check_manners(pb, stub, arguments.question)
                 check_telephone(pb, stub, arguments.question)
                 check_mistake(pb, stub)
+                check_resume(pb, stub, arguments.question)
                 check_picture(pb, stub, sees)
                 check_spoken_turn(pb, stub, arguments.question)
                 check_generate(pb, generation_pb, generation_grpc, channel, arguments.question)

@@ -88,6 +88,18 @@ TEST(SessionInboxTest, TheFirstAbortCounts) {
   EXPECT_EQ(inbox.Wait(Soon(), false).abort->message(), "first");
 }
 
+TEST(SessionInboxTest, WakesForWhatIsNoInput) {
+  SessionInbox inbox({8, kManyBytes, 8});
+  inbox.Wake();
+  const auto batch = inbox.Wait(Soon(60'000), true);
+  EXPECT_EQ(batch.client_inputs, 0u);
+  EXPECT_TRUE(batch.results.empty());
+  EXPECT_FALSE(batch.abort);
+  const TimePoint begun = Soon();
+  inbox.Wait(Soon(20), true);
+  EXPECT_GE(Soon() - begun, std::chrono::milliseconds(20)) << "it woke once";
+}
+
 TEST(SessionInboxTest, DrainingWakesOnceAndIsRemembered) {
   SessionInbox inbox({2, kManyBytes, 2});
   std::thread other([&inbox] { inbox.Drain(); });
