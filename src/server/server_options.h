@@ -40,6 +40,10 @@ struct ServerOptions {
   std::chrono::milliseconds linger{5'000};
   // The longest turn of a user's speech, and the recordings of a Generate call together.
   std::chrono::milliseconds longest_turn{30'000};
+  // Serve ReplayService: whoever can connect may have recordings run. At most max_sessions at once.
+  bool allow_replay = false;
+  // The largest recording that is taken.
+  size_t max_replay_bytes = size_t{64} * 1024 * 1024;
 };
 
 }  // namespace antiphon
