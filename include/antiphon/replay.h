@@ -50,14 +50,14 @@ struct ReplayCounts {
 struct ReplayOutcome {
   // Not OK: it came no further than `counts` say. DATA_LOSS when the recording does not fit together,
   // RESOURCE_EXHAUSTED when there was no memory for it, CANCELLED when it was stopped.
-  Status status;
-  std::optional<ReplayDifference> difference;  // the first; the replay ends there
-  ReplayCounts counts;
+  Status status = {};
+  std::optional<ReplayDifference> difference = {};  // the first; the replay ends there
+  ReplayCounts counts = {};
   RecordingEnd end = RecordingEnd::kClosed;
   // The arithmetic, as in "stored weights, avx512 kernels". Where they are not the same a difference proves
   // nothing.
-  std::string recorded_with;
-  std::string replayed_with;
+  std::string recorded_with = {};
+  std::string replayed_with = {};
 
   bool equal() const { return status.ok() && !difference; }
 };

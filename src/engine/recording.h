@@ -26,9 +26,10 @@ namespace antiphon {
 
 // What must be the same for the same tokens to come out.
 struct RecordingHead {
-  ModelIdentity model;
+  ModelIdentity model = {};
   WeightFormat weights = WeightFormat::kAsStored;
-  std::string kernels;  // SimdLoops::name: products of float weights are summed in the order of its lanes
+  // SimdLoops::name: products of float weights are summed in the order of its lanes.
+  std::string kernels = {};
 };
 
 // ---- Operations, in the order in which they took effect.
@@ -36,21 +37,21 @@ struct RecordingHead {
 // The sequence stands here now: a response has begun or was given up, a turn was forgotten, the session was
 // restored. With it comes what the response was begun with.
 struct RecordedStand {
-  StreamState stream;           // awaits no output
-  std::vector<int64_t> answer;  // text pieces of the response so far
-  SpeechManner manner;          // of the speech
+  StreamState stream = {};           // awaits no output
+  std::vector<int64_t> answer = {};  // text pieces of the response so far
+  SpeechManner manner = {};          // of the speech
 };
 
 // How symbols and codes are drawn from here on.
 struct RecordedSampling {
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
 };
 
 // Positions that were run with no output: typed text, pictures, video, what was restored or left of a cut
 // answer.
 struct RecordedInputs {
   int64_t position = 0;  // of the first of them
-  std::vector<StreamPosition> positions;
+  std::vector<StreamPosition> positions = {};
 };
 
 // A frame of the user's speech.
@@ -58,16 +59,16 @@ struct RecordedFrame {
   int64_t position = 0;  // where its codes stand
   bool first = false;    // of a turn: the ears begin anew
   float threshold = 1.0f;
-  std::vector<float> samples;  // frame_samples, finite
-  std::vector<int64_t> codes;  // K, that came of it
-  int64_t symbol = 0;          // that was written
+  std::vector<float> samples = {};  // frame_samples, finite
+  std::vector<int64_t> codes = {};  // K, that came of it
+  int64_t symbol = 0;               // that was written
 };
 
 // A position of a response.
 struct RecordedAnswer {
   int64_t position = 0;
-  int64_t symbol = 0;          // that was written
-  std::vector<int64_t> codes;  // K that were drawn, or none
+  int64_t symbol = 0;               // that was written
+  std::vector<int64_t> codes = {};  // K that were drawn, or none
 };
 
 // Only the first `length` positions stay. The next operation that runs anything has a RecordedStand before

@@ -23,7 +23,7 @@ class RecordingFolder {
 // How an engine records.
 struct RecordingSetup {
   RecordingFolder* folder = nullptr;  // null: it does not
-  RecordingHead head;
+  RecordingHead head = {};
   int64_t max_bytes = 0;  // of one recording
 };
 
