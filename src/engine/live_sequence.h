@@ -68,7 +68,7 @@ class LiveSequence final : public ScheduledSequence {
                const SequenceContext& context);
 
   // All that it runs from now on is written down. Call before its first step.
-  void Record(std::unique_ptr<SequenceRecorder> recorder) { recorder_ = std::move(recorder); }
+  void Record(std::unique_ptr<SequenceRecorder> recorder) { recorder_.Set(std::move(recorder)); }
 
   // The owner is gone: nothing more will be delivered, it can be destroyed.
   bool closed() const override { return port_->closed(); }
@@ -148,8 +148,8 @@ class LiveSequence final : public ScheduledSequence {
   const SequenceContext& context_;
   const bool best_effort_;
   SequenceState state_;
-  std::unique_ptr<SequenceRecorder> recorder_;  // null: it is not recorded
-  SequenceOptions options_;                     // the newest
+  RecorderSlot recorder_;
+  SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;
   VideoWindow video_;
   int64_t typed_ = 0;        // pieces of the front text or picture that were run

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <type_traits>
 #include <utility>
@@ -75,16 +76,21 @@ struct BodyWriter {
   ByteWriter& out;
 
   void operator()(const RecordedStand& stand) const {
-    const StreamState& s = stand.stream;
-    out.Put(static_cast<uint8_t>(s.phase));
-    for (const bool flag : {s.speak, s.text_over, s.audio_over, s.incomplete, s.drawing, s.image_open,
-                            s.speed_chosen, s.voice_chosen, !s.next_spoken.empty()}) {
+    // A field more, and this does not compile: it has to be written here and read in ReadStand.
+    const auto& [phase, awaits_output, speak, text_over, audio_over, incomplete, next_symbol, next_spoken,
+                 response_position, pieces, frames, images, drawing, image_codes, image_open, speed_chosen,
+                 voice_chosen, limits] = stand.stream;
+    const auto& [max_pieces, max_frames, max_images] = limits;
+    assert(!awaits_output);
+    out.Put(static_cast<uint8_t>(phase));
+    for (const bool flag : {speak, text_over, audio_over, incomplete, drawing, image_open, speed_chosen,
+                            voice_chosen, !next_spoken.empty()}) {
       out.Put(static_cast<uint8_t>(flag ? 1 : 0));
     }
-    PutNumbers({s.next_symbol, s.response_position, s.pieces, s.frames, s.images, s.image_codes,
-                s.limits.max_pieces, s.limits.max_frames, s.limits.max_images},
+    PutNumbers({next_symbol, response_position, pieces, frames, images, image_codes, max_pieces, max_frames,
+                max_images},
                &out);
-    PutNumbers(s.next_spoken, &out);
+    PutNumbers(next_spoken, &out);
     out.Put(static_cast<uint8_t>(stand.manner.voice));
     out.Put(static_cast<uint8_t>(stand.manner.speed));
     out.Put(static_cast<uint32_t>(stand.answer.size()));

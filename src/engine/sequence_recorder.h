@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/recording.h"
@@ -62,6 +64,21 @@ class SequenceRecorder {
   std::vector<StreamPosition> positions_;
   StreamState stream_;
   SamplingOptions sampling_;
+};
+
+// A sequence's own: a copy of the sequence is not recorded.
+class RecorderSlot {
+ public:
+  RecorderSlot() = default;
+  RecorderSlot(const RecorderSlot&) {}
+  RecorderSlot& operator=(const RecorderSlot&) = delete;
+
+  void Set(std::unique_ptr<SequenceRecorder> recorder) { recorder_ = std::move(recorder); }
+  // Null: it is not recorded.
+  SequenceRecorder* get() const { return recorder_.get(); }
+
+ private:
+  std::unique_ptr<SequenceRecorder> recorder_;
 };
 
 }  // namespace antiphon
