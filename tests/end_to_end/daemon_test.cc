@@ -20,19 +20,21 @@ constexpr char kModel[] = "models/wren";
 TEST(DaemonTest, HelpNamesEveryOption) {
   Daemon daemon({"--help"});
   EXPECT_EQ(daemon.WaitForExit(), 0);
-  for (const char* option :
-       {"--model", "--listen", "--max-sessions", "--max-session-seconds", "--idle-seconds",
-        "--max-message-bytes", "--drain-seconds", "--threads", "--weights", "--log-level",
-        "--metrics-address", "--record", "--record-limit-mib", "--allow-replay"}) {
+  for (const char* option : {"--model", "--listen", "--max-sessions", "--max-session-seconds",
+                             "--idle-seconds", "--max-message-bytes", "--drain-seconds", "--threads",
+                             "--weights", "--log-level", "--metrics-address"}) {
     EXPECT_NE(daemon.StandardOutput().find(option), std::string::npos) << option;
   }
 }
 
 TEST(DaemonTest, AMistakeOnTheCommandLineIsExitCode2) {
-  const std::vector<std::string> mistakes[] = {{"--no-such-option"},        {"--max-sessions", "0"},
-                                               {"--max-sessions", "many"},  {"--max-message-bytes", "1"},
-                                               {"--weights", "int3"},       {"--log-level", "loud"},
-                                               {"--record-limit-mib", "0"}, {"--metrics-address", "nowhere"}};
+  const std::vector<std::string> mistakes[] = {{"--no-such-option"},
+                                               {"--max-sessions", "0"},
+                                               {"--max-sessions", "many"},
+                                               {"--max-message-bytes", "1"},
+                                               {"--weights", "int3"},
+                                               {"--log-level", "loud"},
+                                               {"--metrics-address", "nowhere"}};
   for (const auto& arguments : mistakes) {
     Daemon daemon(arguments);
     EXPECT_EQ(daemon.WaitForExit(), 2) << arguments[0];

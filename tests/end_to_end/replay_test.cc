@@ -56,6 +56,22 @@ void Ask(client::Conversation& conversation, const client::Question& question) {
   EXPECT_FALSE(answer.text.empty());
 }
 
+TEST(ReplayTest, TheOptionsAreThere) {
+  Daemon help({"--help"});
+  EXPECT_EQ(help.WaitForExit(), 0);
+  for (const char* option : {"--record", "--record-limit-mib", "--allow-replay"}) {
+    EXPECT_THAT(help.StandardOutput(), HasSubstr(option));
+  }
+  Daemon mistaken({"--record-limit-mib", "0"});
+  EXPECT_EQ(mistaken.WaitForExit(), 2);
+  EXPECT_THAT(mistaken.StandardError(), HasSubstr("--record-limit-mib"));
+  const ScratchFolder scratch;
+  const std::string file = scratch.Write("file", "x");
+  Daemon nowhere({"--model", "models/wren", "--listen", "127.0.0.1:0", "--record", file});
+  EXPECT_EQ(nowhere.WaitForExit(), 3);
+  EXPECT_THAT(nowhere.StandardError(), HasSubstr(file));
+}
+
 TEST(ReplayTest, WhatWasRecordedComesOutAgain) {
   const ScratchFolder scratch;
   {
