@@ -29,11 +29,11 @@ struct EngineOptions {
   int max_pending_frames = 256;  // heard frames a sequence may have waiting; more have to wait outside
   int threads = 0;               // of the model's arithmetic; 0: one a core, at most 4
   WeightFormat weights = WeightFormat::kAsStored;
-  std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
   // Every sequence is recorded to a file of its own in this folder, which is made if there is none; empty:
   // none is. The files hold what was said, as it was said.
   std::string record_folder = {};
-  int64_t max_recording_bytes = int64_t{64} << 20;  // of one file, 1 KiB to 1 TiB: it is cut off there
+  int64_t max_recording_bytes = int64_t{64} << 20;    // of one file, 1 KiB to 1 TiB: it is cut off there
+  std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
 };
 
 // Settings of one sequence, taken over at the start of the next response unless said otherwise.

@@ -167,6 +167,24 @@ class EngineImpl final : public Engine {
   int live_ = 0;  // of them, not best effort
 };
 
+// The owner's side of a replay.
+class ReplayImpl final : public SessionReplay {
+ public:
+  ReplayImpl(EngineImpl* engine, std::shared_ptr<ReplayTicket> ticket)
+      : engine_(engine), ticket_(std::move(ticket)) {}
+  ~ReplayImpl() override {
+    Stop();
+    engine_->Closed(/*best_effort=*/true);
+  }
+
+  std::optional<ReplayOutcome> Wait(TimePoint until) const override { return ticket_->Wait(until); }
+  void Stop() override { ticket_->Finish({.status = Cancelled("the replay was stopped")}); }
+
+ private:
+  EngineImpl* const engine_;
+  const std::shared_ptr<ReplayTicket> ticket_;
+};
+
 // The owner's side of a sequence.
 class SequenceImpl final : public Sequence {
  public:
@@ -201,24 +219,6 @@ class SequenceImpl final : public Sequence {
   EngineImpl* const engine_;
   const std::shared_ptr<SequencePort> port_;
   const bool best_effort_;
-};
-
-// The owner's side of a replay.
-class ReplayImpl final : public SessionReplay {
- public:
-  ReplayImpl(EngineImpl* engine, std::shared_ptr<ReplayTicket> ticket)
-      : engine_(engine), ticket_(std::move(ticket)) {}
-  ~ReplayImpl() override {
-    Stop();
-    engine_->Closed(/*best_effort=*/true);
-  }
-
-  std::optional<ReplayOutcome> Wait(TimePoint until) const override { return ticket_->Wait(until); }
-  void Stop() override { ticket_->Finish({.status = Cancelled("the replay was stopped")}); }
-
- private:
-  EngineImpl* const engine_;
-  const std::shared_ptr<ReplayTicket> ticket_;
 };
 
 Status SequenceImpl::AppendFrame(std::span<const float> samples, TimePoint received) {

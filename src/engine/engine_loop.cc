@@ -120,6 +120,15 @@ bool EngineLoop::RunOnce() {
   return !jobs.empty();
 }
 
+void EngineLoop::TakeIn(std::shared_ptr<SequencePort> port, const SequenceOptions& options) {
+  auto sequence = std::make_unique<LiveSequence>(next_id_++, std::move(port), options, context_);
+  if (recording_.folder != nullptr) {
+    sequence->Record(
+        std::make_unique<SequenceRecorder>(recording_.folder->Open(), recording_.head, recording_.max_bytes));
+  }
+  sequences_.push_back(std::move(sequence));
+}
+
 void EngineLoop::TakeWork() {
   std::vector<Added> added;
   std::vector<AddedReplay> added_replays;
@@ -134,19 +143,10 @@ void EngineLoop::TakeWork() {
         next_id_++, std::move(replay.ticket), std::move(replay.recording), replay.here, context_,
         [this](const SequenceGap& gap) { parts_.model.CloseGap(gap, pool_); }));
   }
-  std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
-  for (const auto& sequence : sequences_) sequence->TakeRequests();
   for (const auto& replay : replays_) replay->TakeRequests();
   std::erase_if(replays_, [](const auto& replay) { return replay->closed(); });
-}
-
-void EngineLoop::TakeIn(std::shared_ptr<SequencePort> port, const SequenceOptions& options) {
-  auto sequence = std::make_unique<LiveSequence>(next_id_++, std::move(port), options, context_);
-  if (recording_.folder != nullptr) {
-    sequence->Record(
-        std::make_unique<SequenceRecorder>(recording_.folder->Open(), recording_.head, recording_.max_bytes));
-  }
-  sequences_.push_back(std::move(sequence));
+  std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
+  for (const auto& sequence : sequences_) sequence->TakeRequests();
 }
 
 std::vector<EngineLoop::Job> EngineLoop::Plan(TimePoint now) const {

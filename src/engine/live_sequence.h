@@ -148,10 +148,10 @@ class LiveSequence final : public ScheduledSequence {
   const SequenceContext& context_;
   const bool best_effort_;
   SequenceState state_;
-  RecorderSlot recorder_;
   SequenceOptions options_;  // the newest
   std::deque<SequenceRequest> waiting_;
   VideoWindow video_;
+  RecorderSlot recorder_;
   int64_t typed_ = 0;        // pieces of the front text or picture that were run
   int64_t room_ = 0;         // frames given back of which the owner has not been told
   TimePoint last_run_{};     // end of the last step it was in

@@ -72,9 +72,9 @@ Status Validate(const EngineOptions& options) {
                Range<int>{"page_positions", 1, 1024}.Check(options.page_positions),
                Range<int>{"max_batch_positions", 4, 4096}.Check(options.max_batch_positions),
                Range<int>{"max_pending_frames", 1, 100000}.Check(options.max_pending_frames),
+               Range<int64_t>{"max_recording_bytes", 1024, int64_t{1} << 40}.Check(recording),
                Range<int>{"threads", 0, 256}.Check(options.threads),
-               Range<int>{"first_audio_target", 1, 60000}.Check(target),
-               Range<int64_t>{"max_recording_bytes", 1024, int64_t{1} << 40}.Check(recording));
+               Range<int>{"first_audio_target", 1, 60000}.Check(target));
 }
 
 }  // namespace antiphon
