@@ -275,7 +275,7 @@ class Engine {
   // Open. UNIMPLEMENTED too by an engine that cannot.
   virtual Result<std::unique_ptr<SessionReplay>> Replay(std::string bytes) {
     static_cast<void>(bytes);
-    return Status(StatusCode::kUnimplemented, "this engine replays nothing");
+    return Status(StatusCode::kUnimplemented, "this engine cannot run the recording");
   }
 
   // The picture of these codes; what is missing at the end stays blank, so that a picture can be shown while

@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <fstream>
+#include <memory>
 #include <utility>
 
 #include "client/grpc_status.h"
@@ -91,7 +92,10 @@ Result<ReplayOutcome> Replay(v1::ReplayService::Stub& service, const std::string
   }
   stream->WritesDone();
   const grpc::Status status = stream->Finish();
-  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && status.error_message().empty()) {
+  // gRPC's own words for a service that is not there depend on its version; a server that has it tells of the
+  // recording.
+  const bool told = status.error_message().find("the recording") != std::string::npos;
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && !told) {
     return Status(StatusCode::kUnimplemented, "the server does not replay (antiphond --allow-replay)");
   }
   if (!status.ok()) return FromGrpc(status);
