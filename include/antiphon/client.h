@@ -22,6 +22,7 @@
 #include <variant>
 #include <vector>
 
+#include "antiphon/replay.h"
 #include "antiphon/status.h"
 #include "antiphon/types.h"
 
@@ -438,6 +439,12 @@ class Client {
   // understood, or INVALID_ARGUMENT for a request that cannot be sent.
   virtual Status Generate(const GenerateRequest& request, const GenerateOptions& options,
                           Generation* generation) = 0;
+
+  // Has the server run a recorded session (a file of antiphond --record) again and compare its tokens. Blocks
+  // until that is done: OK whatever came of it, and outcome.status with it. Otherwise NOT_FOUND for a file
+  // that cannot be read, DEADLINE_EXCEEDED after `timeout`, or the server's status (replay.proto lists them;
+  // UNIMPLEMENTED when it does not allow replays).
+  virtual Result<ReplayOutcome> Replay(const std::string& path, std::chrono::milliseconds timeout) = 0;
 };
 
 }  // namespace antiphon::client

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "antiphon/replay.h"
 #include "antiphon/status.h"
 #include "antiphon/types.h"
 #include "antiphon/weight_format.h"
@@ -28,6 +29,10 @@ struct EngineOptions {
   int max_pending_frames = 256;  // heard frames a sequence may have waiting; more have to wait outside
   int threads = 0;               // of the model's arithmetic; 0: one a core, at most 4
   WeightFormat weights = WeightFormat::kAsStored;
+  // Every sequence is recorded to a file of its own in this folder, which is made if there is none; empty:
+  // none is. The files hold what was said, as it was said.
+  std::string record_folder = {};
+  int64_t max_recording_bytes = int64_t{64} << 20;    // of one file, 1 KiB to 1 TiB: it is cut off there
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
   // Steps of an answer that may be run before the turn is over (Sequence::ExpectTurnEnd), 0 to 64; 0: none.
   int speculative_steps = 8;
@@ -315,7 +320,17 @@ struct EngineStatistics {
   uint64_t speculative_steps_wasted = 0;  // of those dropped
 };
 
-// Thread-safe. Destroy every Sequence first.
+// A recorded sequence that is run again. Thread-safe. The destructor stops it and frees its pages and slot.
+class SessionReplay {
+ public:
+  virtual ~SessionReplay() = default;
+  // Waits for its end; nothing when there is none by `until`.
+  virtual std::optional<ReplayOutcome> Wait(TimePoint until) const = 0;
+  // Gives it up: Wait returns at once, with CANCELLED if it was not over.
+  virtual void Stop() = 0;
+};
+
+// Thread-safe. Destroy every Sequence and SessionReplay first.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -329,6 +344,15 @@ class Engine {
   // and of one more, could not be kept.
   virtual Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options,
                                                  SequenceListener listener) = 0;
+
+  // Runs a recording (EngineOptions::record_folder) again, from its beginning, in the time that others leave,
+  // and compares the tokens. INVALID_ARGUMENT when `bytes` are no recording, UNIMPLEMENTED for a format not
+  // known, DATA_LOSS for a broken one, FAILED_PRECONDITION for one of another model, RESOURCE_EXHAUSTED as
+  // Open. UNIMPLEMENTED too by an engine that cannot.
+  virtual Result<std::unique_ptr<SessionReplay>> Replay(std::string bytes) {
+    static_cast<void>(bytes);
+    return Status(StatusCode::kUnimplemented, "this engine cannot run the recording");
+  }
 
   // The picture of these codes; what is missing at the end stays blank, so that a picture can be shown while
   // it is written. Takes some 15 ms on the calling thread. INVALID_ARGUMENT for more codes than a picture has

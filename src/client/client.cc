@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "antiphon/v1/model.grpc.pb.h"
+#include "antiphon/v1/replay.grpc.pb.h"
 #include "client/conversation.h"
 #include "client/generate.h"
 #include "client/grpc_status.h"
+#include "client/replay.h"
 #include "client/wire.h"
 
 namespace antiphon::client {
@@ -25,7 +27,8 @@ class GrpcClient final : public Client {
       : options_(options),
         channel_(std::move(channel)),
         models_(v1::ModelService::NewStub(channel_)),
-        generation_(v1::GenerationService::NewStub(channel_)) {}
+        generation_(v1::GenerationService::NewStub(channel_)),
+        replay_(v1::ReplayService::NewStub(channel_)) {}
 
   Result<std::vector<ModelInfo>> ListModels() override {
     grpc::ClientContext context;
@@ -48,11 +51,16 @@ class GrpcClient final : public Client {
     return client::Generate(*generation_, request, options, generation);
   }
 
+  Result<ReplayOutcome> Replay(const std::string& path, std::chrono::milliseconds timeout) override {
+    return client::Replay(*replay_, path, timeout);
+  }
+
  private:
   const ClientOptions options_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ModelService::Stub> models_;
   const std::unique_ptr<v1::GenerationService::Stub> generation_;
+  const std::unique_ptr<v1::ReplayService::Stub> replay_;
 };
 
 }  // namespace

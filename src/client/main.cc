@@ -14,6 +14,7 @@
 #include "client/interruption_options.h"
 #include "client/models_command.h"
 #include "client/quantize_command.h"
+#include "client/replay_command.h"
 #include "client/turn_detection_options.h"
 
 namespace {
@@ -27,6 +28,7 @@ using antiphon::client::FormatOptions;
 using antiphon::client::GenerateCommand;
 using antiphon::client::InterruptionOptions;
 using antiphon::client::Item;
+using antiphon::client::ReplayCommand;
 using antiphon::client::TurnDetectionOptions;
 
 // What --audio, --text and --image have in common: they may be repeated and mixed, and their order matters,
@@ -193,6 +195,27 @@ CLI::App* AddGenerate(CLI::App* app, Items* items, GenerateCommand* generate) {
   return command;
 }
 
+CLI::App* AddReplay(CLI::App* app, ReplayCommand* replay) {
+  CLI::App* command =
+      app->add_subcommand("replay", "Have recorded sessions run again, and see whether the same comes out");
+  AddServer(command, &replay->server);
+  command->add_option("FILE", replay->files, "Files of antiphond --record")->required();
+  command->add_option("--sessions", replay->sessions, "How many at a time")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  command
+      ->add_option_function<double>(
+          "--timeout",
+          [replay](double seconds) {
+            replay->timeout = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+          },
+          "Longest wait for the end of each, in seconds")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->default_str("600");
+  command->add_flag("--json", replay->json, "Print one JSON object");
+  return command;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -210,6 +233,9 @@ int main(int argc, char** argv) {
   GenerateCommand generate;
   Items parts;
   const CLI::App* generate_app = AddGenerate(&app, &parts, &generate);
+
+  ReplayCommand replay;
+  const CLI::App* replay_app = AddReplay(&app, &replay);
 
   std::string models_server;
   bool models_json = false;
@@ -234,5 +260,6 @@ int main(int argc, char** argv) {
 
   if (models_app->parsed()) return antiphon::client::RunModels(models_server, models_json);
   if (generate_app->parsed()) return antiphon::client::RunGenerate(generate);
+  if (replay_app->parsed()) return antiphon::client::RunReplay(replay);
   return antiphon::client::RunAsk(ask);
 }

@@ -14,10 +14,14 @@
 #include "engine/admission.h"
 #include "engine/engine_loop.h"
 #include "engine/exception_status.h"
+#include "engine/recording.h"
+#include "engine/recording_writer.h"
+#include "engine/replay_ticket.h"
 #include "engine/sequence_options.h"
 #include "engine/sequence_port.h"
 #include "engine/sequence_request.h"
 #include "engine/warm_up.h"
+#include "kernels/dispatch.h"
 #include "kernels/thread_team.h"
 #include "media/image.h"
 
@@ -89,12 +93,16 @@ Status CheckFit(const EngineModules& modules) {
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(EngineModules modules, const EngineOptions& options, const Clock& clock)
+  // `recordings`: null when nothing is to be recorded.
+  EngineImpl(EngineModules modules, const EngineOptions& options, std::unique_ptr<RecordingWriter> recordings,
+             const Clock& clock)
       : modules_(std::move(modules)),
         options_(options),
         clock_(clock),
         description_(Describe(*modules_.model, *modules_.codec)),
         identity_{description_.name, description_.version, modules_.weights_checksum},
+        arithmetic_{identity_, options.weights, CpuLoops().name},
+        recordings_(std::move(recordings)),
         loop_({*modules_.model, *modules_.codec, modules_.tokenizer, clock, identity_}, options) {}
 
   ~EngineImpl() override {
@@ -118,6 +126,7 @@ class EngineImpl final : public Engine {
       } catch (const std::exception& error) {
         status = Internal(std::string("the engine cannot start: ") + error.what());
       }
+      loop_.RecordTo({recordings_.get(), arithmetic_, options_.max_recording_bytes});
       warm.set_value(status);
       if (status.ok()) loop_.Run();
     });
@@ -125,6 +134,7 @@ class EngineImpl final : public Engine {
   }
 
   Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options, SequenceListener listener) override;
+  Result<std::unique_ptr<SessionReplay>> Replay(std::string bytes) override;
   Result<Image> PaintImage(std::span<const int> codes) const override;
   const ModelDescription& model() const override { return description_; }
   EngineStatistics statistics() const override;
@@ -142,18 +152,41 @@ class EngineImpl final : public Engine {
   }
 
  private:
+  // Lets one more in, or says why not.
+  Status AdmitOne(bool best_effort);
+
   const EngineModules modules_;
   const EngineOptions options_;
   const Clock& clock_;
   const ModelDescription description_;
   const ModelIdentity identity_;
-  EngineLoop loop_;
+  const RecordingHead arithmetic_;
+  const std::unique_ptr<RecordingWriter> recordings_;
+  EngineLoop loop_;  // behind what it records to
   std::thread thread_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   int open_ = 0;
   int live_ = 0;  // of them, not best effort
+};
+
+// The owner's side of a replay.
+class ReplayImpl final : public SessionReplay {
+ public:
+  ReplayImpl(EngineImpl* engine, std::shared_ptr<ReplayTicket> ticket)
+      : engine_(engine), ticket_(std::move(ticket)) {}
+  ~ReplayImpl() override {
+    Stop();
+    engine_->Closed(/*best_effort=*/true);
+  }
+
+  std::optional<ReplayOutcome> Wait(TimePoint until) const override { return ticket_->Wait(until); }
+  void Stop() override { ticket_->Finish({.status = Cancelled("the replay was stopped")}); }
+
+ private:
+  EngineImpl* const engine_;
+  const std::shared_ptr<ReplayTicket> ticket_;
 };
 
 // The owner's side of a sequence.
@@ -310,20 +343,7 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
                                                    SequenceListener listener) {
   if (const Status valid = Validate(options); !valid.ok()) return valid;
   if (!listener) return InvalidArgument("a sequence needs a listener");
-  {
-    const std::lock_guard lock(mutex_);
-    // Whoever is let in may speak fast at any time.
-    const ModelConfig& config = modules_.model->config();
-    const SpeechSpeed fastest = modules_.codec->has_manners() ? SpeechSpeed::kFast : SpeechSpeed::kNormal;
-    const Nanoseconds frame = DurationOf(SamplesAt(fastest, config.frame_samples), config);
-    if (const Status admitted =
-            Admit(open_, live_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
-        !admitted.ok()) {
-      return admitted;
-    }
-    ++open_;
-    live_ += options.best_effort ? 0 : 1;
-  }
+  if (const Status admitted = AdmitOne(options.best_effort); !admitted.ok()) return admitted;
   const int64_t pieces = std::max(4 * kMostPieces, modules_.model->config().image.symbols());
   const PortLimits limits{.frames = options_.max_pending_frames, .pieces = pieces};
   auto port = std::make_shared<SequencePort>(limits, std::move(listener));
@@ -331,6 +351,36 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
   return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(
       this, std::move(port),
       options.best_effort ? SequenceImpl::Kind::kBestEffort : SequenceImpl::Kind::kOpened));
+}
+
+Status EngineImpl::AdmitOne(bool best_effort) {
+  const std::lock_guard lock(mutex_);
+  // Whoever is let in may speak fast at any time.
+  const ModelConfig& config = modules_.model->config();
+  const SpeechSpeed fastest = modules_.codec->has_manners() ? SpeechSpeed::kFast : SpeechSpeed::kNormal;
+  const Nanoseconds frame = DurationOf(SamplesAt(fastest, config.frame_samples), config);
+  if (const Status admitted =
+          Admit(open_, live_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
+      !admitted.ok()) {
+    return admitted;
+  }
+  ++open_;
+  live_ += best_effort ? 0 : 1;
+  return OkStatus();
+}
+
+Result<std::unique_ptr<SessionReplay>> EngineImpl::Replay(std::string bytes) {
+  try {
+    Result<Recording> recording = Recording::Read(std::move(bytes), identity_, modules_.model->config());
+    if (!recording.ok()) return recording.status();
+    if (const Status admitted = AdmitOne(/*best_effort=*/true); !admitted.ok()) return admitted;
+    auto ticket = std::make_shared<ReplayTicket>();
+    auto replay = std::make_unique<ReplayImpl>(this, ticket);
+    loop_.AddReplay(std::move(ticket), std::move(recording).value(), ArithmeticOf(arithmetic_));
+    return std::unique_ptr<SessionReplay>(std::move(replay));
+  } catch (...) {
+    return CurrentExceptionStatus();
+  }
 }
 
 void EngineImpl::Closed(bool best_effort) {
@@ -355,7 +405,13 @@ Result<std::unique_ptr<Engine>> StartEngine(EngineModules modules, const EngineO
                                             const Clock& clock) {
   if (const Status valid = Validate(options); !valid.ok()) return valid;
   if (const Status fit = CheckFit(modules); !fit.ok()) return fit;
-  auto engine = std::make_unique<EngineImpl>(std::move(modules), options, clock);
+  std::unique_ptr<RecordingWriter> recordings;
+  if (!options.record_folder.empty()) {
+    Result<std::unique_ptr<RecordingWriter>> writer = RecordingWriter::Create(options.record_folder);
+    if (!writer.ok()) return writer.status();
+    recordings = std::move(writer).value();
+  }
+  auto engine = std::make_unique<EngineImpl>(std::move(modules), options, std::move(recordings), clock);
   if (const Status started = engine->Start(); !started.ok()) return started;
   return std::unique_ptr<Engine>(std::move(engine));
 }

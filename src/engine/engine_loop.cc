@@ -71,6 +71,15 @@ void EngineLoop::Add(std::shared_ptr<SequencePort> port, const SequenceOptions& 
   Wake();
 }
 
+void EngineLoop::AddReplay(std::shared_ptr<ReplayTicket> ticket, Recording recording,
+                           const std::string& here) {
+  {
+    const std::lock_guard lock(mutex_);
+    added_replays_.push_back({std::move(ticket), std::move(recording), here});
+  }
+  Wake();
+}
+
 void EngineLoop::Stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -127,16 +136,31 @@ bool EngineLoop::RunOnce() {
   return !jobs.empty();
 }
 
+void EngineLoop::TakeIn(std::shared_ptr<SequencePort> port, const SequenceOptions& options) {
+  auto sequence = std::make_unique<LiveSequence>(next_id_++, std::move(port), options, context_);
+  if (recording_.folder != nullptr) {
+    sequence->Record(
+        std::make_unique<SequenceRecorder>(recording_.folder->Open(), recording_.head, recording_.max_bytes));
+  }
+  sequences_.push_back(std::move(sequence));
+}
+
 void EngineLoop::TakeWork() {
   std::vector<Added> added;
+  std::vector<AddedReplay> added_replays;
   {
     const std::lock_guard lock(mutex_);
     added.swap(added_);
+    added_replays.swap(added_replays_);
   }
-  for (Added& sequence : added) {
-    sequences_.push_back(
-        std::make_unique<LiveSequence>(next_id_++, std::move(sequence.port), sequence.options, context_));
+  for (Added& sequence : added) TakeIn(std::move(sequence.port), sequence.options);
+  for (AddedReplay& replay : added_replays) {
+    replays_.push_back(std::make_unique<ReplayedSequence>(
+        next_id_++, std::move(replay.ticket), std::move(replay.recording), replay.here, context_,
+        [this](const SequenceGap& gap) { parts_.model.CloseGap(gap, pool_); }));
   }
+  for (const auto& replay : replays_) replay->TakeRequests();
+  std::erase_if(replays_, [](const auto& replay) { return replay->closed(); });
   std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
   // A fork is there in time for what was asked of it already.
   for (size_t i = 0; i < sequences_.size(); ++i) {
@@ -148,13 +172,15 @@ void EngineLoop::TakeWork() {
 
 std::vector<EngineLoop::Job> EngineLoop::Plan(TimePoint now) const {
   std::vector<WorkItem> items;
-  std::vector<LiveSequence*> sequences;
-  for (const auto& sequence : sequences_) {
+  std::vector<ScheduledSequence*> sequences;
+  const auto consider = [&](ScheduledSequence* sequence) {
     if (const auto work = sequence->NextWork()) {
       items.push_back(*work);
-      sequences.push_back(sequence.get());
+      sequences.push_back(sequence);
     }
-  }
+  };
+  for (const auto& sequence : sequences_) consider(sequence.get());
+  for (const auto& replay : replays_) consider(replay.get());
   std::vector<Job> jobs;
   for (const PlannedWork& planned : PlanStep(items, cost(), limits_, now)) {
     jobs.push_back({sequences[planned.item], items[planned.item], planned.rows});

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "antiphon/engine.h"
@@ -12,7 +13,11 @@
 #include "engine/kv_pages.h"
 #include "engine/live_sequence.h"
 #include "engine/planner.h"
+#include "engine/recording.h"
+#include "engine/replay_ticket.h"
+#include "engine/replayed_sequence.h"
 #include "engine/sequence_port.h"
+#include "engine/sequence_recorder.h"
 #include "engine/step.h"
 #include "engine/wake_up.h"
 #include "model/audio_codec.h"
@@ -40,7 +45,9 @@ class EngineLoop {
   const StreamGrammar& grammar() const { return grammar_; }
   // A new sequence, served until its port is closed.
   void Add(std::shared_ptr<SequencePort> port, const SequenceOptions& options);
-  // Something was posted to a port, or a port was closed.
+  // A recording to be run again, until its ticket has an outcome. `here`: ArithmeticOf this engine.
+  void AddReplay(std::shared_ptr<ReplayTicket> ticket, Recording recording, const std::string& here);
+  // Something was posted to a port, or a port or ticket was closed.
   void Wake() { wake_up_.Ring(); }
   // Makes Run return after the step under way.
   void Stop();
@@ -55,6 +62,8 @@ class EngineLoop {
   void Run();
   // One step, or less when there is nothing to do: then returns false.
   bool RunOnce();
+  // Sequences that are taken in from now on are recorded. The folder outlives the loop.
+  void RecordTo(const RecordingSetup& setup) { recording_ = setup; }
   // Starts the counters, or what was learnt about the cost of steps, anew.
   void ForgetStatistics();
   void ForgetCost();
@@ -62,12 +71,13 @@ class EngineLoop {
  private:
   // The part of a plan that belongs to one sequence.
   struct Job {
-    LiveSequence* sequence;
+    ScheduledSequence* sequence;
     WorkItem work;
     int64_t rows;
   };
 
   void TakeWork();
+  void TakeIn(std::shared_ptr<SequencePort> port, const SequenceOptions& options);
   std::vector<Job> Plan(TimePoint now) const;
   void RunJobs(std::span<const Job> planned);
   bool ReservePages(const Job& job);
@@ -91,14 +101,22 @@ class EngineLoop {
   const SequenceContext context_;
   int64_t next_id_ = 0;
   std::vector<std::unique_ptr<LiveSequence>> sequences_;
+  std::vector<std::unique_ptr<ReplayedSequence>> replays_;
+  RecordingSetup recording_;
 
   struct Added {
     std::shared_ptr<SequencePort> port;
     SequenceOptions options;
   };
+  struct AddedReplay {
+    std::shared_ptr<ReplayTicket> ticket;
+    Recording recording;
+    std::string here;
+  };
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<Added> added_;
+  std::vector<AddedReplay> added_replays_;
   bool stopping_ = false;
   EngineStatistics statistics_;
   StepCost cost_;

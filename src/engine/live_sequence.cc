@@ -345,6 +345,7 @@ void LiveSequence::FinishStep(StepItem item) {
   const bool video = NextVideoFrame() != nullptr;
   std::vector<float> speech = std::move(item.speech);
   if (answered && answered->has_frame) alignment_.AddFrame(std::move(item.word_scores));
+  if (SequenceRecorder* recorder = recorder_.get()) recorder->Ran(state_, item);
   Commit(std::move(item), &state_);
   last_run_ = context_.clock.Now();
 

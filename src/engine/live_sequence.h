@@ -8,12 +8,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "antiphon/engine.h"
 #include "common/clock.h"
 #include "engine/planner.h"
+#include "engine/scheduled_sequence.h"
 #include "engine/sequence_port.h"
+#include "engine/sequence_recorder.h"
 #include "engine/sequence_request.h"
 #include "engine/sequence_state.h"
 #include "engine/speculation.h"
@@ -78,33 +81,36 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(co
 // (live_sequence_functions.cc).
 //
 // Engine's thread only. Events are delivered during the calls.
-class LiveSequence {
+class LiveSequence final : public ScheduledSequence {
  public:
   LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const SequenceOptions& options,
                const SequenceContext& context);
 
+  // All that it runs from now on is written down. Call before its first step.
+  void Record(std::unique_ptr<SequenceRecorder> recorder) { recorder_.Set(std::move(recorder)); }
+
   // The owner is gone: nothing more will be delivered, it can be destroyed.
-  bool closed() const { return port_->closed(); }
+  bool closed() const override { return port_->closed(); }
 
   // Takes over what was posted and carries out what needs no model.
-  void TakeRequests();
+  void TakeRequests() override;
 
   // What could run now; nothing while it waits for its owner.
-  std::optional<WorkItem> NextWork() const;
+  std::optional<WorkItem> NextWork() const override;
 
   // Makes room for `rows` more positions; see PageTable::Reserve. What has to leave the context before them
   // leaves it. May throw what the two throw; the step must then not be run, but FailStep called.
-  [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy, const GapCloser& close) {
+  [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy, const GapCloser& close) override {
     if (Speculates()) return speculation_->Reserve(copy);
     DropSpeculation();  // what is run now stands where the answer was guessed to
     return LetVideoLeave(close) && state_.pages.Reserve(rows, copy);
   }
   // The item that runs `rows` of NextWork(). Changes nothing: the step may fail, or be tried again.
-  StepItem BeginStep(int64_t rows) const;
+  StepItem BeginStep(int64_t rows) const override;
   // Takes the results over and tells the owner.
-  void FinishStep(StepItem item);
+  void FinishStep(StepItem item) override;
   // The step came to nothing: ends the response as kFailed, or refuses the input that was to be run.
-  void FailStep(const Status& error);
+  void FailStep(const Status& error) override;
 
   // What NextWork() tells of can be done without, and its pages are not worth anybody else's.
   bool expendable() const { return is_fork_ || Speculates(); }
@@ -204,6 +210,7 @@ class LiveSequence {
   std::optional<Speculation> speculation_;  // of exactly this state and these options
   std::deque<SequenceRequest> waiting_;
   VideoWindow video_;
+  RecorderSlot recorder_;
   int64_t typed_ = 0;        // pieces of the front text, picture, declaration or result that were run
   int64_t room_ = 0;         // frames given back of which the owner has not been told
   TimePoint last_run_{};     // end of the last step it was in

@@ -65,8 +65,11 @@ bool LiveSequence::LetVideoLeave(const GapCloser& close) {
 bool LiveSequence::LetOldestVideoLeave(const GapCloser& close) {
   const int64_t first = video_.oldest_first();
   const int64_t rows = video_.oldest_rows();
+  SequenceRecorder* recorder = recorder_.get();
+  if (recorder != nullptr) recorder->Follow(state_);
   try {
     if (!state_.Remove(first, rows, close)) return false;
+    if (recorder != nullptr) recorder->Removed(first, rows);
   } catch (...) {
     // Keys that were half moved are worth nothing: the conversation goes on from what stands before them, and
     // an open turn is lost.

@@ -68,11 +68,13 @@ SequenceOptions Clamped(const SequenceOptions& options) {
 
 Status Validate(const EngineOptions& options) {
   const auto target = static_cast<int>(options.first_audio_target.count());
+  const int64_t recording = options.max_recording_bytes;
   return First(Range<int>{"max_sequences", 1, 4096}.Check(options.max_sequences),
                Range<int>{"kv_pages", 0, 1 << 20}.Check(options.kv_pages),
                Range<int>{"page_positions", 1, 1024}.Check(options.page_positions),
                Range<int>{"max_batch_positions", 4, 4096}.Check(options.max_batch_positions),
                Range<int>{"max_pending_frames", 1, 100000}.Check(options.max_pending_frames),
+               Range<int64_t>{"max_recording_bytes", 1024, int64_t{1} << 40}.Check(recording),
                Range<int>{"threads", 0, 256}.Check(options.threads),
                Range<int>{"speculative_steps", 0, 64}.Check(options.speculative_steps),
                Range<int>{"first_audio_target", 1, 60000}.Check(target));

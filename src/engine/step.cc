@@ -177,6 +177,8 @@ std::vector<StepRunner::Codes> StepRunner::DrawFrames(std::span<const StepItem> 
 }
 
 void StepRunner::Write(StepItem& item, int64_t symbol, const Codes& codes) const {
+  item.symbol = symbol;
+  item.codes = codes;
   if (!Last(item).has_output()) return;
   if (item.answers()) {
     item.answered = grammar_.WriteAnswer(symbol, codes, &item.stream);

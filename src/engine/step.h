@@ -36,6 +36,8 @@ struct StepItem {
   std::optional<AudioDecoderState> decoder;
   std::optional<HearingOutcome> heard;
   std::optional<AnswerOutcome> answered;
+  int64_t symbol = 0;              // that the last position wrote; `<pad>` if it had nothing to write
+  std::vector<int64_t> codes;      // that were drawn there, the end of audio included; or none
   std::vector<float> speech;       // samples of one frame in [-1, 1], if answered->has_frame
   std::vector<float> word_scores;  // of that frame: LanguageModel::WordScores
 

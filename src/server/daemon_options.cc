@@ -54,6 +54,21 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
       ->check(CLI::Range(1024, 64 * 1024 * 1024))
       ->capture_default_str();
   AddSeconds(app, "--drain-seconds", &server.drain, "How long responses may go on after SIGTERM", 0);
+  app->add_option("--record", options->engine.record_folder,
+                  "Record every session into a file in this folder: what was said, as it was said, and what "
+                  "came of it. Off unless it is given")
+      ->type_name("DIR");
+  app->add_option_function<int>(
+         "--record-limit-mib",
+         [options](int mebibytes) {
+           options->engine.max_recording_bytes = int64_t{mebibytes} << 20;
+           options->server.max_replay_bytes = static_cast<size_t>(mebibytes) << 20;
+         },
+         "The largest recording in MiB, that is made or replayed; one is cut off there")
+      ->check(CLI::Range(1, 1024))
+      ->default_str("64");
+  app->add_flag("--allow-replay", server.allow_replay,
+                "Let clients have recordings run again (antiphon replay)");
   app->add_option("--threads", options->engine.threads, "Threads of the model; 0: one a core, at most 4")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

@@ -16,6 +16,7 @@
 #include "server/engine_metrics.h"
 #include "server/generation_service.h"
 #include "server/model_service.h"
+#include "server/replay_service.h"
 #include "server/resumable_calls.h"
 #include "server/server_metrics.h"
 #include "server/session_host.h"
@@ -73,7 +74,8 @@ class GrpcServer final : public Server {
         host_(engine, options, metrics_),
         conversation_service_(host_, resumable_, options),
         generation_service_(host_, engine.model(), options),
-        model_service_(engine.model()) {}
+        model_service_(engine.model()),
+        replay_service_(engine, options) {}
   ~GrpcServer() override { StopWithin(std::chrono::milliseconds(0)); }
 
   Status ServeMetrics();
@@ -98,6 +100,7 @@ class GrpcServer final : public Server {
   ConversationService conversation_service_;
   GenerationService generation_service_;
   ModelService model_service_;
+  ReplayService replay_service_;  // registered where replay is allowed
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
   std::once_flag stopped_;
@@ -127,6 +130,7 @@ Status GrpcServer::Listen() {
   builder.RegisterService(&conversation_service_);
   builder.RegisterService(&generation_service_);
   builder.RegisterService(&model_service_);
+  if (options_.allow_replay) builder.RegisterService(&replay_service_);
   server_ = builder.BuildAndStart();
   if (!server_ || port == 0) return Unavailable("cannot listen on " + options_.listen);
   address_ = options_.listen.substr(0, options_.listen.rfind(':')) + ":" + std::to_string(port);

@@ -54,6 +54,10 @@ struct ServerOptions {
   // A voice during an answer is judged by what the model hears in it (Interruption in the wire contract);
   // false: by its sound alone, as where the model cannot listen.
   bool words_interrupt = true;
+  // Serve ReplayService: whoever can connect may have recordings run. At most max_sessions at once.
+  bool allow_replay = false;
+  // The largest recording that is taken.
+  size_t max_replay_bytes = size_t{64} * 1024 * 1024;
 };
 
 }  // namespace antiphon

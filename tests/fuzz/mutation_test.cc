@@ -1,6 +1,7 @@
 // A short run of every fuzz target in each build, with damage that is the same every time: found by chance
 // once, found always. The long runs are libFuzzer's (README.md).
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <functional>
 #include <random>
@@ -10,11 +11,13 @@
 
 #include "antiphon/v1/conversation.pb.h"
 #include "antiphon/v1/generation.pb.h"
+#include "engine/recording.h"
 #include "media/image.h"
 #include "media/opus.h"
 #include "media/pcm.h"
 #include "media/wav.h"
 #include "tests/conversation/voice.h"
+#include "tests/fuzz/recording_model.h"
 #include "tests/fuzz/targets.h"
 #include "tests/media/pictures.h"
 
@@ -127,6 +130,47 @@ TEST(MutationTest, GenerateRequests) {
   image->set_media_type("image/png");
   other.mutable_sampling()->set_top_p(0.5f);
   Fuzz(ReadGenerateRequest, {request.SerializeAsString(), other.SerializeAsString()}, 1500);
+}
+
+// Damage is found by a record's checksum nearly always, so most inputs are whole records of damaged contents.
+TEST(MutationTest, RecordedSessions) {
+  const std::vector<float> sound(16, 0.25f);
+  const std::vector<RecordedOperation> operations = {
+      RecordedSampling{{.temperature = 0.5f, .top_k = 7, .seed = 9}},
+      RecordedInputs{.position = 0,
+                     .positions = {{.symbol = 2}, {.symbol = 4, .heard = {5, 6}, .spoken = {7, 8}}}},
+      RecordedFrame{.position = 2, .first = true, .samples = sound, .codes = {1, 2}, .symbol = 11},
+      RecordedStand{
+          .stream = {.phase = StreamState::Phase::kAnswering, .next_symbol = 5, .next_spoken = {1, 2}},
+          .answer = {8, 9},
+          .manner = {}},
+      RecordedAnswer{.position = 3, .symbol = 12, .codes = {40, 0}},
+      RecordedCut{2},
+      RecordedGap{.first = 0, .rows = 1}};
+  const std::string head = WriteRecordingHead({RecordingModel(), WeightFormat::kAsStored, "avx2"});
+  std::string all = head;
+  std::vector<std::string> bodies;
+  for (const RecordedOperation& operation : operations) {
+    const std::string record = WriteRecord(operation);
+    all += record;
+    bodies.push_back(record.substr(0, record.size() - 4));  // kind, size and what it says
+  }
+  all += WriteRecord(RecordedEnd{});
+  Fuzz(ReadRecordedSession, {all, head}, 1500);
+  const auto sealed = [&](std::string_view bytes) {
+    std::string record = std::string(bytes.substr(0, 1)) + std::string(4, '\0'));
+    record += bytes.size() > 5 ? bytes.substr(5) : "";
+    for (size_t i = 0; i < 4; ++i) record[1 + i] = static_cast<char>((record.size() - 5) >> (8 * i) & 0xff);
+    const uLong sum =
+        crc32(0, reinterpret_cast<const Bytef*>(record.data()), static_cast<uInt>(record.size()));
+    for (size_t i = 0; i < 4; ++i) record += static_cast<char>(sum >> (8 * i) & 0xff);
+    ReadRecordedSession(head + record);
+  };
+  Fuzz(
+      [&](std::string_view bytes) {
+        if (!bytes.empty()) sealed(bytes);
+      },
+      bodies, 5000);
 }
 
 std::string Record(int operation, const std::string& bytes) {

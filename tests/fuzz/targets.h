@@ -18,6 +18,8 @@ void DecodeOpusPackets(std::string_view bytes);
 void DecodeOpusStream(std::string_view bytes);
 // A GenerateRequest of the wire, as far as it can be read without a model.
 void ReadGenerateRequest(std::string_view bytes);
+// A recorded session (engine/recording.h) of the model in recording_model.h.
+void ReadRecordedSession(std::string_view bytes);
 // A session: records of an operation, two bytes of length (low first) and so many bytes. Operations are the
 // client's (the bytes are a ClientEvent of the wire), the engine's and the clock's; client_event_target.cc
 // lists them.
