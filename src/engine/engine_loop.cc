@@ -231,7 +231,7 @@ bool EngineLoop::ReservePages(const Job& job) {
 }
 
 // What can be done without goes before anything else fails: answers begun ahead, then forks, one at a time.
-bool EngineLoop::FreePagesFor(const LiveSequence& sequence) {
+bool EngineLoop::FreePagesFor(const ScheduledSequence& sequence) {
   if (sequence.expendable()) return false;
   for (const auto& other : sequences_) {
     if (other->DropSpeculation()) return true;

@@ -81,7 +81,7 @@ class EngineLoop {
   std::vector<Job> Plan(TimePoint now) const;
   void RunJobs(std::span<const Job> planned);
   bool ReservePages(const Job& job);
-  bool FreePagesFor(const LiveSequence& sequence);
+  bool FreePagesFor(const ScheduledSequence& sequence);
   void FinishStep(std::span<const Job> jobs, std::vector<StepItem> items);
   void Learn(const StepLoad& load, const StepTimes& times);
   bool stopping() const;

@@ -112,8 +112,7 @@ class LiveSequence final : public ScheduledSequence {
   // The step came to nothing: ends the response as kFailed, or refuses the input that was to be run.
   void FailStep(const Status& error) override;
 
-  // What NextWork() tells of can be done without, and its pages are not worth anybody else's.
-  bool expendable() const { return is_fork_ || Speculates(); }
+  bool expendable() const override { return is_fork_ || Speculates(); }
   // Frees the pages of an answer that was begun ahead. False: there is none.
   bool DropSpeculation();
   // Frees all pages of a fork, for good, and tells its owner why. False, and no effect, if it is no fork or

@@ -25,6 +25,9 @@ class ScheduledSequence {
   // What could run now.
   virtual std::optional<WorkItem> NextWork() const = 0;
 
+  // What NextWork() tells of can be done without, and its pages are not worth anybody else's.
+  virtual bool expendable() const { return false; }
+
   // Makes room for `rows` more positions; see PageTable::Reserve. May throw what the two throw; the step must
   // then not be run, but FailStep called.
   [[nodiscard]] virtual bool Reserve(int64_t rows, const PageCopier& copy, const GapCloser& close) = 0;
