@@ -135,8 +135,8 @@ void Conversation::Tick() {
   } else {
     CheckSilence();
   }
-  ReplyToOutputs();
   KeepPace();
+  ReplyToOutputs();
 }
 
 // ---- Client events.

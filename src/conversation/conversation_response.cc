@@ -142,6 +142,7 @@ void Conversation::StopPacing() {
   if (!std::exchange(paced_, false)) return;
   Configure();
   KeepPace();
+  ReplyToOutputs();
 }
 
 // However far ahead it is.
