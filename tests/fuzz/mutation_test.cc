@@ -158,7 +158,7 @@ TEST(MutationTest, RecordedSessions) {
   all += WriteRecord(RecordedEnd{});
   Fuzz(ReadRecordedSession, {all, head}, 1500);
   const auto sealed = [&](std::string_view bytes) {
-    std::string record = std::string(bytes.substr(0, 1)) + std::string(4, '\0'));
+    std::string record = std::string(bytes.substr(0, 1)) + std::string(4, '\0');
     record += bytes.size() > 5 ? bytes.substr(5) : "";
     for (size_t i = 0; i < 4; ++i) record[1 + i] = static_cast<char>((record.size() - 5) >> (8 * i) & 0xff);
     const uLong sum =
