@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "engine/live_sequence.h"
 
@@ -102,8 +103,15 @@ void LiveSequence::FinishSpeculation(StepItem item) {
 void LiveSequence::KeepSpeculation(Speculation speculation) {
   if (speculation.steps() == 0) return;
   ++context_.counters.speculations_kept;
-  state_ = speculation.TakeState();
-  for (Speculation::Written& written : speculation.TakeWritten()) {
+  SequenceState after = speculation.TakeState();
+  std::vector<Speculation::Written> steps = speculation.TakeWritten();
+  if (SequenceRecorder* recorder = recorder_.get()) {
+    std::vector<RecordedAnswer> answers;
+    for (const Speculation::Written& written : steps) answers.push_back(written.answer);
+    recorder->TookOver(state_, turn_options_.sampling, answers, after);
+  }
+  state_ = std::move(after);
+  for (Speculation::Written& written : steps) {
     if (written.outcome.has_frame) alignment_.AddFrame(std::move(written.word_scores));
     FinishAnswer(written.outcome, std::move(written.speech));
   }

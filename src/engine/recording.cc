@@ -79,16 +79,16 @@ struct BodyWriter {
     // A field more, and this does not compile: it has to be written here and read in ReadStand.
     const auto& [phase, awaits_output, speak, text_over, audio_over, incomplete, next_symbol, next_spoken,
                  response_position, pieces, frames, images, drawing, image_codes, image_open, speed_chosen,
-                 voice_chosen, limits] = stand.stream;
-    const auto& [max_pieces, max_frames, max_images] = limits;
+                 voice_chosen, calling, call_pieces, called, call_open, limits] = stand.stream;
+    const auto& [max_pieces, max_frames, max_images, may_call, max_call_pieces] = limits;
     assert(!awaits_output);
     out.Put(static_cast<uint8_t>(phase));
     for (const bool flag : {speak, text_over, audio_over, incomplete, drawing, image_open, speed_chosen,
-                            voice_chosen, !next_spoken.empty()}) {
+                            voice_chosen, calling, called, call_open, may_call, !next_spoken.empty()}) {
       out.Put(static_cast<uint8_t>(flag ? 1 : 0));
     }
     PutNumbers({next_symbol, response_position, pieces, frames, images, image_codes, max_pieces, max_frames,
-                max_images},
+                max_images, call_pieces, max_call_pieces},
                &out);
     PutNumbers(next_spoken, &out);
     out.Put(static_cast<uint8_t>(stand.manner.voice));
@@ -169,19 +169,23 @@ RecordedStand ReadStand(const ModelConfig& config, ByteReader& in) {
   RecordedStand stand;
   StreamState& s = stand.stream;
   s.phase = static_cast<Phase>(in.GetBelow(static_cast<int64_t>(Phase::kAnswering) + 1, "phase"));
-  for (bool* flag : {&s.speak, &s.text_over, &s.audio_over, &s.incomplete, &s.drawing, &s.image_open,
-                     &s.speed_chosen, &s.voice_chosen}) {
+  for (bool* flag :
+       {&s.speak, &s.text_over, &s.audio_over, &s.incomplete, &s.drawing, &s.image_open, &s.speed_chosen,
+        &s.voice_chosen, &s.calling, &s.called, &s.call_open, &s.limits.may_call}) {
     *flag = in.GetBool("state of the response");
   }
   const bool has_spoken = in.GetBool("state of the response");
   s.next_symbol = GetSymbol(config, in);
-  for (int64_t* count : {&s.response_position, &s.pieces, &s.frames, &s.images, &s.image_codes,
-                         &s.limits.max_pieces, &s.limits.max_frames, &s.limits.max_images}) {
+  for (int64_t* count :
+       {&s.response_position, &s.pieces, &s.frames, &s.images, &s.image_codes, &s.limits.max_pieces,
+        &s.limits.max_frames, &s.limits.max_images, &s.call_pieces, &s.limits.max_call_pieces}) {
     *count = GetNumber(kMaxCount, "count of the response", in);
   }
   if (has_spoken) s.next_spoken = GetCodes(config, 0, "spoken code", in);
   const bool draws = s.drawing || s.image_open || s.images > 0 || s.image_codes > 0;
   in.Require(config.image.known() ? s.image_codes <= config.image.codes() : !draws, "picture");
+  const bool calls = s.calling || s.called || s.call_open || s.limits.may_call || s.call_pieces > 0;
+  in.Require(config.tools.known() || !calls, "call");
   stand.manner.voice = static_cast<SpeechVoice>(in.GetBelow(kSpeechVoices, "voice"));
   stand.manner.speed = static_cast<SpeechSpeed>(in.GetBelow(kSpeechSpeeds, "speed"));
   const int64_t pieces = GetNumber(kMaxAnswer, "number of pieces", in);

@@ -30,6 +30,7 @@ class ReplayedSequence final : public ScheduledSequence {
   bool closed() const override { return ticket_->closed(); }
   void TakeRequests() override { Settle(); }
   std::optional<WorkItem> NextWork() const override;
+  bool expendable() const override { return true; }
   [[nodiscard]] bool Reserve(int64_t rows, const PageCopier& copy, const GapCloser&) override {
     return state_.pages.Reserve(rows, copy);
   }

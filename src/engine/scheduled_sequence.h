@@ -26,7 +26,7 @@ class ScheduledSequence {
   virtual std::optional<WorkItem> NextWork() const = 0;
 
   // What NextWork() tells of can be done without, and its pages are not worth anybody else's.
-  virtual bool expendable() const { return false; }
+  virtual bool expendable() const = 0;
 
   // Makes room for `rows` more positions; see PageTable::Reserve. May throw what the two throw; the step must
   // then not be run, but FailStep called.

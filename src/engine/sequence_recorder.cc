@@ -50,6 +50,19 @@ void SequenceRecorder::Ran(const SequenceState& state, const StepItem& item) noe
   });
 }
 
+void SequenceRecorder::TookOver(const SequenceState& state, const SamplingOptions& sampling,
+                                std::span<const RecordedAnswer> answers,
+                                const SequenceState& after) noexcept {
+  Guarded([&] {
+    CatchUp(state);
+    for (const RecordedAnswer& answer : answers) WriteAnswer(sampling, answer);
+    positions_.insert(positions_.end(),
+                      after.positions.begin() + static_cast<std::ptrdiff_t>(positions_.size()),
+                      after.positions.end());
+    stream_ = after.stream;
+  });
+}
+
 void SequenceRecorder::Follow(const SequenceState& state) noexcept {
   Guarded([&] { CatchUp(state); });
 }
@@ -82,8 +95,7 @@ void SequenceRecorder::CatchUp(const SequenceState& state) {
 void SequenceRecorder::WriteStep(const SequenceState& state, const StepItem& item) {
   const int64_t last = state.length() + static_cast<int64_t>(item.positions.size()) - 1;
   if (item.answers()) {
-    if (Fields(item.sampling) != Fields(sampling_)) Write(RecordedSampling{sampling_ = item.sampling});
-    Write(RecordedAnswer{.position = last, .symbol = item.symbol, .codes = item.codes});
+    WriteAnswer(item.sampling, {.position = last, .symbol = item.symbol, .codes = item.codes});
   } else if (!item.samples.empty()) {
     Write(RecordedFrame{.position = last,
                         .first = state.hearing.frames == 0,
@@ -95,6 +107,11 @@ void SequenceRecorder::WriteStep(const SequenceState& state, const StepItem& ite
     Write(RecordedInputs{.position = state.length(), .positions = item.positions});
     if (item.stream != state.stream) WriteStand(state, item.stream);
   }
+}
+
+void SequenceRecorder::WriteAnswer(const SamplingOptions& sampling, const RecordedAnswer& answer) {
+  if (Fields(sampling) != Fields(sampling_)) Write(RecordedSampling{sampling_ = sampling});
+  Write(answer);
 }
 
 void SequenceRecorder::WriteStand(const SequenceState& state, const StreamState& stream) {

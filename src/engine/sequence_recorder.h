@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,10 @@ class SequenceRecorder {
   // The item was run on `state`, and Commit is next.
   void Ran(const SequenceState& state, const StepItem& item) noexcept;
 
+  // `after` is taken over in place of `state`: a fork of it that has run these steps of an answer ahead.
+  void TookOver(const SequenceState& state, const SamplingOptions& sampling,
+                std::span<const RecordedAnswer> answers, const SequenceState& after) noexcept;
+
   // Around SequenceState::Remove: Follow before it, Removed after it has succeeded.
   void Follow(const SequenceState& state) noexcept;
   void Removed(int64_t first, int64_t rows) noexcept;
@@ -53,6 +58,7 @@ class SequenceRecorder {
   void Guarded(const Body& body) noexcept;
   void CatchUp(const SequenceState& state);
   void WriteStep(const SequenceState& state, const StepItem& item);
+  void WriteAnswer(const SamplingOptions& sampling, const RecordedAnswer& answer);
   void WriteStand(const SequenceState& state, const StreamState& stream);
   void Write(const RecordedOperation& operation);
   void WriteBytes(std::string bytes);

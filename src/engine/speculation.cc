@@ -11,7 +11,9 @@ StepItem Speculation::BeginStep() const {
 }
 
 void Speculation::FinishStep(StepItem item) {
-  written_.push_back({*item.answered, std::move(item.speech), std::move(item.word_scores)});
+  written_.push_back(
+      {*item.answered, std::move(item.speech), std::move(item.word_scores),
+       RecordedAnswer{.position = state_.length(), .symbol = item.symbol, .codes = item.codes}});
   Commit(std::move(item), &state_);
 }
 

@@ -7,6 +7,7 @@
 
 #include "antiphon/types.h"
 #include "engine/kv_pages.h"
+#include "engine/recording.h"
 #include "engine/sequence_state.h"
 #include "engine/step.h"
 #include "model/stream_grammar.h"
@@ -23,6 +24,7 @@ class Speculation {
     AnswerOutcome outcome;
     std::vector<float> speech;
     std::vector<float> word_scores;
+    RecordedAnswer answer;
   };
 
   // `state`: of the fork, with the response begun. At most `most_steps`, and `max_positions` of the sequence.
