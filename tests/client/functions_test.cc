@@ -219,14 +219,14 @@ TEST(FunctionsTest, SilenceBetweenTwoResponsesIsNoGap) {
 
 // ---- The command line.
 
-struct Run {
+struct Outcome {
   int exit_status = -1;
   std::string out;  // and standard error
 };
 
 // `arguments` as a shell reads them.
-Run Antiphon(const std::string& arguments) {
-  Run run;
+Outcome Antiphon(const std::string& arguments) {
+  Outcome run;
   FILE* pipe = popen(("'" ANTIPHON_PROGRAM "' " + arguments + " 2>&1").c_str(), "r");
   char buffer[4096];
   while (const size_t got = fread(buffer, 1, sizeof buffer, pipe)) run.out.append(buffer, got);
@@ -237,7 +237,7 @@ Run Antiphon(const std::string& arguments) {
 
 TEST(FunctionsTest, TheCommandLineDeclaresAndAnswers) {
   const ScriptedServer server(CallingScript());
-  const Run run = Antiphon(
+  const Outcome run = Antiphon(
       "ask --json --text 'set a timer' --function 'set_timer(minutes:integer, label)={\"until\":\"noon\"}' "
       "--function 'stop()=ok' --server " +
       server.target());
@@ -263,7 +263,7 @@ TEST(FunctionsTest, TheCommandLineDeclaresAndAnswers) {
 
 TEST(FunctionsTest, TheCommandLineTellsPeople) {
   const ScriptedServer server(CallingScript());
-  const Run run =
+  const Outcome run =
       Antiphon("ask --text 'set a timer' --function 'set_timer(minutes)=noon' --server " + server.target());
   ASSERT_EQ(run.exit_status, 0) << run.out;
   EXPECT_THAT(run.out, HasSubstr("call     set_timer {\"minutes\":5}\noutput   noon\n"));
@@ -272,7 +272,7 @@ TEST(FunctionsTest, TheCommandLineTellsPeople) {
 
 TEST(FunctionsTest, TheCommandLineKnowsNoOtherFunctions) {
   const ScriptedServer server(CallingScript());
-  const Run run = Antiphon("ask --text 'set a timer' --function 'stop()=ok' --server " + server.target());
+  const Outcome run = Antiphon("ask --text 'set a timer' --function 'stop()=ok' --server " + server.target());
   ASSERT_EQ(run.exit_status, 0) << run.out;
   EXPECT_THAT(run.out, HasSubstr("output   {\"error\":\"there is no such function\"}\n"));
 }
@@ -280,7 +280,7 @@ TEST(FunctionsTest, TheCommandLineKnowsNoOtherFunctions) {
 TEST(FunctionsTest, FunctionsThatAreNoneAreRefused) {
   for (const char* const function : {"set_timer", "set_timer(minutes)", "(minutes)=5",
                                      "set_timer(minutes)=", "f(a,a)=5", "f(a,)=5", "f)=("}) {
-    const Run run = Antiphon("ask --text hello --function '" + std::string(function) + "'");
+    const Outcome run = Antiphon("ask --text hello --function '" + std::string(function) + "'");
     EXPECT_EQ(run.exit_status, 2) << function;
     EXPECT_THAT(run.out, HasSubstr("--function")) << function;
   }
