@@ -114,7 +114,7 @@ class Recording {
   std::optional<RecordedOperation> Next();
 
  private:
-  Recording(std::string bytes, const ModelConfig& config) : bytes_(std::move(bytes)), config_(&config) {}
+  Recording(std::string&& bytes, const ModelConfig& config) : bytes_(std::move(bytes)), config_(&config) {}
 
   struct Record {
     uint8_t kind = 0;
