@@ -249,15 +249,15 @@ TEST(MutationTest, ClientEvents) {
   // Calls "aaaa {{".
   const std::string call = Record(11, "\x0d") + Record(11, "\x01") + Record(11, "\x02");
   Fuzz(HandleClientEvents,
-       {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(9, end) + text +
+       {text + picture + commit + Record(4, "\x01") + Record(5, "hi") + drawing + Record(10, end) + text +
             clear,
         settings + frame + frame + picture + frame + picture + commit + cancel + Record(4, "\x01") + drawing +
-            Record(9, end) + speech + silence + settings + speech + silence,
+            Record(10, end) + speech + silence + settings + speech + silence,
         frame + speech + picture + frame + Record(4, end) + frame + Record(6, "\x10") + cancel + speech +
-            Record(9, end) + commit,
+            Record(10, end) + commit,
         functions + text + commit + Record(4, "\x01") + call + output + Record(10, end) + Record(4, "\x01") +
             Record(10, end) + output + functions + clear,
-        relayed + commit + Record(4, "\x01") + relayed + cancel + Record(9, end) + clear,
+        relayed + commit + Record(4, "\x01") + relayed + cancel + Record(10, end) + clear,
         speech + Record(3, "") + text + Record(1, "\xff") + commit + Record(4, "\x01") + drawing + cancel},
        400);
 }
