@@ -30,6 +30,7 @@ TimePoint PlaybackMeter::BeganAt(TimePoint now) const {
 void PlaybackMeter::OnSend(TimePoint now, uint64_t samples) {
   if (sent_ == 0) {
     anchor_time_ = now + delay_;
+    delay_left_ = delay_;
   } else if (!paused_) {
     const uint64_t margin = sent_ - Played(now);
     least_margin_ = measured_ ? std::min(least_margin_, margin) : margin;
@@ -47,16 +48,20 @@ void PlaybackMeter::OnReport(TimePoint now, uint64_t played) {
   reported_ = std::clamp(played, reported_, std::max(reported_, sent_));
   anchor_time_ = now;
   anchor_position_ = reported_;
+  delay_left_ = Nanoseconds{0};
 }
 
 void PlaybackMeter::Pause(TimePoint now) {
+  if (paused_) return;
   anchor_position_ = Played(now);
+  delay_left_ = std::max(anchor_time_ - now, Nanoseconds{0});
   paused_ = true;
 }
 
 void PlaybackMeter::Resume(TimePoint now) {
+  if (!paused_) return;
   paused_ = false;
-  anchor_time_ = now;
+  anchor_time_ = now + delay_left_;
 }
 
 int PlaybackMeter::least_margin_ms() const {

@@ -47,7 +47,8 @@ class PlaybackMeter {
  private:
   const int rate_;
   const Nanoseconds delay_;
-  bool paused_ = false;  // at anchor_position_
+  bool paused_ = false;        // at anchor_position_
+  Nanoseconds delay_left_{0};  // while paused: before playback goes on
   uint64_t sent_ = 0;
   uint64_t reported_ = 0;
   // Playback was at anchor_position_ at anchor_time_ and has run on since.

@@ -76,6 +76,18 @@ TEST(PlaybackMeterTest, StandsStillWhileItIsPaused) {
   EXPECT_EQ(meter.least_margin_ms(), 5 * 80 - 180);
 }
 
+TEST(PlaybackMeterTest, WhatWasLeftOfTheDelayIsLeftAfterAPause) {
+  PlaybackMeter meter(kRate, milliseconds(200));
+  meter.OnSend(At(0), 4 * kFrame);
+  meter.Pause(At(50));
+  meter.Pause(At(150));  // no effect
+  meter.Resume(At(1000));
+  EXPECT_EQ(meter.Played(At(1150)), 0u);
+  EXPECT_EQ(meter.Played(At(1230)), kFrame);
+  meter.Resume(At(1240));  // no effect
+  EXPECT_EQ(meter.Played(At(1310)), 2 * kFrame);
+}
+
 TEST(PlaybackMeterTest, AClientThatWasPausedSaysWhereItStopped) {
   PlaybackMeter meter(kRate);
   meter.OnSend(At(0), 4 * kFrame);
