@@ -209,7 +209,7 @@ class Wren(nn.Module):
         return pairs
 
 
-def folder_config(config, name="wren", version="v1"):
+def folder_config(config, name="wren", version="v2"):
     """config.json of the model folder, without the codecs' sections."""
     head_width = config.width // config.heads
     image = {
