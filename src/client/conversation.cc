@@ -221,7 +221,7 @@ Status StreamConversation::AnswerFunctionCall(const std::string& call_id, const 
   event.mutable_function_call_output()->set_call_id(call_id);
   event.mutable_function_call_output()->set_output(output);
   event.mutable_function_call_output()->set_respond(respond);
-  return stream_.Send(std::move(event), Stream::Room::kInput);
+  return stream_->Send(std::move(event), EventStream::Room::kInput);
 }
 
 Status StreamConversation::Commit() {
