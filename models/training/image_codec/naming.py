@@ -30,12 +30,23 @@ def _at(images, box):
 class Namer:
     def __init__(self):
         self._drawn = {}  # (how many things, which of them, colour) -> all things, each drawn there
+        self._sprites = {}  # size -> all things
+
+    def _upright(self, size):
+        if size not in self._sprites:
+            self._sprites[size] = [pictures.render(name, size, 0.0, False) for name in NAMES]
+        return self._sprites[size]
 
     def _candidates(self, count, place, colour):
         key = count, place, colour
         if key not in self._drawn:
-            alone = [scenes.arranged([name] * count, colour) for name in NAMES]
-            self._drawn[key] = tensor([scenes.draw(scenes.Scene(s.background, (s.things[place],))) for s in alone])
+            layout = scenes.arranged(NAMES[:count], colour)
+            thing, background = layout.things[place], scenes.paint_background(layout.background)
+            left, top = round(thing.x - thing.size / 2), round(thing.y - thing.size / 2)
+            drawn = [background.copy() for _ in NAMES]
+            for picture, sprite in zip(drawn, self._upright(thing.size)):
+                pictures.paste(picture, sprite, left, top)
+            self._drawn[key] = tensor(drawn)
         return self._drawn[key]
 
     def names(self, picture, scene):
