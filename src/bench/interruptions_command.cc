@@ -96,7 +96,7 @@ json Report(const std::vector<Interrupted>& all, const Arguments& arguments) {
   return {{"options",
            {{"request", arguments.options.request},
             {"eager", arguments.eager},
-            {"interrupt_by", arguments.model.empty() ? json(nullptr) : json(arguments.interrupt_by)},
+            {"interrupt_by", arguments.server.model.empty() ? json(nullptr) : json(arguments.interrupt_by)},
             {"min_voice_ms", arguments.options.interruption.min_voice_ms},
             {"seed", arguments.options.seed},
             {"questions", arguments.questions},
@@ -173,7 +173,7 @@ Command AddInterruptionsCommand(CLI::App& app) {
                  "What the server that is started judges voices by: words, or sound alone")
       ->check(CLI::IsMember({"words", "sound"}))
       ->capture_default_str()
-      ->excludes(server);
+      ->excludes("--server");
   app.add_option("--min-voice", options.interruption.min_voice_ms, "Shortest voice that interrupts, in ms")
       ->check(CLI::Range(100, 3000));
   app.add_option("--seed", options.seed, "Of moments and sounds")->capture_default_str();

@@ -9,8 +9,8 @@
 #include "bench/commands.h"
 #include "bench/output.h"
 #include "bench/resumptions.h"
-#include "bench/server_process.h"
 #include "bench/statistics.h"
+#include "bench/tested_server.h"
 #include "media/resampler.h"
 #include "media/wav.h"
 
@@ -23,8 +23,7 @@ constexpr int kRate = 24000;  // of the conversations
 
 struct Arguments {
   ResumptionsOptions options;
-  std::string model;
-  std::string program = ServerProcess::DefaultProgram();
+  TestedServer server;
   std::string speech;
   std::string json_file;
 };
@@ -58,7 +57,7 @@ json Report(const Resumptions& results, const Arguments& arguments) {
            {{"requests", arguments.options.requests},
             {"speech", arguments.speech},
             {"seed", arguments.options.seed},
-            {"model", arguments.model}}},
+            {"model", arguments.server.model}}},
           {"machine", MachineJson()},
           {"undisturbed",
            {{"bytes", results.undisturbed_bytes},
@@ -94,13 +93,9 @@ Status Run(const Arguments& arguments) {
     if (!speech.ok()) return speech.status();
     options.speech = std::move(*speech);
   }
-  std::unique_ptr<ServerProcess> server;
-  if (options.server.empty()) {
-    auto started = ServerProcess::Start(arguments.program, {"--model", arguments.model});
-    if (!started.ok()) return started.status();
-    server = std::move(*started);
-    options.server = server->target();
-  }
+  const Result<ReachedServer> server = Reach(arguments.server);
+  if (!server.ok()) return server.status();
+  options.server = server->address;
   const auto listener = [&](const Resumption& one, int done) {
     if (!one.Good()) std::fputs((ResultJson(one).dump() + "\n").c_str(), stderr);
     if (done % 25 == 0) std::fprintf(stderr, "%d of %d\n", done, options.cuts);
@@ -121,14 +116,7 @@ Status Run(const Arguments& arguments) {
 Command AddResumptionsCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   ResumptionsOptions& options = arguments->options;
-  CLI::Option* server =
-      app.add_option("--server", options.server, "A server that runs")->type_name("HOST:PORT");
-  CLI::Option* model =
-      app.add_option("--model", arguments->model, "Start a server with this model")->type_name("FOLDER");
-  server->excludes(model);
-  app.add_option("--antiphond", arguments->program, "The server to start")
-      ->type_name("PROGRAM")
-      ->capture_default_str();
+  AddServerOptions(app, &arguments->server);
   app.add_option("--cuts", options.cuts, "Conversations whose connection is cut")
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
@@ -137,12 +125,7 @@ Command AddResumptionsCommand(CLI::App& app) {
   app.add_option("--speech", arguments->speech, "A recording to ask behind them")->type_name("FILE");
   app.add_option("--seed", options.seed, "Of the moments")->capture_default_str();
   app.add_option("--json", arguments->json_file, "Write everything measured to this file")->type_name("FILE");
-  return [arguments] {
-    if (arguments->options.server.empty() && arguments->model.empty()) {
-      return ExitStatus(InvalidArgument("resume needs --server or --model"));
-    }
-    return ExitStatus(Run(*arguments));
-  };
+  return [arguments] { return ExitStatus(Run(*arguments)); };
 }
 
 }  // namespace antiphon::bench
