@@ -70,7 +70,9 @@ TEST(RecordingWriterTest, TakesNoMoreThanMayWait) {
   }
   const std::vector<std::string> files = FilesIn(scratch.path());
   ASSERT_EQ(files.size(), 1u);
-  EXPECT_EQ(ContentOf(files[0]), std::string(100, 'y') + "the end is always taken");
+  std::string expected(100, 'y');
+  expected += "the end is always taken";
+  EXPECT_EQ(ContentOf(files[0]), expected);
 }
 
 TEST(RecordingWriterTest, AFolderThatIsNoneIsRefused) {
