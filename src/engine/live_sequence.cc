@@ -34,6 +34,10 @@ TimePoint ReceivedAt(const SequenceRequest& request) {
   return result != nullptr ? result->received : std::get<FunctionDeclaration>(request).received;
 }
 
+bool EndsResponse(const SequenceRequest& request) {
+  return std::holds_alternative<CancelRequest>(request) || std::holds_alternative<CutRequest>(request);
+}
+
 // Of those that its owner has posted.
 int64_t PostedPieces(const SequenceRequest& request) {
   return std::holds_alternative<FunctionDeclaration>(request) ? 0 : PieceCount(request);
@@ -150,6 +154,8 @@ int64_t LiveSequence::PiecesLeft() const {
 void LiveSequence::TakeRequests() {
   std::deque<SequenceRequest> posted;
   port_->TakeRequests(&posted);
+  // Who no longer wants the answer is not told of what was written ahead of it.
+  if (std::any_of(posted.begin(), posted.end(), EndsResponse)) DropSpeculation();
   for (SequenceRequest& request : posted) {
     if (lost_) {
       GiveBack(std::holds_alternative<HeardFrame>(request) ? 1 : 0, PieceCount(request));

@@ -43,7 +43,7 @@ void RunUntil(EngineBench& bench, const Owner& owner, const std::string& part) {
   ASSERT_TRUE(owner.Heard(part)) << part;
 }
 
-TEST(ForkTest, BothGoOnFromWhereTheyPart) {
+TEST(SequenceForkTest, BothGoOnFromWhereTheyPart) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3, 0, 7});
@@ -63,7 +63,7 @@ TEST(ForkTest, BothGoOnFromWhereTheyPart) {
   EXPECT_EQ(bench.loop.statistics().forks_lost, 0u);
 }
 
-TEST(ForkTest, InTheMiddleOfATurnBothHaveWhatWasHeard) {
+TEST(SequenceForkTest, InTheMiddleOfATurnBothHaveWhatWasHeard) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3});
@@ -85,7 +85,7 @@ TEST(ForkTest, InTheMiddleOfATurnBothHaveWhatWasHeard) {
   EXPECT_EQ(told, alone);
 }
 
-TEST(ForkTest, InTheMiddleOfAResponseBothSpeakOn) {
+TEST(SequenceForkTest, InTheMiddleOfAResponseBothSpeakOn) {
   EngineBench bench;
   SequenceOptions sampled;
   sampled.sampling = {.temperature = 1.0f, .top_k = 0, .top_p = 1.0f, .repetition_penalty = 1.2f, .seed = 7};
@@ -102,7 +102,7 @@ TEST(ForkTest, InTheMiddleOfAResponseBothSpeakOn) {
   EXPECT_THAT(rest.back(), StartsWith("1 done completed"));
 }
 
-TEST(ForkTest, ItsTurnsAreNumberedAsItsOwnerWants) {
+TEST(SequenceForkTest, ItsTurnsAreNumberedAsItsOwnerWants) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3});
@@ -116,7 +116,7 @@ TEST(ForkTest, ItsTurnsAreNumberedAsItsOwnerWants) {
   EXPECT_EQ(original->Count("ended"), 1);
 }
 
-TEST(ForkTest, WhatWaitsToBeRunIsNotInIt) {
+TEST(SequenceForkTest, WhatWaitsToBeRunIsNotInIt) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3});
@@ -130,7 +130,7 @@ TEST(ForkTest, WhatWaitsToBeRunIsNotInIt) {
   EXPECT_EQ(fork.Take(), SecondTurnAlone({3}, {5}));
 }
 
-TEST(ForkTest, StandsWhereTheUserStoppedHearing) {
+TEST(SequenceForkTest, StandsWhereTheUserStoppedHearing) {
   const auto next = [](bool forks) {
     EngineBench bench;
     const auto original = bench.Open();
@@ -154,7 +154,7 @@ TEST(ForkTest, StandsWhereTheUserStoppedHearing) {
   EXPECT_EQ(next(true), next(false));
 }
 
-TEST(ForkTest, TheOriginalKnowsNothingOfIt) {
+TEST(SequenceForkTest, TheOriginalKnowsNothingOfIt) {
   EngineBench bench;
   const auto original = bench.Open();
   original->Type("count");
@@ -184,7 +184,7 @@ TEST(ForkTest, TheOriginalKnowsNothingOfIt) {
   EXPECT_EQ(original->Count("cut 2"), 1);
 }
 
-TEST(ForkTest, OneThatOnlyListensEndsItsResponseAsItBegins) {
+TEST(SequenceForkTest, OneThatOnlyListensEndsItsResponseAsItBegins) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3});
@@ -197,7 +197,7 @@ TEST(ForkTest, OneThatOnlyListensEndsItsResponseAsItBegins) {
   EXPECT_EQ(bench.loop.statistics().spoken_frames, spoken);
 }
 
-TEST(ForkTest, ClosedItGivesBackItsPagesAndTheOthersStay) {
+TEST(SequenceForkTest, ClosedItGivesBackItsPagesAndTheOthersStay) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3, 4, 5});
@@ -211,7 +211,7 @@ TEST(ForkTest, ClosedItGivesBackItsPagesAndTheOthersStay) {
   EXPECT_EQ(bench.loop.statistics().pages_in_use, before);
 }
 
-TEST(ForkTest, OutlivesTheOriginal) {
+TEST(SequenceForkTest, OutlivesTheOriginal) {
   EngineBench bench;
   auto original = bench.Open();
   Say(bench, *original, {3, 0, 7});
@@ -226,7 +226,7 @@ TEST(ForkTest, OutlivesTheOriginal) {
   EXPECT_EQ(bench.loop.statistics().pages_in_use, 0);
 }
 
-TEST(ForkTest, OneClosedBeforeTheEngineLookedIsNeverMade) {
+TEST(SequenceForkTest, OneClosedBeforeTheEngineLookedIsNeverMade) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3});
@@ -235,7 +235,7 @@ TEST(ForkTest, OneClosedBeforeTheEngineLookedIsNeverMade) {
   EXPECT_EQ(bench.loop.statistics().forks, 0u);
 }
 
-TEST(ForkTest, ACancelReachesOnlyOne) {
+TEST(SequenceForkTest, ACancelReachesOnlyOne) {
   EngineBench bench;
   const auto original = bench.Open();
   original->Type("count");
@@ -248,7 +248,7 @@ TEST(ForkTest, ACancelReachesOnlyOne) {
   EXPECT_EQ(original->Count("1 done completed"), 1);
 }
 
-TEST(ForkTest, WithoutPagesItIsRefusedAndNothingElse) {
+TEST(SequenceForkTest, WithoutPagesItIsRefusedAndNothingElse) {
   EngineOptions options = EngineBench::SmallOptions();
   options.kv_pages = 10;  // 40 positions
   EngineBench bench(options);
@@ -266,7 +266,7 @@ TEST(ForkTest, WithoutPagesItIsRefusedAndNothingElse) {
   EXPECT_EQ(original->Take(), SecondTurnAlone({3}, {4}));
 }
 
-TEST(ForkTest, GivesWayWhenPagesRunOut) {
+TEST(SequenceForkTest, GivesWayWhenPagesRunOut) {
   EngineOptions options = EngineBench::SmallOptions();
   options.kv_pages = 24;  // 96 positions
   EngineBench bench(options);
@@ -289,7 +289,7 @@ TEST(ForkTest, GivesWayWhenPagesRunOut) {
   EXPECT_THAT(fork.Take(), IsEmpty());
 }
 
-TEST(ForkTest, HalfReadTextsAreNotForked) {
+TEST(SequenceForkTest, HalfReadTextsAreNotForked) {
   EngineOptions options = EngineBench::SmallOptions();
   options.max_batch_positions = 4;
   EngineBench bench(options);
@@ -303,7 +303,7 @@ TEST(ForkTest, HalfReadTextsAreNotForked) {
   EXPECT_EQ(original->Count("1 done completed"), 1);
 }
 
-TEST(ForkTest, AStepThatFailsHurtsOnlyOne) {
+TEST(SequenceForkTest, AStepThatFailsHurtsOnlyOne) {
   EngineBench bench;
   const auto original = bench.Open();
   Say(bench, *original, {3});
