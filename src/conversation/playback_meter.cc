@@ -16,6 +16,7 @@ uint64_t PlaybackMeter::Played(TimePoint now) const {
 TimePoint PlaybackMeter::PlayedAt(uint64_t position) const {
   if (position == 0) return {};
   if (paused_ || position > sent_) return TimePoint::max();
+  if (position == anchor_position_) return anchor_time_;
   const double left = static_cast<double>(position) - static_cast<double>(anchor_position_);
   // Played rounds down: a little later it is certain.
   constexpr Nanoseconds kCertain{1000};

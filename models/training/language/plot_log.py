@@ -58,7 +58,15 @@ def figure(lines):
         points = [(e["minutes"], e[key][0]) for e in steps if key in e]
         if points:
             losses.curve(name, points)
-    right = _Panel(_LEFT + _WIDTH + _GAP, "right answers on development sets, %", longest, 0, 100)
+    place = _LEFT + _WIDTH + _GAP
+    right = _development(place, longest, checks) if checks else _batches(place, longest, steps)
+    width, height = 2 * _WIDTH + _LEFT + _GAP + 20, _TOP + _HEIGHT + 130
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
+    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>'] + losses.svg() + right.svg() + ["</svg>"]) + "\n"
+
+
+def _development(place, longest, checks):
+    right = _Panel(place, "right answers on development sets, %", longest, 0, 100)
     for key, name in (("spoken held_out_texts_dev.train", "spoken, held-out texts, training voices"),
                       ("spoken held_out_texts_dev.heldout", "spoken, held-out texts, held-out voices"),
                       ("typed_held_out_dev", "typed, held-out texts"),
@@ -68,9 +76,17 @@ def figure(lines):
         points = [(e["minutes"], value(e)) for e in checks if key in e]
         if points:
             right.curve(name, points, marked=True)
-    width, height = 2 * _WIDTH + _LEFT + _GAP + 20, _TOP + _HEIGHT + 130
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
-    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>'] + losses.svg() + right.svg() + ["</svg>"]) + "\n"
+    return right
+
+
+def _batches(place, longest, steps):
+    right = _Panel(place, "right in training batches, given what came before, %", longest, 0, 100)
+    for key, name in (("hear_word", "transcript words"), ("code0", "spoken answer, first codebook"), ("drawn", "codes of drawings"),
+                      ("drawn_thing", "what is being drawn"), ("seen_thing", "what is seen")):
+        points = [(e["minutes"], 100 * e[key][1]) for e in steps if key in e]
+        if points:
+            right.curve(name, points)
+    return right
 
 
 def main():
