@@ -328,9 +328,9 @@ INSTANTIATE_TEST_SUITE_P(Models, LanguageModelGolden,
                                            Recording{.model_folder = "models/wren",
                                                      .golden = "tests/golden/language_model",
                                                      .least_conversations = 20,
-                                                     .least_symbol_agreement = 0.995,
+                                                     .least_symbol_agreement = 0.99,
                                                      .least_code_agreement = 0.98,
-                                                     .largest_logit_error = 0.4}),
+                                                     .largest_logit_error = 0.6}),
                          [](const auto& recording) {
                            return std::filesystem::path(recording.param.model_folder).filename().string();
                          });
