@@ -119,7 +119,9 @@ bool ResumingStream::OnEvent(TimePoint received, v1::ServerEvent&& event) {
     last_event_ = event.sequence_number();
     unacknowledged_bytes_ += event.ByteSizeLong();
     if (event.has_session_created()) OnCreated(event.session_created());
-    if (event.has_input_acknowledged() && !Forget(event.input_acknowledged().client_events())) return true;
+    // One from before a loss comes again, and says less than the server has said since.
+    const uint64_t taken = event.input_acknowledged().client_events();
+    if (taken > taken_ && !Forget(taken)) return true;
     const bool due = last_event_ - acknowledged_event_ >= kAcknowledgedEvents ||
                      unacknowledged_bytes_ >= kAcknowledgedBytes || event.has_response_done() || finished_;
     if (due && !token_.empty()) Acknowledge();

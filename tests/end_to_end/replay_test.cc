@@ -105,8 +105,7 @@ TEST(ReplayTest, WhatWasRecordedComesOutAgain) {
   const auto address = daemon.WaitUntilListening();
   ASSERT_TRUE(address) << daemon.StandardError();
   // Eight at a time, the same ones among them, and one of which the end is missing.
-  files.insert(files.end(), files.begin(), files.begin() + 3);
-  files.push_back(files[0]);
+  for (const size_t again : {0, 1, 2, 0}) files.push_back(std::string(files[again]));
   files.push_back(scratch.Write("prefix", bytes.substr(0, bytes.size() * 2 / 3)));
   const Outcome equal = Replay(*address, files);
   EXPECT_EQ(equal.exit_status, 0) << equal.output;
