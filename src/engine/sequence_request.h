@@ -114,8 +114,8 @@ inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
 // the newest cancel or pace takes the older one's place, a turn end said again is dropped. The newest options
-// and functions take the place of those since the last input or turn end, which nothing has used. However many
-// signals come, there are never more than a handful for each input.
+// and functions take the place of those since the last input or turn end, which nothing has used. However
+// many signals come, there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon
