@@ -96,6 +96,7 @@ class User {
     client::ConversationOptions conversation;
     conversation.input_audio = conversation.output_audio = options_.audio;
     conversation.settings.speak = options_.speak;
+    if (options_.draw) conversation.settings.draw = true;
     if (!options_.real_time) conversation.settings.max_lead_ms = client::kLongestLeadMs;
     const auto give_up = std::chrono::steady_clock::now() + options_.timeout;
     while (true) {

@@ -24,6 +24,7 @@ struct TurnsOptions {
   bool real_time = true;      // speak at the pace of speech and hear each answer out
   bool typed = false;         // type the questions' texts instead
   bool speak = true;          // ask for spoken answers
+  bool draw = false;          // let answers have pictures
   client::AudioFormat audio{client::AudioEncoding::kPcm16, 16000};
   std::chrono::milliseconds timeout{60'000};  // of an answer, and of asking a full server again and again
 };

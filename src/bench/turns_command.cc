@@ -85,6 +85,7 @@ Command AddTurnsCommand(CLI::App& app) {
                "Send speech as fast as it goes: answers are judged, latency is not");
   app.add_flag("--typed", options.typed, "Type the questions' texts");
   app.add_flag("--write", arguments->write, "Ask for written answers");
+  app.add_flag("--draw", options.draw, "Let answers have pictures");
   app.add_flag("--opus", arguments->opus, "Opus at 24 kHz instead of PCM16 at 16 kHz, both ways");
   app.add_option("--timeout", arguments->timeout_seconds, "Longest wait for an answer, in seconds")
       ->check(CLI::Range(0.1, 3600.0))

@@ -170,6 +170,7 @@ json OptionsJson(const TurnsOptions& options) {
           {"real_time", options.real_time},
           {"typed", options.typed},
           {"speak", options.speak},
+          {"draw", options.draw},
           {"encoding", options.audio.encoding == client::AudioEncoding::kOpus ? "opus" : "pcm16"},
           {"sample_rate", options.audio.sample_rate}};
 }
