@@ -63,7 +63,7 @@ ReplayCall::ReplayCall(Engine& engine, const ServerOptions& options, grpc::Callb
                        v1::ReplayResponse* response)
     : engine_(engine), options_(options), context_(context), response_(response) {}
 
-void ReplayCall::Run() {
+void ReplayCall::Run(const std::function<void()>& freed) {
   const TimePoint until = std::chrono::steady_clock::now() + options_.max_session;
   Status status;
   try {
@@ -79,6 +79,7 @@ void ReplayCall::Run() {
   if (status.code() == StatusCode::kResourceExhausted) {
     context_->AddTrailingMetadata("retry-after-ms", std::to_string(options_.retry_after.count()));
   }
+  freed();
   Finish(ToGrpc(status));
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return done_; });

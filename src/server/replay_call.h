@@ -4,6 +4,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,8 +24,9 @@ class ReplayCall final : public grpc::ServerReadReactor<v1::ReplayRequest> {
   ReplayCall(Engine& engine, const ServerOptions& options, grpc::CallbackServerContext* context,
              v1::ReplayResponse* response);
 
-  // Serves the call. Returns when gRPC is done with it.
-  void Run();
+  // Serves the call. `freed` is called once, when its replay is over and before the client can know. Returns
+  // when gRPC is done with it.
+  void Run(const std::function<void()>& freed);
 
  private:
   void OnReadDone(bool ok) override;

@@ -25,7 +25,8 @@ grpc::ServerReadReactor<v1::ReplayRequest>* ReplayService::Replay(grpc::Callback
   using Refused = RefusedCall<grpc::ServerReadReactor<v1::ReplayRequest>>;
   const std::lock_guard lock(mutex_);
   Reap();
-  if (std::ssize(entries_) >= options_.max_sessions) {
+  // Twice as many calls, so that clients that do not take their outcome cannot gather.
+  if (under_way_ >= options_.max_sessions || std::ssize(entries_) >= 2 * options_.max_sessions) {
     context->AddTrailingMetadata("retry-after-ms", std::to_string(options_.retry_after.count()));
     return new Refused(ResourceExhausted(std::to_string(options_.max_sessions) +
                                          " replays are under way, the most there may be"));
@@ -39,6 +40,7 @@ grpc::ServerReadReactor<v1::ReplayRequest>* ReplayService::Replay(grpc::Callback
       entries_.pop_back();
       throw;
     }
+    ++under_way_;
     return entry.call.get();
   } catch (const std::exception& error) {
     LogError("a replay could not be begun: {}", error.what());
@@ -47,7 +49,10 @@ grpc::ServerReadReactor<v1::ReplayRequest>* ReplayService::Replay(grpc::Callback
 }
 
 void ReplayService::Run(Entry* entry) {
-  entry->call->Run();
+  entry->call->Run([this] {
+    const std::lock_guard lock(mutex_);
+    --under_way_;
+  });
   const std::lock_guard lock(mutex_);
   entry->ended = true;
 }

@@ -39,7 +39,9 @@ class ReplayService final : public v1::ReplayService::CallbackService {
   const ServerOptions options_;
 
   std::mutex mutex_;
-  std::list<Entry> entries_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::list<Entry> entries_;
+  int under_way_ = 0;  // of them; the others only wait for gRPC to be done with them
 };
 
 }  // namespace antiphon

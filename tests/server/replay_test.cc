@@ -243,6 +243,14 @@ TEST_F(ReplayServiceTest, NoMoreThanMaxSessionsAtOnce) {
   EXPECT_EQ(third.RetryAfter(), "70");
 }
 
+TEST_F(ReplayServiceTest, APlaceIsFreeBeforeTheClientKnowsTheOutcome) {
+  StartServer({.max_sessions = 1, .allow_replay = true});
+  for (int i = 0; i < 50; ++i) {
+    const grpc::Status status = ReplayCaller(channel_).Run("equal");
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+}
+
 TEST_F(ReplayServiceTest, NothingTakesLongerThanASession) {
   StartServer({.max_session = milliseconds(100), .allow_replay = true});
   ReplayCaller silent(channel_);
