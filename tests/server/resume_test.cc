@@ -351,11 +351,13 @@ TEST_F(ResumeTest, ANewStreamTakesTheSessionOver) {
 TEST_F(ResumeTest, ADetachedSessionHoldsItsPlace) {
   StartServer({.max_sessions = 1});
   auto line = Open();
+  ASSERT_TRUE(line->Ask("red 9"));
+  const uint64_t last = line->ReadThrough(Event::kResponseDone).back().sequence_number();
   line->Vanish();
   line->End();
   Line other(channel_, Line::Method::kConverse);
   EXPECT_EQ(other.End().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  const auto resumed = Resume(1);
+  const auto resumed = Resume(last);
   ReadResumed(*resumed);
   ASSERT_TRUE(resumed->Ask("blue 7"));
   EXPECT_EQ(TextOf(resumed->ReadThrough(Event::kResponseDone)), "you said blue 7");
