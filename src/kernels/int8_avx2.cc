@@ -33,6 +33,12 @@ inline int32_t Total(Sums sum) {
   return _mm_cvtsi128_si32(v);
 }
 
+inline FourWords Totals(Sums a, Sums b, Sums c, Sums d) {
+  const __m256i v = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+  return reinterpret_cast<FourWords>(
+      _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
+
 #include "kernels/int8_loops.inc"
 
 constexpr Int8Loops kLoops = {"avx2", Quantize, Multiply};

@@ -4,8 +4,9 @@
 // A matrix has one float scale an output row. A row of x becomes 16-bit integers on the way in, with a step
 // of its own for each block of 512 numbers. So nearly all of the error is the weights'; no float is touched
 // within a block; and 16-bit products with sums in pairs are one instruction everywhere (on AVX2 as fast as
-// 8-bit ones, which need two multiplications and care for saturation). 512 is the largest block of which no
-// sum can leave 32 bits, whatever the bytes of the matrix are: 512 * 128 * 32767 < 2^31.
+// 8-bit ones: 32 products of those take two multiplications, a sign and a sum; of these, two and two sums).
+// 512 is the largest block of which no sum can leave 32 bits, whatever the bytes of the matrix are: 512 * 128
+// * 32767 < 2^31.
 //
 // Sums of integers do not depend on their order and nothing is contracted, so every form computes the same
 // to the bit; and what it computes for one row never depends on the other rows of the call.
@@ -16,6 +17,9 @@
 namespace antiphon {
 
 constexpr int64_t kInt8Block = 512;
+
+// What the forms fold four sums into.
+using FourWords = int32_t __attribute__((vector_size(16)));
 
 // The rows of x as integers: x[r, i] is about values[r * stride + i] * steps[r * blocks + i / kInt8Block].
 struct Int8Rows {

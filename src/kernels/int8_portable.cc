@@ -25,6 +25,10 @@ inline int32_t Total(Sums sum) {
   return total;
 }
 
+inline FourWords Totals(Sums a, Sums b, Sums c, Sums d) {
+  return FourWords{Total(a), Total(b), Total(c), Total(d)};
+}
+
 #include "kernels/int8_loops.inc"
 
 }  // namespace

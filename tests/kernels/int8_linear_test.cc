@@ -53,9 +53,9 @@ std::vector<Shape> Shapes() {
                                {6, 32, 17},  {7, 33, 12},   {1, 511, 4},   {4, 512, 5},  {9, 513, 6},
                                {2, 1024, 7}, {3, 1041, 11}, {1, 256, 768}, {5, 768, 256}};
   std::mt19937 random(7);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 80; ++i) {
     const auto below = [&](uint32_t limit) { return static_cast<int64_t>(1 + random() % limit); };
-    shapes.push_back({below(20), below(1700), below(90)});
+    shapes.push_back({below(i < 60 ? 40 : 150), below(1700), below(90)});
   }
   return shapes;
 }
