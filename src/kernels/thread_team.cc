@@ -43,6 +43,7 @@ void ThreadTeam::Stop() {
 void ThreadTeam::RunParts(int parts, Call call, const void* work) {
   call_ = call;
   work_ = work;
+  parts_ = parts;
   unfinished_.store(parts, std::memory_order_relaxed);
   untaken_.store(parts, std::memory_order_release);
   calls_.fetch_add(1, std::memory_order_release);
@@ -65,7 +66,7 @@ bool ThreadTeam::RunOnePart() {
     if (left <= 0) return false;
   } while (
       !untaken_.compare_exchange_weak(left, left - 1, std::memory_order_acquire, std::memory_order_relaxed));
-  call_(work_, left - 1);
+  call_(work_, parts_ - left);  // in order, as memory is read ahead
   if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
   return true;
 }

@@ -22,8 +22,8 @@ class ThreadTeam {
 
   int threads() const { return static_cast<int>(others_.size()) + 1; }
 
-  // Calls work(part) once for each part of [0, parts), on any of the threads in any order, and returns when
-  // all have returned. `work` must not throw and must not call Run.
+  // Calls work(part) once for each part of [0, parts), on any of the threads, and returns when
+  // all have returned. Parts are begun in order. `work` must not throw and must not call Run.
   template <typename Work>
   void Run(int parts, const Work& work) {
     RunParts(
@@ -41,6 +41,7 @@ class ThreadTeam {
   // Of the loop under way: written by the owner while no part is left, read by whoever took a part.
   Call call_ = nullptr;
   const void* work_ = nullptr;
+  int parts_ = 0;
   std::atomic<int> untaken_ = 0;     // parts nobody has taken
   std::atomic<int> unfinished_ = 0;  // parts that have not returned
   std::atomic<int> calls_ = 0;       // of Run, wrapping: what sleeping threads watch

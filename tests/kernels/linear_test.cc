@@ -1,5 +1,6 @@
 #include "kernels/linear.h"
 
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include "kernels/thread_team.h"
@@ -82,6 +83,62 @@ TEST(Linear, ThreadsDoNotChangeABit) {
       EXPECT_TRUE(sum.equal(alone * 2)) << weight.values.scalar_type();
     }
   }
+}
+
+// Beyond a few rows the loops take other paths, in chunks of rows and panels of outputs.
+TEST(Linear, NoNumberOfRowsOrThreadsChangesARow) {
+  ThreadTeam team(2);
+  for (const auto& [out, in] : {std::pair<int64_t, int64_t>{83, 1041}, {48, 512}, {19, 30}, {1201, 640}}) {
+    const torch::Tensor floats = Noise({out, in}, 1);
+    const torch::Tensor x = Noise({150, in}, 2);
+    for (const WeightMatrix& weight :
+         {WeightMatrix(floats), WeightMatrix(floats.to(torch::kBFloat16)), QuantizeRows(floats)}) {
+      torch::Tensor one_by_one = at::empty({x.size(0), out});
+      for (int64_t r = 0; r < x.size(0); ++r) one_by_one[r] = Linear(x.narrow(0, r, 1), weight)[0];
+      for (const bool threads : {false, true}) {
+        const ThreadTeamScope scope(threads ? &team : nullptr);
+        for (const int64_t rows : {2, 3, 4, 7, 8, 15, 33, 40, 63, 64, 65, 67, 128, 131, 150}) {
+          const torch::Tensor y = Linear(x.narrow(0, 150 - rows, rows), weight);
+          EXPECT_TRUE(y.equal(one_by_one.narrow(0, 150 - rows, rows)))
+              << out << " x " << in << " " << weight.values.scalar_type() << ", " << rows << " rows, "
+              << (threads ? "two threads" : "one thread");
+        }
+      }
+    }
+  }
+}
+
+TEST(LinearEach, GivesTheBitsOfLinear) {
+  ThreadTeam team(3);
+  const torch::Tensor q = Noise({896, 811}, 1), k = Noise({131, 811}, 2), v = Noise({3, 811}, 3);
+  const auto bf16 = [](const torch::Tensor& w) { return WeightMatrix(w.to(torch::kBFloat16)); };
+  const std::vector<std::vector<WeightMatrix>> calls = {{q, k, v},
+                                                        {bf16(q), bf16(k), bf16(v)},
+                                                        {QuantizeRows(q), QuantizeRows(k), QuantizeRows(v)},
+                                                        {QuantizeRows(q), bf16(k), v}};
+  for (const auto& weights : calls) {
+    for (const int64_t rows : {0, 1, 6, 70}) {
+      const torch::Tensor x = Noise({rows, 811}, 4);
+      for (const bool threads : {false, true}) {
+        const ThreadTeamScope scope(threads ? &team : nullptr);
+        const auto results = LinearEach(x, {&weights[0], &weights[1], &weights[2]});
+        ASSERT_EQ(results.size(), 3u);
+        for (size_t i = 0; i < 3; ++i) {
+          EXPECT_TRUE(results[i].equal(Linear(x, weights[i]))) << i << ", " << rows << " rows";
+        }
+      }
+      const auto form = KernelFormGuard::Aten();
+      const auto results = LinearEach(x, {&weights[0], &weights[1], &weights[2]});
+      for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(results[i].equal(Linear(x, weights[i])));
+    }
+  }
+  EXPECT_TRUE(LinearEach(q, {}).empty());
+}
+
+TEST(LinearEach, RefusesShapesThatDisagree) {
+  const WeightMatrix fits = Noise({4, 3}, 1), wider = Noise({4, 5}, 1);
+  EXPECT_THROW(LinearEach(Noise({2, 3}, 1), {&fits, &wider}), c10::Error);
+  EXPECT_THROW(LinearEach(Noise({2, 5}, 1), {&fits, &wider}), c10::Error);
 }
 
 TEST(Linear, RefusesShapesThatDisagree) {

@@ -30,6 +30,14 @@ TEST(ThreadTeam, EveryPartIsRunOnceAndSeenByTheOwner) {
   }
 }
 
+// A loop over memory is read ahead best from its beginning to its end.
+TEST(ThreadTeam, PartsAreTakenInOrder) {
+  ThreadTeam alone(1);
+  std::vector<int> order;
+  alone.Run(5, [&](int part) { order.push_back(part); });
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
 // Three parts that wait for each other need three threads.
 TEST(ThreadTeam, AllThreadsHelp) {
   ThreadTeam team(3);
