@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,10 +53,26 @@ const std::map<std::string, Shape> kShapes = {
     {"b1.2", {28, 1536, 1536, 256, 8960, 32000}},
 };
 
-struct Matrix {
+// Matrices that one call multiplies with: a layer's keys, queries and values share their x, and so do the two
+// sides of its MLP.
+struct Call {
   std::string kind;
-  WeightMatrix weight;
+  std::vector<WeightMatrix> weights;
 };
+
+// As a step makes it.
+void Run(const torch::Tensor& x, const std::vector<WeightMatrix>& weights) {
+  switch (weights.size()) {
+    case 3:
+      LinearEach(x, {&weights[0], &weights[1], &weights[2]});
+      break;
+    case 2:
+      LinearEach(x, {&weights[0], &weights[1]});
+      break;
+    default:
+      Linear(x, weights.at(0));
+  }
+}
 
 torch::Tensor Random(int64_t out, int64_t in) { return at::rand({out, in}).sub_(0.5); }
 
@@ -68,23 +85,23 @@ WeightMatrix RandomMatrix(const std::string& weights, int64_t out, int64_t in) {
 // The matrices of the layers that are run, and of the head.
 struct Model {
   Model(const Shape& shape, const std::string& weights) {
-    const auto add = [&](const char* kind, int64_t out, int64_t in) {
-      matrices.push_back({kind, RandomMatrix(weights, out, in)});
-      bytes += matrices.back().weight.bytes();
+    const auto add = [&](const char* kind, int64_t in, std::initializer_list<int64_t> outs) {
+      calls.push_back({kind, {}});
+      for (const int64_t out : outs) {
+        calls.back().weights.push_back(RandomMatrix(weights, out, in));
+        bytes += calls.back().weights.back().bytes();
+      }
     };
     for (; layers < shape.layers && bytes < kEnoughBytes; ++layers) {
-      add("wq", shape.query_width, shape.width);
-      add("wk", shape.kv_width, shape.width);
-      add("wv", shape.kv_width, shape.width);
-      add("wo", shape.width, shape.query_width);
-      add("w_gate", shape.mlp_width, shape.width);
-      add("w_up", shape.mlp_width, shape.width);
-      add("w_down", shape.width, shape.mlp_width);
+      add("wq_wk_wv", shape.width, {shape.query_width, shape.kv_width, shape.kv_width});
+      add("wo", shape.query_width, {shape.width});
+      add("w_gate_up", shape.width, {shape.mlp_width, shape.mlp_width});
+      add("w_down", shape.mlp_width, {shape.width});
     }
-    add("head", shape.vocabulary, shape.width);
+    add("head", shape.width, {shape.vocabulary});
   }
 
-  std::vector<Matrix> matrices;
+  std::vector<Call> calls;
   int64_t layers = 0;
   int64_t bytes = 0;
 };
@@ -96,19 +113,20 @@ struct Timings {
 
 Timings Measure(const Model& model, int64_t rows, int repeats) {
   std::map<int64_t, torch::Tensor> inputs;
-  for (const Matrix& matrix : model.matrices) {
-    torch::Tensor& x = inputs[matrix.weight.in()];
-    if (!x.defined()) x = at::randn({rows, matrix.weight.in()});
+  for (const Call& call : model.calls) {
+    torch::Tensor& x = inputs[call.weights[0].in()];
+    if (!x.defined()) x = at::randn({rows, call.weights[0].in()});
   }
   Timings timings;
   for (int pass = -kWarmUps; pass < repeats; ++pass) {
     std::map<std::string, double> kinds;
     double all = 0;
-    for (const Matrix& matrix : model.matrices) {
+    for (const Call& call : model.calls) {
+      const torch::Tensor& x = inputs.at(call.weights[0].in());
       const auto start = std::chrono::steady_clock::now();
-      const torch::Tensor y = Linear(inputs.at(matrix.weight.in()), matrix.weight);
+      Run(x, call.weights);
       const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-      kinds[matrix.kind] += took.count();
+      kinds[call.kind] += took.count();
       all += took.count();
     }
     if (pass < 0) continue;
@@ -137,17 +155,19 @@ nlohmann::json Report(const Model& model, const Timings& timings, int64_t rows, 
   };
   std::map<std::string, Sum> sums;
   Sum all;
-  for (const Matrix& matrix : model.matrices) {
-    for (Sum* sum : {&all, &sums[matrix.kind]}) {
-      sum->bytes += matrix.weight.bytes();
-      sum->numbers += matrix.weight.values.numel();
+  for (const Call& call : model.calls) {
+    for (Sum* sum : {&all, &sums[call.kind]}) {
+      for (const WeightMatrix& weight : call.weights) {
+        sum->bytes += weight.bytes();
+        sum->numbers += weight.values.numel();
+      }
       ++sum->count;
     }
   }
   nlohmann::json report = ResultJson(timings.all, all.bytes, all.numbers * rows, bandwidth);
   for (const auto& [kind, sum] : sums) {
-    report["matrices"][kind] = ResultJson(timings.kinds.at(kind), sum.bytes, sum.numbers * rows, bandwidth);
-    report["matrices"][kind]["count"] = sum.count;
+    report["calls"][kind] = ResultJson(timings.kinds.at(kind), sum.bytes, sum.numbers * rows, bandwidth);
+    report["calls"][kind]["count"] = sum.count;
   }
   return report;
 }

@@ -25,9 +25,10 @@ void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const 
               torch::Tensor* keys, torch::Tensor* values, torch::Tensor* x) {
   const int64_t n = x->size(0);
   torch::Tensor normed = RmsNorm(*x, weights.attn_norm, shape.norm_eps);
-  torch::Tensor q = Linear(normed, weights.wq).view({n, shape.heads, shape.head_width});
-  torch::Tensor k = Linear(normed, weights.wk).view({n, shape.kv_heads, shape.head_width});
-  const torch::Tensor v = Linear(normed, weights.wv).view({n, shape.kv_heads, shape.head_width});
+  const std::vector<torch::Tensor> qkv = LinearEach(normed, {&weights.wq, &weights.wk, &weights.wv});
+  torch::Tensor q = qkv[0].view({n, shape.heads, shape.head_width});
+  torch::Tensor k = qkv[1].view({n, shape.kv_heads, shape.head_width});
+  const torch::Tensor v = qkv[2].view({n, shape.kv_heads, shape.head_width});
   if (rows.rotary != nullptr) {
     Rotate(*rows.rotary, rows.positions, &q);
     Rotate(*rows.rotary, rows.positions, &k);
@@ -37,7 +38,8 @@ void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const 
   AddLinear(PagedAttention(q, *keys, *values, rows.spans), weights.wo, x);
 
   normed = RmsNorm(*x, weights.mlp_norm, shape.norm_eps);
-  AddLinear(SwiGlu(Linear(normed, weights.w_gate), Linear(normed, weights.w_up)), weights.w_down, x);
+  const std::vector<torch::Tensor> gated = LinearEach(normed, {&weights.w_gate, &weights.w_up});
+  AddLinear(SwiGlu(gated[0], gated[1]), weights.w_down, x);
 }
 
 torch::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions,
