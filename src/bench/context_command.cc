@@ -34,6 +34,7 @@ constexpr int64_t kTextPieces = 512;      // of one AppendText
 constexpr int64_t kMostWaiting = 4096;    // of what was given and is not run
 constexpr int64_t kRoomBehind = 16'384;   // positions behind the last start
 constexpr int64_t kLivePositions = 1024;  // of a conversation
+constexpr int64_t kLeastPasses = 3;       // of a window, however long they take
 constexpr auto kPoll = std::chrono::milliseconds(2);
 constexpr auto kLongest = std::chrono::minutes(30);  // for one section's steps to end
 
@@ -235,7 +236,10 @@ Prefill ReadFor(Setup& setup, Reader& reader, std::chrono::seconds time) {
   static_cast<void>(setup.model->TakePasses());
   const TimePoint begin = SystemClock::Get().Now();
   const int64_t most = setup.model->config().max_positions - 2 * kTextPieces;
-  while (SystemClock::Get().Now() < begin + time && reader.status().ok()) {
+  const auto goes_on = [&] {
+    return SystemClock::Get().Now() < begin + time || setup.model->passes() < kLeastPasses;
+  };
+  while (goes_on() && SystemClock::Get().Now() < begin + kLongest && reader.status().ok()) {
     if (setup.model->longest() > most - kMostWaiting) break;  // there may be so much more to come
     if (!reader.Give(kTextPieces)) std::this_thread::sleep_for(kPoll);
   }
@@ -278,6 +282,8 @@ Status Measure(const Arguments& arguments, Setup& setup, Reader& reader, int64_t
   if (Status filled = Fill(setup, reader, from); !filled.ok()) return filled;
   nlohmann::json& section = *report;
   section["from"] = from;
+  static_cast<void>(setup.model->TakePasses());
+  reader.Answer();
   const auto pages = static_cast<double>(setup.engine->statistics().pages_in_use);
   const double predicted = pages * static_cast<double>(setup.model->page_bytes()) / (1 << 20);
   section["memory"] = {{"pages", pages},
@@ -285,8 +291,6 @@ Status Measure(const Arguments& arguments, Setup& setup, Reader& reader, int64_t
                        {"predicted_mib", predicted},
                        {"resident_mib", ResidentMegabytes() - resident_before}};
 
-  static_cast<void>(setup.model->TakePasses());
-  reader.Answer();
   LatencySummary decode;
   for (const ContextModel::Pass& pass : setup.model->TakePasses()) {
     if (pass.sequences == 1 && pass.rows == 1) decode.Add(Milliseconds(pass.took));

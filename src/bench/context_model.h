@@ -48,6 +48,11 @@ class ContextModel final : public LanguageModel {
   void ForgetLongest() { longest_ = 0; }
   // Passes that were not skipped, since the last call.
   std::vector<Pass> TakePasses();
+  // How many they would be.
+  int64_t passes() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int64_t>(passes_.size());
+  }
   // Of one page: keys and values of all layers. 0 before there is a pool.
   int64_t page_bytes() const { return page_bytes_; }
 
