@@ -104,6 +104,10 @@ struct SessionSettings {
   // That the model may call, from the next turn on; empty: none. Only for a model that can
   // (ModelInfo::calls_functions): of another the server refuses the settings with UNIMPLEMENTED.
   std::optional<std::vector<Function>> functions{};
+  // What the model reads before the first turn, and how it is to behave: at most 16384 bytes and
+  // ModelInfo::max_instruction_pieces text pieces; empty: none. Fixed once a turn has begun. Of a model that
+  // was not trained with any the server refuses the settings with UNIMPLEMENTED.
+  std::optional<std::string> instructions{};
 };
 
 // A session as the server accepted it.
@@ -403,6 +407,7 @@ struct ModelInfo {
   int image_grid = 0;                 // codes on a side of one
   bool tells_words = false;           // ResponseInterrupted::heard_text is exact
   bool calls_functions = false;       // SessionSettings::functions
+  int max_instruction_pieces = 0;     // of SessionSettings::instructions; 0: it takes none
   std::vector<std::string> voices{};  // the first is the one a session begins with
   std::vector<SpeechSpeed> speeds{};
 };

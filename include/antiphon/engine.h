@@ -34,6 +34,9 @@ struct EngineOptions {
   std::string record_folder = {};
   int64_t max_recording_bytes = int64_t{64} << 20;    // of one file, 1 KiB to 1 TiB: it is cut off there
   std::chrono::milliseconds first_audio_target{300};  // deadline of a turn's first frame, from the turn's end
+  // Pages that keep what sequences begin with (instructions) for the next that begins so, 0 to 4096; 0: none
+  // are kept. Of the pool: they give way before anything else does.
+  int prefix_pages = 256;
   // Steps of an answer that may be run before the turn is over (Sequence::ExpectTurnEnd), 0 to 64; 0: none.
   int speculative_steps = 8;
 };
@@ -235,6 +238,17 @@ class Sequence {
   // AppendText, and UNIMPLEMENTED for a model that knows no functions. Leaves no trace in the transcript.
   virtual Status AppendFunctionResult(const std::string& text) = 0;
 
+  // What the model reads before the first turn: how it is to behave, as text. It is run as soon as there is
+  // time, and costs none when another sequence has begun so shortly before (EngineOptions::prefix_pages). The
+  // newest counts; empty: none. No effect once a turn has opened, cleared or not, or after Restore, which
+  // brings instructions along. UNIMPLEMENTED for a model that knows no instructions
+  // (ModelDescription::max_instruction_pieces), unless the text is empty; INVALID_ARGUMENT, with nothing
+  // changed, for a text that is not UTF-8 or has more pieces than that.
+  virtual Status Instruct(const std::string& instructions) {
+    if (instructions.empty()) return OkStatus();
+    return Status(StatusCode::kUnimplemented, "this sequence knows no instructions");
+  }
+
   // Ends the turn and asks for the response. An empty turn, or one already ended, makes it a no-op; `cause`
   // is reported in TurnEnded.
   virtual void EndTurn(TurnEndCause cause) = 0;
@@ -295,7 +309,7 @@ class Sequence {
   // Goes on from such bytes. Its positions are run again, as far as there is time, before anything else.
   // INVALID_ARGUMENT when they are none, UNIMPLEMENTED for those of a format not known, DATA_LOSS when they
   // are broken, FAILED_PRECONDITION when they belong to another model. `positions`, if not null, receives how
-  // many there are. No effect on a sequence that has run anything.
+  // many there are. No effect on a sequence that has run anything or has instructions.
   virtual Status Restore(std::string_view bytes, int* positions) = 0;
 };
 
@@ -318,6 +332,11 @@ struct EngineStatistics {
   uint64_t speculations_dropped = 0;      // ... and wrong
   uint64_t speculative_steps = 0;         // of both, and of those that are still open
   uint64_t speculative_steps_wasted = 0;  // of those dropped
+  // Sequences that began as an earlier one had, and those that did not, though their beginning fills a page.
+  uint64_t prefix_hits = 0;
+  uint64_t prefix_misses = 0;
+  uint64_t prefix_positions = 0;  // that were not run for that
+  int prefix_pages = 0;           // that keep beginnings; some may be in use by sequences as well
 };
 
 // A recorded sequence that is run again. Thread-safe. The destructor stops it and frees its pages and slot.

@@ -50,6 +50,7 @@ struct GenerateRequest {
   int max_response_seconds = 0;        // of speech, 1 to 60; 0: the server's default
   std::optional<std::string> voice{};  // one of ModelInfo::voices
   std::optional<SpeechSpeed> speed{};  // one of ModelInfo::speeds
+  std::string instructions{};          // as SessionSettings::instructions
 };
 
 struct GenerateOptions {

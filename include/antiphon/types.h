@@ -73,7 +73,9 @@ struct ModelDescription {
   int image_grid = 0;     // codes on a side of such a picture
   bool manners = false;   // it speaks in every SpeechManner; false: in the default one only
   bool calls_functions = false;  // that are declared to it: Sequence::DeclareFunctions
-  bool tells_words = false;      // which word of its answer it is saying: Sequence::CutResponse
+  // Text pieces of Sequence::Instruct, at most; 0: it was not trained with instructions and takes none.
+  int max_instruction_pieces = 0;
+  bool tells_words = false;  // which word of its answer it is saying: Sequence::CutResponse
   // Probability of "the user's turn is over" from which it takes its turn by itself, (0, 1].
   float endpoint_threshold = 0.9f;
 };

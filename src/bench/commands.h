@@ -16,6 +16,7 @@ Command AddResumptionsCommand(CLI::App& app);
 Command AddCodecCommand(CLI::App& app);
 Command AddImageCodecCommand(CLI::App& app);
 Command AddEngineCommand(CLI::App& app);
+Command AddContextCommand(CLI::App& app);
 Command AddLinearCommand(CLI::App& app);
 
 }  // namespace antiphon::bench

@@ -28,6 +28,8 @@ int main(int argc, char** argv) {
       antiphon::bench::AddImageCodecCommand);
   add("engine", "One step of the model against the floor that memory sets",
       antiphon::bench::AddEngineCommand);
+  add("context", "A long context: prefill, one position and memory, beside conversations in real time",
+      antiphon::bench::AddContextCommand);
   add("linear", "The matrix products of a step against the floor that memory sets",
       antiphon::bench::AddLinearCommand);
 

@@ -29,6 +29,7 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   options.input_audio = options.output_audio = FormatFor(command.format);
   if (command.write) options.settings.speak = false;
   if (!command.out_image.empty()) options.settings.draw = true;
+  options.settings.instructions = command.instructions;
   options.settings.voice = command.voice;
   options.settings.speed = command.speed;
   options.settings.turn_detection = command.turn_detection;

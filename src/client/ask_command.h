@@ -27,6 +27,7 @@ struct AskCommand {
   bool write = false;
   bool json = false;
   FormatOptions format;  // both ways
+  std::optional<std::string> instructions;
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;
   std::optional<TurnDetection> turn_detection;

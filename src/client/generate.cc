@@ -76,6 +76,7 @@ Status ToWire(const GenerateRequest& request, v1::GenerateRequest* wire) {
   wire->set_max_response_seconds(config.max_response_seconds());
   wire->set_voice(config.voice());
   wire->set_speed(config.speed());
+  wire->set_instructions(request.instructions);
   ToWire(request.output_audio, wire->mutable_output_audio());
   return OkStatus();
 }

@@ -50,6 +50,7 @@ Result<GenerateRequest> RequestFor(const GenerateCommand& command) {
   request.sampling.seed = command.seed.value_or(0);
   request.sampling.temperature = command.temperature.value_or(0.0f);
   request.max_response_seconds = command.max_response_seconds;
+  request.instructions = command.instructions.value_or("");
   request.voice = command.voice;
   request.speed = command.speed;
   return request;

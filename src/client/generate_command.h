@@ -21,6 +21,7 @@ struct GenerateCommand {
   bool json = false;
   FormatOptions format;          // of the speech
   int max_response_seconds = 0;  // 0: the server's default
+  std::optional<std::string> instructions;
   std::optional<std::string> voice;
   std::optional<SpeechSpeed> speed;
   std::optional<uint64_t> seed;

@@ -71,6 +71,9 @@ void AddServer(CLI::App* app, std::string* server) {
 template <typename Command>
 void AddCommon(CLI::App* app, Command* command) {
   AddServer(app, &command->server);
+  app->add_option("--instructions", command->instructions,
+                  "How the model is to behave, for one that was trained with instructions")
+      ->type_name("TEXT");
   app->add_option("--voice", command->voice, "One of the voices that `antiphon models` lists")
       ->type_name("NAME");
   app->add_option_function<std::string>(

@@ -174,6 +174,7 @@ json ModelJson(const ModelInfo& model) {
           {"sees", model.sees},
           {"draws", model.draws},
           {"calls_functions", model.calls_functions},
+          {"max_instruction_pieces", model.max_instruction_pieces},
           {"image_side", model.image_side},
           {"image_grid", model.image_grid},
           {"voices", model.voices},

@@ -324,6 +324,7 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
       added->set_parameters(function.parameters);
     }
   }
+  if (settings.instructions) wire->set_instructions(*settings.instructions);
 }
 
 SessionSettings FromWire(const v1::SessionConfig& wire) {
@@ -347,6 +348,7 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
       functions.push_back({function.name(), function.description(), function.parameters()});
     }
   }
+  if (wire.has_instructions()) settings.instructions = wire.instructions();
   return settings;
 }
 
@@ -368,6 +370,7 @@ ModelInfo FromWire(const v1::ModelInfo& wire) {
   info.image_grid = static_cast<int>(wire.image_grid());
   info.tells_words = wire.tells_words();
   info.calls_functions = wire.calls_functions();
+  info.max_instruction_pieces = static_cast<int>(wire.max_instruction_pieces());
   info.voices.assign(wire.voices().begin(), wire.voices().end());
   for (const int speed : wire.speeds()) {
     if (const auto known = FromWire(speed)) info.speeds.push_back(*known);

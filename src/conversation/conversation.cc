@@ -68,6 +68,7 @@ void Conversation::Make(Move move) {
     return;
   }
   state_ = *next;
+  begun_ |= state_ != ConversationState::kWaiting;
 }
 
 void Conversation::Refuse(Refusal refusal, std::string event_id) {
@@ -146,18 +147,25 @@ Conversation::Answer Conversation::Take(const client_event::Unknown&, TimePoint)
 }
 
 Conversation::Answer Conversation::Take(const client_event::SessionUpdate& update, TimePoint) {
-  const ModelAbilities abilities{
-      .draws = model_.image_side > 0, .manners = model_.manners, .calls_functions = model_.calls_functions};
+  const ModelAbilities abilities{.draws = model_.image_side > 0,
+                                 .manners = model_.manners,
+                                 .calls_functions = model_.calls_functions,
+                                 .instructions = model_.max_instruction_pieces > 0};
   auto applied = ApplyUpdate(config_, update.config, abilities);
   if (auto* refusal = std::get_if<Refusal>(&applied)) return std::move(*refusal);
   const auto& wanted = std::get<SessionConfig>(applied);
+  if (Answer mistake = Instruct(wanted.instructions)) return mistake;
   if (wanted.input != config_.input) {
     const std::string field = "session_update.config.input_audio";
     if (state_ == ConversationState::kHearing) {
       return Refusal{FailedPrecondition("input_audio may only change between turns: clear or commit first"),
                      field};
     }
-    if (Status status = decoder_.SetFormat(wanted.input); !status.ok()) return Refusal{status, field};
+    if (Status status = decoder_.SetFormat(wanted.input); !status.ok()) {
+      // Nothing is applied in part. What was taken before is taken again.
+      if (!begun_) static_cast<void>(sequence_->Instruct(config_.instructions));
+      return Refusal{status, field};
+    }
     said_while_cancelling_.clear();  // at the rate of before
     ForgetInterruption();
     ear_.Reset(wanted.input.sample_rate, decoder_.samples());
@@ -166,6 +174,20 @@ Conversation::Answer Conversation::Take(const client_event::SessionUpdate& updat
   Configure();
   sink_.Send(server_event::SessionUpdated{config_});
   return std::nullopt;
+}
+
+// Others than the session has.
+Conversation::Answer Conversation::Instruct(const std::string& instructions) {
+  if (instructions == config_.instructions) return std::nullopt;
+  const std::string field = "session_update.config.instructions";
+  if (begun_ || imported_) {
+    return Refusal{FailedPrecondition(std::string("instructions are fixed: ") +
+                                      (imported_ ? "the session was imported" : "the first turn has begun")),
+                   field};
+  }
+  Status status = sequence_->Instruct(instructions);
+  if (status.ok()) return std::nullopt;
+  return Refusal{Status(status.code(), "instructions: " + status.message()), field};
 }
 
 void Conversation::Configure() {
@@ -306,6 +328,9 @@ Conversation::Answer Conversation::Take(const client_event::ExportSession&, Time
 Conversation::Answer Conversation::Take(const client_event::ImportSession& import, TimePoint) {
   if (state_ != ConversationState::kWaiting || responses_ > 0 || imported_) {
     return WrongMoment("a session is imported into one in which nothing has been said");
+  }
+  if (!config_.instructions.empty()) {
+    return WrongMoment("a session is imported into one without instructions: it brings its own");
   }
   int positions = 0;
   Status restored = sequence_->Restore(import.snapshot, &positions);

@@ -140,6 +140,7 @@ class Conversation {
   Answer Take(const client_event::PlaybackPosition& position, TimePoint received);
   Answer Take(const client_event::ExportSession& wish, TimePoint received);
   Answer Take(const client_event::ImportSession& import, TimePoint received);
+  Answer Instruct(const std::string& instructions);
   void Configure();
   void TakeEngineEvent(uint64_t turn, SequenceEvent event);
 
@@ -215,6 +216,7 @@ class Conversation {
   EventSink& sink_;
   SessionConfig config_;
   ConversationState state_ = ConversationState::kWaiting;
+  bool begun_ = false;  // a turn was, whatever became of it
   bool half_closed_ = false;
   InputDecoder decoder_;
   uint64_t samples_ahead_ = 0;  // decoded, but behind a packet that is being heard

@@ -44,6 +44,7 @@ constexpr uint32_t kMinVoiceMs = 100;
 constexpr uint32_t kMaxVoiceMs = 3000;
 constexpr uint32_t kMaxPlaybackDelayMs = 2000;
 constexpr uint32_t kMinLeadMs = 200;  // some frames, so that the next is there before the last was played
+constexpr size_t kMaxInstructionBytes = 16384;
 constexpr size_t kMaxVoiceBytes = 64;
 
 template <typename T>
@@ -276,6 +277,23 @@ std::optional<Refusal> ApplyFunctions(const std::vector<Function>& functions, bo
   return std::nullopt;
 }
 
+// How many pieces they have is the engine's to say.
+std::optional<Refusal> ApplyInstructions(const std::string& instructions, bool known, std::string* current) {
+  const std::string field = "instructions";
+  if (!instructions.empty() && !known) {
+    return Refusal{
+        Status(StatusCode::kUnimplemented, field + " are not empty: this model was not trained with any"),
+        kPath + field};
+  }
+  if (instructions.size() > kMaxInstructionBytes) {
+    return Refusal{InvalidArgument(field + " have " + std::to_string(instructions.size()) +
+                                   " bytes, must have at most 16384"),
+                   kPath + field};
+  }
+  *current = instructions;
+  return std::nullopt;
+}
+
 std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities& model,
                                 SessionConfig* config) {
   if (auto bad = Apply(update.output_modalities, model.draws, config)) return bad;
@@ -319,6 +337,11 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
   if (lead != 0) config->max_lead_ms = static_cast<int>(lead);
   if (update.functions) {
     if (auto bad = ApplyFunctions(*update.functions, model.calls_functions, &config->functions)) return bad;
+  }
+  if (update.instructions) {
+    if (auto bad = ApplyInstructions(*update.instructions, model.instructions, &config->instructions)) {
+      return bad;
+    }
   }
   return std::nullopt;
 }

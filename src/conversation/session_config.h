@@ -53,6 +53,7 @@ struct SessionConfig {
   int playback_delay_ms = 0;        // from the arrival of the first audio at the client to its being played
   int max_lead_ms = 5'000;          // how far ahead of its playback speech is sent
   std::vector<Function> functions;  // that the model may call
+  std::string instructions;         // what the model reads before the first turn
 };
 
 // ---- A client's wishes as they arrived: enumerators and numbers of the wire contract, unchecked.
@@ -102,6 +103,7 @@ struct ConfigUpdate {
   std::optional<uint32_t> playback_delay_ms = std::nullopt;
   uint32_t max_lead_ms = 0;
   std::optional<std::vector<Function>> functions = std::nullopt;
+  std::optional<std::string> instructions = std::nullopt;
 };
 
 // What a model can do, as far as settings depend on it.
@@ -109,6 +111,7 @@ struct ModelAbilities {
   bool draws = false;
   bool manners = false;  // speaks in every SpeechManner
   bool calls_functions = false;
+  bool instructions = false;  // may have some
 };
 
 // What a voice is called on the wire.

@@ -52,6 +52,7 @@ ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   description.manners = codec.has_manners();
   description.tells_words = config.word_head;
   description.calls_functions = config.tools.known();
+  description.max_instruction_pieces = static_cast<int>(config.max_instruction_pieces);
   description.endpoint_threshold = config.endpoint_threshold;
   return description;
 }
@@ -212,6 +213,7 @@ class SequenceImpl final : public Sequence {
   Status AppendVideoFrame(const Image& image) override;
   Status DeclareFunctions(const std::string& signatures) override;
   Status AppendFunctionResult(const std::string& text) override;
+  Status Instruct(const std::string& instructions) override;
   void EndTurn(TurnEndCause cause) override { Signal(TurnEndRequest{cause, engine_->now()}); }
   void ClearTurn() override { Signal(ClearRequest{}); }
   void Cancel() override { Signal(CancelRequest{}); }
@@ -288,6 +290,19 @@ Status SequenceImpl::DeclareFunctions(const std::string& signatures) {
   Result<std::vector<int64_t>> pieces = Encode(signatures);
   if (!pieces.ok()) return pieces.status();
   return Post(DeclareRequest{*std::move(pieces)});
+}
+
+Status SequenceImpl::Instruct(const std::string& instructions) {
+  if (instructions.empty()) return Post(InstructRequest{});
+  const int most = engine_->model().max_instruction_pieces;
+  if (most == 0) return {StatusCode::kUnimplemented, "the model knows no instructions"};
+  Result<std::vector<int64_t>> pieces = engine_->tokenizer().Encode(instructions);
+  if (!pieces.ok()) return pieces.status();
+  if (std::ssize(*pieces) > most) {
+    return InvalidArgument("the instructions have " + std::to_string(pieces->size()) +
+                           " pieces, the model reads at most " + std::to_string(most));
+  }
+  return Post(InstructRequest{*std::move(pieces)});
 }
 
 Status SequenceImpl::AppendFunctionResult(const std::string& text) {

@@ -47,6 +47,7 @@ EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
       grammar_(parts.model.config()),
       limits_(LimitsOf(options)),
       pages_(Pages(options, parts.model.config()), options.page_positions),
+      prefixes_(&pages_, options.prefix_pages),
       pool_(parts.model.MakePool(Pages(options, parts.model.config()), options.page_positions)),
       runner_(parts.model, parts.codec, grammar_, parts.clock),
       context_{parts.model.config(),
@@ -55,6 +56,7 @@ EngineLoop::EngineLoop(const EngineParts& parts, const EngineOptions& options)
                parts.tokenizer,
                parts.clock,
                pages_,
+               prefixes_,
                options.first_audio_target,
                identity_,
                options.speculative_steps,
@@ -105,6 +107,7 @@ StepCost EngineLoop::cost() const {
 
 void EngineLoop::ForgetStatistics() {
   fork_counters_ = {};
+  prefixes_.ForgetCounters();
   const std::lock_guard lock(mutex_);
   statistics_ = {};
   statistics_.pages = pages_.pages();
@@ -133,6 +136,10 @@ bool EngineLoop::RunOnce() {
   statistics_.speculations_dropped = fork_counters_.speculations_dropped;
   statistics_.speculative_steps = fork_counters_.speculative_steps;
   statistics_.speculative_steps_wasted = fork_counters_.speculative_steps_wasted;
+  statistics_.prefix_hits = prefixes_.counters().hits;
+  statistics_.prefix_misses = prefixes_.counters().misses;
+  statistics_.prefix_positions = prefixes_.counters().positions;
+  statistics_.prefix_pages = prefixes_.pages();
   return !jobs.empty();
 }
 
@@ -230,8 +237,10 @@ bool EngineLoop::ReservePages(const Job& job) {
   return false;
 }
 
-// What can be done without goes before anything else fails: answers begun ahead, then forks, one at a time.
+// What can be done without goes before anything else fails: beginnings that nobody uses, answers begun ahead,
+// then forks, one at a time.
 bool EngineLoop::FreePagesFor(const ScheduledSequence& sequence) {
+  if (prefixes_.FreePage()) return true;
   if (sequence.expendable()) return false;
   for (const auto& other : sequences_) {
     if (other->DropSpeculation()) return true;

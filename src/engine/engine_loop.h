@@ -13,6 +13,7 @@
 #include "engine/kv_pages.h"
 #include "engine/live_sequence.h"
 #include "engine/planner.h"
+#include "engine/prefix_cache.h"
 #include "engine/recording.h"
 #include "engine/replay_ticket.h"
 #include "engine/replayed_sequence.h"
@@ -94,6 +95,7 @@ class EngineLoop {
 
   // The engine's thread only. Sequences go before the pages they use.
   PagePool pages_;
+  PrefixCache prefixes_;
   KvPool pool_;
   const StepRunner runner_;
   std::vector<std::unique_ptr<LiveSequence>> forks_;  // on their way to sequences_

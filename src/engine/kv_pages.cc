@@ -49,6 +49,13 @@ PageTable::~PageTable() {
   for (const int32_t page : pages_) pool_->Release(page);
 }
 
+void PageTable::Adopt(std::span<const int32_t> pages) {
+  assert(length_ == 0 && pages_.empty());
+  pages_.assign(pages.begin(), pages.end());
+  for (const int32_t page : pages_) pool_->Share(page);
+  length_ = static_cast<int64_t>(pages_.size()) * pool_->page_positions();
+}
+
 int64_t PageTable::UsedPages(int64_t positions) const {
   return (positions + pool_->page_positions() - 1) / pool_->page_positions();
 }

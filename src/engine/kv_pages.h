@@ -65,6 +65,10 @@ class PageTable {
   PageTable& operator=(PageTable other) noexcept;
   ~PageTable();
 
+  // Begins with the positions of these whole pages, which it shares. REQUIRES: length() is 0 and nothing is
+  // reserved; the pages are in use and full.
+  void Adopt(std::span<const int32_t> pages);
+
   // Positions that hold keys and values.
   int64_t length() const { return length_; }
   std::span<const int32_t> pages() const { return pages_; }

@@ -235,6 +235,11 @@ bool LiveSequence::SettleFront() {
     waiting_.pop_front();
     return true;
   }
+  if (auto* instruct = std::get_if<InstructRequest>(&front)) {
+    Instruct(std::move(instruct->pieces));
+    waiting_.pop_front();
+    return true;
+  }
   if (stream().in_response()) return false;
   if (EndsTurn(front)) {
     if (stream().in_turn() && !turn_lost_ && NextVideoFrame() != nullptr) return false;  // still part of it
@@ -248,6 +253,7 @@ bool LiveSequence::SettleFront() {
     }
     return true;
   }
+  ReadInstructions();
   DeclareFunctions();
   if (HasRoomFor(waiting_.front())) return false;
   RefuseFront(ResourceExhausted("the conversation is full: it has " + std::to_string(state_.length()) +
@@ -379,7 +385,10 @@ void LiveSequence::FailStep(const Status& error) {
   } else if (stream().in_response()) {
     EndResponse(ResponseEnd::kFailed, error);
   } else if (!rerun_.empty()) {
+    const bool instructions = ReadsInstructions();
     GiveUpRerun();
+    // They are read again before the next input: this one is not answered without them.
+    if (instructions && !waiting_.empty() && IsInput(waiting_.front())) RefuseFront(error);
   } else if (NextVideoFrame() != nullptr) {
     RefuseVideo(error);
   } else if (!waiting_.empty()) {

@@ -14,6 +14,7 @@
 #include "antiphon/engine.h"
 #include "common/clock.h"
 #include "engine/planner.h"
+#include "engine/prefix_cache.h"
 #include "engine/scheduled_sequence.h"
 #include "engine/sequence_port.h"
 #include "engine/sequence_recorder.h"
@@ -49,6 +50,7 @@ struct SequenceContext {
   const TextTokenizer& tokenizer;
   const Clock& clock;
   PagePool& pages;
+  PrefixCache& prefixes;
   Nanoseconds first_audio_target;
   const ModelIdentity& identity;
   int speculative_steps;
@@ -78,7 +80,8 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(co
 // mark on the turn ends that wait when it comes. Video frames do not stand in the queue: they are run before
 // what does, within a turn or when something is about to open one (live_sequence_video.cc). Of the functions
 // that may be called the model reads before all else of a turn, if there is anything new
-// (live_sequence_functions.cc).
+// (live_sequence_functions.cc). Before the first turn it reads its instructions, or finds them read
+// (live_sequence_instructions.cc).
 //
 // Engine's thread only. Events are delivered during the calls.
 class LiveSequence final : public ScheduledSequence {
@@ -178,6 +181,12 @@ class LiveSequence final : public ScheduledSequence {
   bool LetOldestVideoLeave(const GapCloser& close);
   void RefuseVideo(const Status& error);
 
+  void Instruct(std::vector<int64_t> pieces);
+  void ReadInstructions();
+  void TakeKnownPrefix();
+  void KeepPrefix();
+  bool ReadsInstructions() const { return !rerun_.empty() && instructed_ > 0 && rerun_begin_ == 0; }
+
   std::vector<int64_t> FunctionsInContext() const;
   void DeclareFunctions();
   bool JustDeclared() const;
@@ -206,6 +215,8 @@ class LiveSequence final : public ScheduledSequence {
   SequenceState state_;
   SequenceOptions options_;                 // the newest
   std::vector<int64_t> functions_;          // text pieces of their signatures, the newest
+  std::vector<int64_t> instructions_;       // their text pieces; not those of a sequence that was restored
+  int64_t instructed_ = 0;                  // positions of them and of `<bos>`, run or in rerun_
   std::optional<Speculation> speculation_;  // of exactly this state and these options
   std::deque<SequenceRequest> waiting_;
   VideoWindow video_;

@@ -40,16 +40,22 @@ void LiveSequence::CutResponse(int64_t frames) {
 
 void LiveSequence::FinishRerun(int64_t positions) {
   rerun_done_ += positions;
-  if (rerun_done_ == static_cast<int64_t>(rerun_.size())) rerun_.clear();
+  if (rerun_done_ < static_cast<int64_t>(rerun_.size())) return;
+  if (ReadsInstructions()) KeepPrefix();
+  rerun_.clear();
+  rerun_done_ = 0;
 }
 
 // A step of it came to nothing: better no answer, or no memory at all, than a broken one.
 void LiveSequence::GiveUpRerun() {
   rerun_.clear();
+  rerun_done_ = 0;
   StreamState before{.phase = StreamState::Phase::kBetween};
   if (rerun_begin_ == 0) before = {};
   state_.Truncate(rerun_begin_, before);
-  if (rerun_begin_ == 0) video_.ForgetContext();
+  if (rerun_begin_ > 0) return;
+  video_.ForgetContext();
+  instructed_ = 0;
 }
 
 }  // namespace antiphon

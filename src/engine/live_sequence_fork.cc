@@ -42,6 +42,8 @@ void LiveSequence::BecomeFork(ForkRequest request) {
   }
   if (request.options.heard_frames) CutResponse(*request.options.heard_frames);
   const int64_t rows = std::ssize(rerun_) - rerun_done_ + kForkPositions;
+  while (state_.pages.PagesNeeded(rows) > context_.pages.free_pages() && context_.prefixes.FreePage()) {
+  }
   if (state_.pages.PagesNeeded(rows) > context_.pages.free_pages()) {
     GiveWay(ResourceExhausted("the engine has no memory left for a fork"));
   }

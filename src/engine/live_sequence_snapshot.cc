@@ -10,6 +10,7 @@ void LiveSequence::Export() {
     port_->Deliver(turn_, SequenceExported{});
     return;
   }
+  ReadInstructions();
   SequenceSnapshot snapshot{.stream = stream(), .positions = state_.positions, .video = {}};
   snapshot.positions.insert(snapshot.positions.end(),
                             rerun_.begin() + static_cast<std::ptrdiff_t>(rerun_done_), rerun_.end());
@@ -30,6 +31,7 @@ void LiveSequence::Restore(SequenceSnapshot snapshot) {
   }
   rerun_ = std::move(snapshot.positions);
   rerun_done_ = rerun_begin_ = 0;
+  TakeKnownPrefix();
 }
 
 }  // namespace antiphon

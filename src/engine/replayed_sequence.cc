@@ -114,7 +114,9 @@ Status ReplayedSequence::Cut(int64_t length) {
 
 Status ReplayedSequence::CloseGap(const RecordedGap& gap) {
   if (gap.first + gap.rows > state_.length()) return DoesNotFit("a gap", state_.length());
-  if (state_.Remove(gap.first, gap.rows, close_)) return OkStatus();
+  do {
+    if (state_.Remove(gap.first, gap.rows, close_)) return OkStatus();
+  } while (context_.prefixes.FreePage());
   return ResourceExhausted("the engine has no memory left to close a gap");
 }
 

@@ -76,6 +76,7 @@ Status Validate(const EngineOptions& options) {
                Range<int>{"max_pending_frames", 1, 100000}.Check(options.max_pending_frames),
                Range<int64_t>{"max_recording_bytes", 1024, int64_t{1} << 40}.Check(recording),
                Range<int>{"threads", 0, 256}.Check(options.threads),
+               Range<int>{"prefix_pages", 0, 4096}.Check(options.prefix_pages),
                Range<int>{"speculative_steps", 0, 64}.Check(options.speculative_steps),
                Range<int>{"first_audio_target", 1, 60000}.Check(target));
 }

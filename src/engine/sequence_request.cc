@@ -23,7 +23,8 @@ Requests::iterator SaidSince(bool (*separates)(const SequenceRequest&), size_t k
 }  // namespace
 
 void AppendOrMerge(SequenceRequest request, Requests* requests) {
-  if (std::holds_alternative<ConfigureRequest>(request) || std::holds_alternative<DeclareRequest>(request)) {
+  if (std::holds_alternative<ConfigureRequest>(request) || std::holds_alternative<DeclareRequest>(request) ||
+      std::holds_alternative<InstructRequest>(request)) {
     const auto before = SaidSince(UsesOptions, request.index(), requests);
     if (before != requests->end()) requests->erase(before);
   } else if (!IsInput(request) && !std::holds_alternative<VideoFrame>(request)) {

@@ -85,11 +85,14 @@ struct ConfigureRequest {
 struct DeclareRequest {
   std::vector<int64_t> pieces;  // of the signatures; empty: there are no functions
 };
+struct InstructRequest {
+  std::vector<int64_t> pieces;  // of the instructions; empty: there are none
+};
 
 using SequenceRequest =
     std::variant<HeardFrame, TypedText, ShownImage, VideoFrame, TurnEndRequest, ClearRequest, CancelRequest,
                  CutRequest, PaceRequest, ExpectTurnEndRequest, ForkRequest, ExportRequest, RestoreRequest,
-                 ConfigureRequest, FunctionResult, FunctionDeclaration, DeclareRequest>;
+                 ConfigureRequest, FunctionResult, FunctionDeclaration, DeclareRequest, InstructRequest>;
 
 // Opens a turn, if none is open. The others are signals, but for a VideoFrame.
 inline bool IsInput(const SequenceRequest& request) {
@@ -113,9 +116,9 @@ inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
-// the newest cancel or pace takes the older one's place, a turn end said again is dropped. The newest options
-// and functions take the place of those since the last input or turn end, which nothing has used. However
-// many signals come, there are never more than a handful for each input.
+// the newest cancel or pace takes the older one's place, a turn end said again is dropped. The newest
+// options, functions and instructions take the place of those since the last input or turn end, which nothing
+// has used. However many signals come, there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon

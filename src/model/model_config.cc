@@ -238,6 +238,10 @@ Result<ModelConfig> ReadConfig(const json& root) {
   if (fields.Has("image")) ReadImage(fields, config.symbols, &config.image);
   if (fields.Has("manner")) ReadManner(fields, config.symbols, config.image, &config.manner);
   if (fields.Has("tools")) ReadTools(fields, config, &config.tools);
+  if (fields.Has("instructions")) {
+    config.max_instruction_pieces =
+        fields.Integer("instructions.max_pieces", 1, std::max<int64_t>(1, config.max_positions / 2));
+  }
   if (fields.Has("word_head")) {
     const int64_t pieces = fields.Integer("word_head.pieces", 1, config.symbols.vocab_size);
     fields.Require(pieces == config.symbols.text_pieces, "word_head.pieces must be symbols.text_pieces");

@@ -91,9 +91,10 @@ struct ModelConfig {
   ImageShape image;
   MannerSymbols manner;
   ToolSymbols tools;
-  std::string audio_codec_json;      // the "audio_codec" object, for the codec to read
-  std::string image_codec_json;      // the "image_codec" object, likewise
-  std::string path = "config.json";  // of the file, for messages about what is wrong with it
+  int64_t max_instruction_pieces = 0;  // text behind `<bos>`; 0: the model knows no instructions
+  std::string audio_codec_json;        // the "audio_codec" object, for the codec to read
+  std::string image_codec_json;        // the "image_codec" object, likewise
+  std::string path = "config.json";    // of the file, for messages about what is wrong with it
 
   int64_t codebooks() const { return static_cast<int64_t>(codebook_sizes.size()); }
   // The code of codebook 0 that ends the speech.

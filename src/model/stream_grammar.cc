@@ -79,6 +79,17 @@ void StreamGrammar::OpenTurn(std::span<const int64_t> heard, StreamState* state,
   *state = StreamState{.phase = StreamState::Phase::kListening, .next_symbol = symbols_.pad};
 }
 
+void StreamGrammar::Instruct(std::span<const int64_t> pieces, StreamState* state,
+                             std::vector<StreamPosition>* plan) const {
+  assert(state->phase == StreamState::Phase::kNew);
+  plan->push_back({.symbol = symbols_.bos});
+  for (const int64_t piece : pieces) {
+    assert(is_text(piece));
+    plan->push_back({.symbol = piece});
+  }
+  *state = StreamState{.phase = StreamState::Phase::kBetween};
+}
+
 void StreamGrammar::Hear(std::span<const int64_t> codes, StreamState* state,
                          std::vector<StreamPosition>* plan) const {
   assert(!state->awaits_output && !state->in_response() && codes.size() == codebooks_);

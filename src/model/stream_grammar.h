@@ -64,6 +64,7 @@ struct ResponseLimits {
 // Where a sequence stands. A value: copy it to come back here (ClearTurn, a fork, a blob). Changed by
 // StreamGrammar only; a default-constructed one is a sequence that has read nothing.
 //
+//   kNew --Instruct--> kBetween
 //   kNew, kBetween, kClosing --Hear/Type--> kListening --BeginResponse--> kAnswering
 //   kAnswering --spoken answer over, or CancelResponse--> kBetween
 //   kAnswering --written answer over, or CancelResponse within a picture or a call--> kClosing
@@ -145,6 +146,10 @@ class StreamGrammar {
   explicit StreamGrammar(const ModelConfig& config);
 
   // ---- The user's turn. REQUIRES: !state.in_response().
+
+  // What stands before the first turn: `<bos>`, then the text pieces of instructions. No output. REQUIRES:
+  // the sequence has read nothing; pieces are text pieces; the model knows instructions.
+  void Instruct(std::span<const int64_t> pieces, StreamState* state, std::vector<StreamPosition>* plan) const;
 
   // One heard frame of K codes; opens a turn if none is open. Answer it with WriteHearing.
   void Hear(std::span<const int64_t> codes, StreamState* state, std::vector<StreamPosition>* plan) const;

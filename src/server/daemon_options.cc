@@ -72,6 +72,14 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
   app->add_option("--threads", options->engine.threads, "Threads of the model; 0: one a core, at most 4")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
+  app->add_option("--kv-pages", options->engine.kv_pages,
+                  "Pages of the KV pool, of 16 positions each; 0: room for every session's whole context")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--prefix-pages", options->engine.prefix_pages,
+                  "Pages that keep what sessions begin with (instructions) for the next ones; 0: none")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
   app->add_option("--speculative-steps", options->engine.speculative_steps,
                   "Steps of an answer that may be run before silence has ended the turn; 0: none")
       ->check(CLI::Range(0, 64))

@@ -51,6 +51,7 @@ ConfigUpdate From(const v1::SessionConfig& config) {
   if (config.has_playback_delay_ms()) update.playback_delay_ms = config.playback_delay_ms();
   update.max_lead_ms = config.max_lead_ms();
   if (config.has_functions()) update.functions = From(config.functions());
+  if (config.has_instructions()) update.instructions = config.instructions();
   return update;
 }
 
@@ -156,6 +157,7 @@ GenerationRequest FromMessage(v1::GenerateRequest message) {
   config.max_response_seconds = message.max_response_seconds();
   config.voice = message.voice();
   config.speed = static_cast<int>(message.speed());
+  if (!message.instructions().empty()) config.instructions = std::move(*message.mutable_instructions());
   return request;
 }
 

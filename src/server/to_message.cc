@@ -119,6 +119,7 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
     added->set_description(function.description);
     added->set_parameters(function.parameters);
   }
+  message->set_instructions(config.instructions);
 }
 
 v1::TurnEnded::Cause ToMessage(TurnEndCause cause) {
@@ -347,6 +348,7 @@ v1::ModelInfo ToMessage(const ModelDescription& model) {
   info.set_image_grid(static_cast<uint32_t>(model.image_grid));
   info.set_tells_words(model.tells_words);
   info.set_calls_functions(model.calls_functions);
+  info.set_max_instruction_pieces(static_cast<uint32_t>(model.max_instruction_pieces));
   for (const SpeechVoice voice : {SpeechVoice::kOwn, SpeechVoice::kLow}) {
     if (voice == SpeechVoice::kOwn || model.manners) info.add_voices(NameOf(voice));
   }

@@ -20,7 +20,7 @@ TEST_F(AskSettingsTest, SettingsReachTheServer) {
   const ScriptedServer server(AnsweringScript(24000));
   const Outcome run = Antiphon(
       "ask --text x --seed 7 --temperature 0.8 --write --sample-rate 48000 --voice low --speed fast "
-      "--server " +
+      "--instructions 'be kind' --server " +
       server.target());
   EXPECT_EQ(run.exit_status, 0) << run.err;
   ASSERT_TRUE(server.WaitForCalls(1));
@@ -31,6 +31,7 @@ TEST_F(AskSettingsTest, SettingsReachTheServer) {
   EXPECT_EQ(config.input_audio().sample_rate(), 48000u);
   EXPECT_EQ(config.voice(), "low");
   EXPECT_EQ(config.speed(), v1::SPEED_FAST);
+  EXPECT_EQ(config.instructions(), "be kind");
 }
 
 TEST_F(AskSettingsTest, TurnDetectionReachesTheServer) {

@@ -138,6 +138,7 @@ TEST(FunctionsTest, TheModelListSaysWhoCalls) {
   const auto models = ConnectTo(server)->ListModels();
   ASSERT_TRUE(models.ok());
   EXPECT_TRUE(models->at(0).calls_functions);
+  EXPECT_EQ(models->at(0).max_instruction_pieces, 100);
 }
 
 TEST(FunctionsTest, AskAnswersCallsAndTheAnswerGoesOn) {

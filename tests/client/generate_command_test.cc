@@ -53,7 +53,7 @@ TEST_F(GenerateCommandTest, GenerateKeepsTheOrderOfItsParts) {
   const Outcome run = Antiphon("generate --audio " + tone + " --text a --image " + ImageAt("p.png", 4, 3) +
                                " --text b --audio " + tone +
                                " --modalities text,image --seed 7 --temperature 0.8 --max-seconds 9 --json "
-                               "--voice low --speed slow "
+                               "--voice low --speed slow --instructions 'be kind' "
                                "--out-image " +
                                Path("out.png") + " --server " + server.target());
   EXPECT_EQ(run.exit_status, 0) << run.err;
@@ -78,6 +78,7 @@ TEST_F(GenerateCommandTest, GenerateKeepsTheOrderOfItsParts) {
   EXPECT_FLOAT_EQ(received.sampling().temperature(), 0.8f);
   EXPECT_EQ(received.max_response_seconds(), 9u);
   EXPECT_EQ(received.voice(), "low");
+  EXPECT_EQ(received.instructions(), "be kind");
   EXPECT_EQ(received.speed(), v1::SPEED_SLOW);
   EXPECT_EQ(received.output_audio().sample_rate(), 16000u);
 }

@@ -254,6 +254,7 @@ class ScriptedServer::Models final : public v1::ModelService::Service {
     model.set_image_side(64);
     model.set_image_grid(8);
     model.set_calls_functions(true);
+    model.set_max_instruction_pieces(100);
     model.add_voices("own");
     model.add_voices("low");
     model.add_speeds(v1::SPEED_NORMAL);

@@ -47,6 +47,7 @@ struct SequenceRecord {
   std::vector<std::string> restored;
   std::vector<std::string> declared;  // signatures of functions
   std::vector<std::string> results;   // of functions
+  std::vector<std::string> instructions;
   bool freed = false;
   // What the next appends return.
   Status append_result;
@@ -90,6 +91,10 @@ class RecordingSequence final : public Sequence {
   }
   Status AppendFunctionResult(const std::string& text) override {
     if (record_->append_result.ok()) record_->results.push_back(text);
+    return record_->append_result;
+  }
+  Status Instruct(const std::string& instructions) override {
+    if (record_->append_result.ok()) record_->instructions.push_back(instructions);
     return record_->append_result;
   }
   void EndTurn(TurnEndCause cause) override { record_->ends.push_back(cause); }

@@ -185,5 +185,22 @@ TEST(CutResponseTest, GivesPagesBack) {
   EXPECT_EQ(bench.loop.statistics().pages_in_use, 0);
 }
 
+TEST(CutResponseTest, WhatIsLeftIsExportedAgainAndAgain) {
+  CutBench bench;
+  const auto owner = bench.Answered("done completed");
+  owner->CutResponse(3);
+  bench.RunAll();  // what was left has been run once more
+  owner->Export();
+  bench.RunAll();
+  const Result<SequenceSnapshot> snapshot = ReadSnapshot(owner->exported(), {}, bench.config);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status().ToString();
+  const auto restored = bench.Open();
+  restored->Restore(*snapshot);
+  bench.RunAll();
+  restored->Export();
+  bench.RunAll();
+  EXPECT_EQ(restored->exported(), owner->exported());
+}
+
 }  // namespace
 }  // namespace antiphon

@@ -152,6 +152,12 @@ void Owner::Declare(const std::string& signatures) {
   Post(std::move(declare));
 }
 
+void Owner::Instruct(const std::string& text) {
+  InstructRequest instruct;
+  if (!text.empty()) instruct.pieces = tokenizer_.Encode(text).value();
+  Post(std::move(instruct));
+}
+
 void Owner::GiveResult(const std::string& text) {
   Post(FunctionResult{loop_.grammar().ResultSymbols(tokenizer_.Encode(text).value()), clock_.Now()});
 }

@@ -43,6 +43,8 @@ class Owner {
   void Show(const std::vector<int>& codes);
   // Signatures; empty: of no functions.
   void Declare(const std::string& signatures);
+  // Empty: none.
+  void Instruct(const std::string& text);
   void GiveResult(const std::string& text);
   // A frame of the video, of these codes.
   void ShowVideo(const std::vector<int>& codes);

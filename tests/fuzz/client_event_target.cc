@@ -44,6 +44,7 @@ ModelDescription Model() {
   model.image_side = 8;
   model.image_grid = kGrid;
   model.calls_functions = true;
+  model.max_instruction_pieces = 100;
   return model;
 }
 

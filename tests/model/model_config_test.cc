@@ -233,6 +233,20 @@ TEST(ModelConfig, EveryBrokenFieldIsNamed) {
   }
 }
 
+TEST(ModelConfig, InstructionsAreAnAbility) {
+  EXPECT_EQ(LoadText(TinyConfig().dump())->max_instruction_pieces, 0);
+  json config = TinyConfig();
+  const int64_t most = config["stream"]["max_positions"].get<int64_t>() / 2;
+  config["instructions"] = {{"max_pieces", most}};
+  EXPECT_EQ(LoadText(config.dump())->max_instruction_pieces, most);
+  for (const json& wrong : {json(0), json(most + 1), json("many")}) {
+    config["instructions"]["max_pieces"] = wrong;
+    const Status status = LoadText(config.dump()).status();
+    EXPECT_EQ(status.code(), StatusCode::kDataLoss);
+    EXPECT_THAT(status.message(), HasSubstr("instructions.max_pieces"));
+  }
+}
+
 TEST(ModelConfig, EveryFieldIsNeeded) {
   const json whole = TinyConfig();
   for (const auto& [section, fields] : whole.items()) {

@@ -243,5 +243,21 @@ TEST_F(StreamGrammarTest, HearingNeverWritesAnotherControlSymbol) {
   EXPECT_EQ(grammar_.ChooseHearing(logits, 0.9f), 12);
 }
 
+TEST_F(StreamGrammarTest, InstructionsStandBeforeTheFirstTurn) {
+  std::vector<StreamPosition> plan;
+  grammar_.Instruct(std::vector<int64_t>{8, 9}, &state_, &plan);
+  ASSERT_EQ(plan.size(), 3u);
+  const int64_t symbols[] = {kBos, 8, 9};
+  for (size_t i = 0; i < plan.size(); ++i) {
+    EXPECT_EQ(plan[i].symbol, symbols[i]);
+    EXPECT_FALSE(plan[i].has_output());
+  }
+  EXPECT_EQ(state_.phase, StreamState::Phase::kBetween);
+  plan = Hear();
+  ASSERT_EQ(plan.size(), 1u) << "`<bos>` was read";
+  EXPECT_EQ(plan[0].symbol, kUser);
+  EXPECT_EQ(plan[0].heard, kHeard);
+}
+
 }  // namespace
 }  // namespace antiphon

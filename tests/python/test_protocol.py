@@ -221,6 +221,20 @@ def check_mistake(pb, stub):
     print(f"mistake: {error.message}")
 
 
+def check_instructions(pb, stub):
+    """Wren was not trained with instructions and says so; none at all are no mistake."""
+    call = Call(pb, stub)
+    call.put(session_update=pb.SessionUpdate(config=pb.SessionConfig(instructions="be kind")))
+    error = call.read_until("error")
+    assert error.code == grpc.StatusCode.UNIMPLEMENTED.value[0], error
+    assert error.field == "session_update.config.instructions", error
+    call.put(session_update=pb.SessionUpdate(config=pb.SessionConfig(instructions="")))
+    assert call.read_until("session_updated").config.instructions == ""
+    call.end()
+    assert list(call.events) == [] and call.events.code() == grpc.StatusCode.OK
+    print("instructions: refused by name")
+
+
 def check_resume(pb, stub, question):
     lost = Call(pb, stub)
     lost.put(acknowledge=pb.Acknowledge())
@@ -360,6 +374,7 @@ def main():
                 check_manners(pb, stub, arguments.question)
                 check_telephone(pb, stub, arguments.question)
                 check_mistake(pb, stub)
+                check_instructions(pb, stub)
                 check_resume(pb, stub, arguments.question)
                 check_picture(pb, stub, sees)
                 check_spoken_turn(pb, stub, arguments.question)

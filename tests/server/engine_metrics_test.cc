@@ -50,7 +50,11 @@ TEST(EngineMetricsTest, TellsTheEnginesAccountAsItIsNow) {
                     .speculations_kept = 5,
                     .speculations_dropped = 4,
                     .speculative_steps = 60,
-                    .speculative_steps_wasted = 20};
+                    .speculative_steps_wasted = 20,
+                    .prefix_hits = 9,
+                    .prefix_misses = 8,
+                    .prefix_positions = 144,
+                    .prefix_pages = 11};
   // 4 of 1 position, 3 of 2, 2 of 5 to 8, and one of more than 512.
   engine.account.steps_by_size = {4, 3, 0, 2, 0, 0, 0, 0, 0, 0, 1};
   EXPECT_EQ(value("antiphon_engine_steps_total"), 10);
@@ -66,6 +70,10 @@ TEST(EngineMetricsTest, TellsTheEnginesAccountAsItIsNow) {
   EXPECT_EQ(value("antiphon_engine_speculations_dropped_total"), 4);
   EXPECT_EQ(value("antiphon_engine_speculative_steps_total"), 60);
   EXPECT_EQ(value("antiphon_engine_speculative_steps_wasted_total"), 20);
+  EXPECT_EQ(value("antiphon_engine_prefix_hits_total"), 9);
+  EXPECT_EQ(value("antiphon_engine_prefix_misses_total"), 8);
+  EXPECT_EQ(value("antiphon_engine_prefix_positions_total"), 144);
+  EXPECT_EQ(value("antiphon_engine_prefix_pages"), 11);
   EXPECT_EQ(value("antiphon_engine_step_average_seconds"), 0.0025);
   EXPECT_EQ(value("antiphon_engine_step_seconds_total"), 0.03);
   EXPECT_EQ(value("antiphon_engine_step_positions_bucket{le=\"1\"}"), 4);

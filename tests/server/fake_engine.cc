@@ -218,6 +218,7 @@ class FakeEngine::FakeSequence final : public Sequence {
     engine_->Post([state = state_, signatures] { state->functions = signatures; });
     return OkStatus();
   }
+  Status Instruct(const std::string& text) override { return engine_->Instruct(text); }
   Status AppendFunctionResult(const std::string& text) override {
     engine_->Post([state = state_, text] {
       if (state->responding) return;
@@ -289,6 +290,7 @@ FakeEngine::FakeEngine(const FakeEngineOptions& options) : options_(options) {
   model_.image_side = options.image_side;
   model_.manners = options.manners;
   model_.calls_functions = options.calls_functions;
+  model_.max_instruction_pieces = options.max_instruction_pieces;
   model_.image_grid = options.image_side > 0 ? kImageGrid : 0;
   thread_ = std::thread(&FakeEngine::Run, this);
 }
@@ -339,6 +341,20 @@ EngineStatistics FakeEngine::statistics() const {
   EngineStatistics statistics;
   statistics.open_sequences = open_;
   return statistics;
+}
+
+Status FakeEngine::Instruct(const std::string& text) {
+  if (std::ssize(text) > options_.max_instruction_pieces) {
+    return InvalidArgument("there are " + std::to_string(text.size()) + " pieces");
+  }
+  const std::lock_guard lock(mutex_);
+  instructions_ = text;
+  return OkStatus();
+}
+
+std::string FakeEngine::instructions() const {
+  const std::lock_guard lock(mutex_);
+  return instructions_;
 }
 
 int FakeEngine::best_effort_opened() const {

@@ -27,7 +27,8 @@ struct FakeEngineOptions {
   int image_side = 0;                    // 0: a model without pictures
   bool manners = false;
   bool calls_functions = false;
-  int rows_drawn = 8;  // of the 8 rows of a picture; fewer leave it unfinished
+  int max_instruction_pieces = 0;  // of one byte
+  int rows_drawn = 8;              // of the 8 rows of a picture; fewer leave it unfinished
   bool forks = false;  // sequences can be forked; a fork has heard nothing, and is open like any other
 };
 
@@ -57,6 +58,8 @@ class FakeEngine final : public Engine {
 
   // Sequences that were opened as best effort, since the start.
   int best_effort_opened() const;
+  // Those given last to any sequence.
+  std::string instructions() const;
   // Waits until that many sequences are open; false after 20 seconds.
   bool WaitForSequences(int count) const;
   // Waits until that many frames have been spoken since the start, by all sequences; false after 20 seconds.
@@ -67,6 +70,7 @@ class FakeEngine final : public Engine {
   struct State;
 
   void Run();
+  Status Instruct(const std::string& text);
   void Post(std::function<void()> command);
   int Step();  // -> frames spoken
 
@@ -79,6 +83,7 @@ class FakeEngine final : public Engine {
   std::deque<std::function<void()>> commands_;
   int open_ = 0;
   int best_effort_opened_ = 0;
+  std::string instructions_;
   int frames_spoken_ = 0;
   bool stopping_ = false;
 

@@ -212,11 +212,13 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   function->set_name("set_timer");
   function->set_description("Sets a timer");
   function->set_parameters(R"({"properties":{"minutes":{"type":"integer"}}})");
+  config->set_instructions("be kind");
   const std::string sent = config->ShortDebugString();
 
   const ClientEvent plain = FromMessage(event, {});
-  const auto applied = ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config,
-                                   {.draws = true, .manners = true, .calls_functions = true});
+  const auto applied =
+      ApplyUpdate({}, std::get<client_event::SessionUpdate>(plain.event).config,
+                  {.draws = true, .manners = true, .calls_functions = true, .instructions = true});
   ASSERT_TRUE(std::holds_alternative<SessionConfig>(applied));
   const auto back = ToMessage(server_event::SessionUpdated{std::get<SessionConfig>(applied)});
   EXPECT_EQ(back.session_updated().config().ShortDebugString(), sent);
