@@ -17,5 +17,7 @@ Command AddCodecCommand(CLI::App& app);
 Command AddImageCodecCommand(CLI::App& app);
 Command AddEngineCommand(CLI::App& app);
 Command AddLinearCommand(CLI::App& app);
+Command AddDecodeCommand(CLI::App& app);
+Command AddPrefillCommand(CLI::App& app);
 
 }  // namespace antiphon::bench
