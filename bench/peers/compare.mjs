@@ -37,7 +37,8 @@ const sorted = (values) => values.toSorted((a, b) => a - b);
 const median = (values) => sorted(values)[values.length >> 1];
 
 function runLlama(options, file) {
-  const words = [options.folder, file, options.threads, positions, context, steps].map(String);
+  const {vocabulary} = shapes[options.shape];
+  const words = [options.folder, file, options.threads, vocabulary, positions, context, steps].map(String);
   const output = execFileSync('node', [join(here, 'llama_cpp.mjs'), ...words],
                               {encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit']});
   const {prefill_ms, step_ms} = JSON.parse(output.trim().split('\n').at(-1));

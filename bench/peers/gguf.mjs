@@ -4,6 +4,7 @@ import {closeSync, openSync, renameSync, writeSync} from 'node:fs';
 
 // As in src/bench/model_shapes.cc.
 export const shapes = {
+  'wren': {layers: 8, width: 256, heads: 4, kvHeads: 4, headWidth: 64, mlpWidth: 768, vocabulary: 2592},
   'b0.4': {layers: 24, width: 896, heads: 14, kvHeads: 2, headWidth: 64, mlpWidth: 4864, vocabulary: 32000},
   'b1.2': {layers: 28, width: 1536, heads: 12, kvHeads: 2, headWidth: 128, mlpWidth: 8960, vocabulary: 32000},
 };

@@ -1,10 +1,10 @@
-// One run of llama.cpp, through node-llama-cpp: node llama_cpp.mjs FOLDER FILE THREADS POSITIONS CONTEXT STEPS
+// One run of llama.cpp, through node-llama-cpp: node llama_cpp.mjs FOLDER FILE THREADS VOCABULARY POSITIONS CONTEXT STEPS
 // FOLDER holds node_modules. Prints {"prefill_ms", "step_ms": [...]} in JSON.
 import {join, resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
 
 const [folder, modelPath, ...numbers] = process.argv.slice(2);
-const [threads, positions, context, steps] = numbers.map(Number);
+const [threads, vocabulary, positions, context, steps] = numbers.map(Number);
 const warmUps = 4;
 
 const library = join(resolve(folder), 'node_modules/node-llama-cpp/dist/index.js');
@@ -16,7 +16,7 @@ const session = await model.createContext({
 });
 const sequence = session.getSequence();
 // All over the vocabulary, beyond the control and byte pieces; another text each time, so that nothing is kept of the last.
-const text = (count, salt) => Array.from({length: count}, (_, i) => 300 + (i * 7919 + salt) % 31000);
+const text = (count, salt) => Array.from({length: count}, (_, i) => 300 + (i * 7919 + salt) % (vocabulary - 300));
 
 async function prefill(count, salt) {
   await sequence.clearHistory();

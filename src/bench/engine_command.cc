@@ -118,19 +118,21 @@ Status ReportEngineShares(const Arguments& arguments, const LanguageModel& model
     if (!share.ok()) return share.status();
     const double part = share->engine.Percentile(50) / share->step.Percentile(50);
     (*report)["engine"].push_back({{"sequences", sequences},
+                                   {"speaking", share->speaking},
                                    {"step_ms", SummaryJson(share->step)},
                                    {"beside_arithmetic_ms", SummaryJson(share->engine)},
                                    {"part_of_step", part},
                                    {"allocations", share->allocations},
                                    {"allocations_beside_arithmetic", share->engine_allocations},
                                    {"page_faults", share->page_faults}});
-    std::fputs(fmt::format("a step of the engine, {} speaking: median {:.2f} ms with the codec, of which "
-                           "{:.3f} ms ({:.1f} %) beside the model's and the codec's arithmetic; {:.0f} "
-                           "allocations, {:.0f} of them there; {:.1f} page faults\n",
-                           sequences, share->step.Percentile(50), share->engine.Percentile(50), 100 * part,
-                           share->allocations, share->engine_allocations, share->page_faults)
-                   .c_str(),
-               stdout);
+    std::fputs(
+        fmt::format("a step of the engine, {:.1f} of {} speaking: median {:.2f} ms with the codec, of which "
+                    "{:.3f} ms ({:.1f} %) beside the model's and the codec's arithmetic; {:.0f} "
+                    "allocations, {:.0f} of them there; {:.1f} page faults\n",
+                    share->speaking, sequences, share->step.Percentile(50), share->engine.Percentile(50),
+                    100 * part, share->allocations, share->engine_allocations, share->page_faults)
+            .c_str(),
+        stdout);
   }
   return OkStatus();
 }

@@ -62,7 +62,8 @@ void TakeTurn(const std::string& address) {
   auto conversation = (*client)->Open({});
   ASSERT_TRUE(conversation.ok()) << conversation.status().ToString();
   client::Answer answer;
-  const Status asked = client::Ask(**conversation, {.text = "count from one to five"}, {}, &answer);
+  const Status asked =
+      client::Ask(**conversation, client::TypedQuestion{"count from one to five"}, {}, &answer);
   ASSERT_TRUE(asked.ok()) << asked.ToString();
 }
 
