@@ -95,7 +95,7 @@ nlohmann::json ResultJson(const Measured& measured, int sequences, int64_t weigh
 }
 
 std::string Head() {
-  return fmt::format("{:<6}{:<5}{:>5}{:>8}{:>10}{:>8}{:>8}{:>17}{:>9}{:>8}{:>8}{:>7}{:>9}{:>7}{:>7}\n",
+  return fmt::format("{:<6}{:<5}{:>5}{:>8}{:>10}{:>8}{:>8}{:>20}{:>9}{:>8}{:>8}{:>7}{:>9}{:>7}{:>7}\n",
                      "shape", "form", "seqs", "context", "median ms", "min", "p95", "repeats' medians",
                      "tokens/s", "MB", "+ pages", "GB/s", "of floor", "allocs", "faults");
 }
@@ -107,7 +107,7 @@ std::string Line(const nlohmann::json& result) {
   const std::string of_floor =
       result.contains("fraction_of_floor") ? fmt::format("{:.0f} %", 100 * number("fraction_of_floor")) : "";
   return fmt::format(
-      "{:<6}{:<5}{:>5}{:>8}{:>10.2f}{:>8.2f}{:>8.2f}{:>17}{:>9.1f}{:>8.1f}{:>8.1f}{:>7.1f}{:>9}{:>7.0f}{:>7."
+      "{:<6}{:<5}{:>5}{:>8}{:>10.2f}{:>8.2f}{:>8.2f}{:>20}{:>9.1f}{:>8.1f}{:>8.1f}{:>7.1f}{:>9}{:>7.0f}{:>7."
       "0f}\n",
       result.at("shape").get<std::string>(), result.at("weights").get<std::string>(),
       result.at("sequences").get<int>(), result.at("context").get<int64_t>(), ms.at("median").get<double>(),
