@@ -18,5 +18,7 @@ Command AddImageCodecCommand(CLI::App& app);
 Command AddEngineCommand(CLI::App& app);
 Command AddContextCommand(CLI::App& app);
 Command AddLinearCommand(CLI::App& app);
+Command AddDecodeCommand(CLI::App& app);
+Command AddPrefillCommand(CLI::App& app);
 
 }  // namespace antiphon::bench

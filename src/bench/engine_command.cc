@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bench/commands.h"
+#include "bench/engine_share.h"
 #include "bench/memory_bandwidth.h"
 #include "bench/output.h"
 #include "bench/statistics.h"
@@ -110,6 +111,32 @@ class Speaker {
   std::vector<int64_t> codes_ = std::vector<int64_t>(static_cast<size_t>(model_.config().codebooks()));
 };
 
+// Of the engine around the model, with one sequence and with eight.
+Status ReportEngineShares(const Arguments& arguments, const LanguageModel& model, nlohmann::json* report) {
+  for (const int sequences : {1, 8}) {
+    const Result<EngineShare> share = MeasureEngineShare(arguments.model, model, sequences, arguments.steps);
+    if (!share.ok()) return share.status();
+    const double part = share->engine.Percentile(50) / share->step.Percentile(50);
+    (*report)["engine"].push_back({{"sequences", sequences},
+                                   {"speaking", share->speaking},
+                                   {"step_ms", SummaryJson(share->step)},
+                                   {"beside_arithmetic_ms", SummaryJson(share->engine)},
+                                   {"part_of_step", part},
+                                   {"allocations", share->allocations},
+                                   {"allocations_beside_arithmetic", share->engine_allocations},
+                                   {"page_faults", share->page_faults}});
+    std::fputs(
+        fmt::format("a step of the engine, {:.1f} of {} speaking: median {:.2f} ms with the codec, of which "
+                    "{:.3f} ms ({:.1f} %) beside the model's and the codec's arithmetic; {:.0f} "
+                    "allocations, {:.0f} of them there; {:.1f} page faults\n",
+                    share->speaking, sequences, share->step.Percentile(50), share->engine.Percentile(50),
+                    100 * part, share->allocations, share->engine_allocations, share->page_faults)
+            .c_str(),
+        stdout);
+  }
+  return OkStatus();
+}
+
 Status Run(const Arguments& arguments) {
   const Result<ModelConfig> config = LoadModelConfig(arguments.model);
   if (!config.ok()) return config.status();
@@ -141,7 +168,7 @@ Status Run(const Arguments& arguments) {
 
   const double bandwidth = std::max(before.gigabytes_per_second, after.gigabytes_per_second);
   const double floor_ms = static_cast<double>(bytes) / bandwidth / 1e6;
-  const nlohmann::json report = {
+  nlohmann::json report = {
       {"machine", MachineJson()},
       {"model", arguments.model},
       {"parameters", (*model)->parameters()},
@@ -166,6 +193,7 @@ Status Run(const Arguments& arguments) {
                    after.gigabytes_per_second, floor_ms, report.at("step_over_floor").get<double>()))
           .c_str(),
       stdout);
+  if (Status shares = ReportEngineShares(arguments, **model, &report); !shares.ok()) return shares;
   return WriteReport(report, arguments.json);
 }
 

@@ -32,6 +32,9 @@ int main(int argc, char** argv) {
       antiphon::bench::AddContextCommand);
   add("linear", "The matrix products of a step against the floor that memory sets",
       antiphon::bench::AddLinearCommand);
+  add("decode", "Steps of a random model that write a symbol for each of some sequences, against the floor",
+      antiphon::bench::AddDecodeCommand);
+  add("prefill", "How long a random model takes to read a text", antiphon::bench::AddPrefillCommand);
 
   try {
     app.parse(argc, argv);

@@ -41,6 +41,8 @@ Result<EngineModules> LoadModules(const std::string& folder, WeightFormat format
   if (!tokenizer.ok()) return tokenizer.status();
   EngineModules modules{std::move(model).value(), std::move(codec).value(), std::move(tokenizer).value(),
                         nullptr, backbone->Checksum()};
+  // The stored matrices have been read, and will not be again: the model has int8 ones of its own.
+  if (format == WeightFormat::kInt8) backbone->Release();
   if (!config->image.known()) return modules;
 
   const Result<Safetensors> image_weights = Safetensors::Open(folder + "/image_codec.safetensors");

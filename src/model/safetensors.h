@@ -35,6 +35,10 @@ class Safetensors {
   // CRC-32 (RFC 1952) of the whole file: reads it once.
   uint32_t Checksum() const;
 
+  // Gives back the process's memory for what was read so far. Tensors stay valid: what is read again is
+  // mapped again, from the system's cache of the file if it is still there.
+  void Release() const;
+
   bool Contains(const std::string& name) const { return entries_.count(name) != 0; }
   std::vector<std::string> names() const;  // sorted
   const std::string& path() const { return path_; }

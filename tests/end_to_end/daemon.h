@@ -22,6 +22,7 @@ class Daemon {
   // 60 s.
   std::optional<std::string> WaitUntilListening();
   void Signal(int signal);
+  pid_t pid() const { return pid_; }
   // The exit code, or 128 + signal; nothing when it still runs after `patience`.
   std::optional<int> WaitForExit(std::chrono::milliseconds patience = std::chrono::seconds(30));
 

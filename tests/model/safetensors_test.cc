@@ -54,6 +54,9 @@ TEST(Safetensors, ReadsTensorsInPlace) {
     EXPECT_EQ(b[1].item<float>(), -2.0f);
     EXPECT_EQ(file->Get("c")->item<int64_t>(), 7);
     EXPECT_EQ(file->Get("nothing")->numel(), 0);
+    file->Release();  // what is read again is there again
+    EXPECT_EQ(b[1].item<float>(), -2.0f);
+    EXPECT_EQ(file->Get("c")->item<int64_t>(), 7);
     EXPECT_EQ(file->Get("d").status().code(), StatusCode::kNotFound);
     const Status wrong_shape = file->GetChecked("a", {1, 3}).status();
     EXPECT_EQ(wrong_shape.code(), StatusCode::kDataLoss);

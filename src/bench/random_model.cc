@@ -1,0 +1,203 @@
+#include "bench/random_model.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "model/model_config.h"
+#include "model/safetensors.h"
+#include "model/safetensors_writer.h"
+#include "model/weight_reader.h"
+
+namespace antiphon::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxPositions = 131072;  // the most that a config.json may say
+// The depth decoder, which no benchmark of such a model runs: one codebook, one layer, one head.
+constexpr int64_t kCodes = 8;
+constexpr int64_t kDepthWidth = 8;
+
+class TensorMaker {
+ public:
+  TensorMaker(RandomWeights weights, uint64_t seed)
+      : weights_(weights), generator_(at::detail::createCPUGenerator(seed)) {}
+
+  // Of outputs about as large as its inputs, times `gain`.
+  void AddMatrix(const std::string& name, int64_t out, int64_t in, double gain = 1.0) {
+    const double bound = gain * std::sqrt(3.0 / static_cast<double>(in));  // variance gain^2 / in
+    if (weights_ == RandomWeights::kInt8) {
+      tensors_[name] = at::empty({out, in}, torch::kChar).random_(-127, 128, generator_);
+      tensors_[ScalesName(name)] = at::full({out}, bound / 127, torch::kFloat);
+    } else {
+      AddTable(name, out, in, bound);
+    }
+  }
+
+  void AddTable(const std::string& name, int64_t rows, int64_t width, double bound = 1.0) {
+    const torch::Tensor table = at::empty({rows, width}, torch::kFloat).uniform_(-bound, bound, generator_);
+    tensors_[name] = weights_ == RandomWeights::kFloat32 ? table : table.to(torch::kBFloat16);
+  }
+
+  void AddNorm(const std::string& name, int64_t width) { tensors_[name] = at::ones({width}, torch::kFloat); }
+
+  void AddBlock(const std::string& prefix, const ModelShape& shape) {
+    // What layers add is kept small, so that their sum does not grow with their number.
+    const double gain = 1 / std::sqrt(2.0 * static_cast<double>(shape.layers));
+    AddNorm(prefix + "attn_norm", shape.width);
+    AddMatrix(prefix + "wq", shape.query_width(), shape.width);
+    AddMatrix(prefix + "wk", shape.kv_width(), shape.width);
+    AddMatrix(prefix + "wv", shape.kv_width(), shape.width);
+    AddMatrix(prefix + "wo", shape.width, shape.query_width(), gain);
+    AddNorm(prefix + "mlp_norm", shape.width);
+    AddMatrix(prefix + "w_gate", shape.mlp_width, shape.width);
+    AddMatrix(prefix + "w_up", shape.mlp_width, shape.width);
+    AddMatrix(prefix + "w_down", shape.width, shape.mlp_width, gain);
+  }
+
+  const std::map<std::string, torch::Tensor>& tensors() const { return tensors_; }
+
+ private:
+  const RandomWeights weights_;
+  at::Generator generator_;
+  std::map<std::string, torch::Tensor> tensors_;
+};
+
+ModelShape DepthShape() { return {1, kDepthWidth, 1, 1, kDepthWidth, kDepthWidth, kCodes + 1}; }
+
+nlohmann::json ConfigOf(const ModelShape& shape) {
+  return {{"format", "antiphon-model"},
+          {"format_version", 1},
+          {"name", "random"},
+          {"version", "v0"},
+          {"symbols",
+           {{"vocab_size", shape.vocabulary},
+            {"pad", 0},
+            {"unk", 1},
+            {"bos", 2},
+            {"end", 3},
+            {"user", 4},
+            {"assistant", 5}}},
+          {"audio", {{"sample_rate", 16000}, {"frame_samples", 1280}, {"codebook_sizes", {kCodes}}}},
+          {"stream", {{"speech_lead", 2}, {"max_positions", kMaxPositions}}},
+          {"backbone",
+           {{"width", shape.width},
+            {"layers", shape.layers},
+            {"heads", shape.heads},
+            {"kv_heads", shape.kv_heads},
+            {"head_width", shape.head_width},
+            {"mlp_width", shape.mlp_width},
+            {"rope_theta", 1e6},
+            {"norm_eps", 1e-6}}},
+          {"depth",
+           {{"width", kDepthWidth},
+            {"layers", 1},
+            {"heads", 1},
+            {"mlp_width", kDepthWidth},
+            {"norm_eps", 1e-6}}}};
+}
+
+// A new folder under the system's temporary one, removed with all that is in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "antiphon-bench-XXXXXX").string();
+    if (mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::string& path() const { return path_; }  // empty: it could not be made
+
+ private:
+  std::string path_;
+};
+
+bool ReadByEachStep(const std::string& name) {
+  return name.starts_with("layers.") || name.starts_with("norm") || name.starts_with("head");
+}
+
+}  // namespace
+
+RandomWeights RandomWeightsNamed(const std::string& name) {
+  if (name == "f32") return RandomWeights::kFloat32;
+  return name == "bf16" ? RandomWeights::kBFloat16 : RandomWeights::kInt8;
+}
+
+Result<ModelShape> FindModelShape(const std::string& name_or_folder) {
+  const auto named = ModelShapes().find(name_or_folder);
+  if (named != ModelShapes().end()) return named->second;
+  const Result<ModelConfig> config = LoadModelConfig(name_or_folder);
+  if (!config.ok()) {
+    if (fs::is_directory(name_or_folder)) return config.status();
+    return NotFound(name_or_folder + " is neither the name of a shape nor a model's folder");
+  }
+  const TransformerShape& shape = config->backbone;
+  return ModelShape{shape.layers,
+                    shape.width,
+                    shape.heads,
+                    shape.kv_heads,
+                    shape.head_width,
+                    shape.mlp_width,
+                    config->symbols.vocab_size};
+}
+
+Status WriteRandomModel(const ModelShape& shape, RandomWeights weights, uint64_t seed,
+                        const std::string& folder) {
+  TensorMaker maker(weights, seed);
+  maker.AddTable("embed.symbol", shape.vocabulary, shape.width);
+  maker.AddTable("embed.heard.0", kCodes, shape.width);
+  maker.AddTable("embed.spoken.0", kCodes, shape.width);
+  for (int64_t i = 0; i < shape.layers; ++i) maker.AddBlock("layers." + std::to_string(i) + ".", shape);
+  maker.AddNorm("norm", shape.width);
+  maker.AddMatrix("head", shape.vocabulary, shape.width);
+  maker.AddMatrix("depth.input.0", kDepthWidth, shape.width);
+  maker.AddTable("depth.position", 1, kDepthWidth);
+  maker.AddBlock("depth.layers.0.", DepthShape());
+  maker.AddNorm("depth.norm", kDepthWidth);
+  maker.AddMatrix("depth.head.0", kCodes + 1, kDepthWidth);
+
+  const std::string path = folder + "/config.json";
+  std::ofstream file(path);
+  file << ConfigOf(shape).dump(1) << '\n';
+  file.close();
+  if (!file) return Unavailable("cannot write " + path);
+  return WriteSafetensors(folder + "/backbone.safetensors", maker.tensors(), {});
+}
+
+Result<RandomModel> LoadRandomModel(const ModelShape& shape, RandomWeights weights, uint64_t seed) {
+  const TemporaryFolder folder;
+  if (folder.path().empty())
+    return Unavailable(std::string("no temporary folder can be made: ") + std::strerror(errno));
+  if (Status written = WriteRandomModel(shape, weights, seed, folder.path()); !written.ok()) return written;
+  const Result<ModelConfig> config = LoadModelConfig(folder.path());
+  if (!config.ok()) return config.status();
+  const Result<Safetensors> file = Safetensors::Open(folder.path() + "/backbone.safetensors");
+  if (!file.ok()) return file.status();
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*file, *config, torch::kCPU);
+  if (!model.ok()) return model.status();
+  RandomModel loaded{std::move(model).value()};
+  for (const std::string& name : file->names()) {
+    if (ReadByEachStep(name)) loaded.step_bytes += static_cast<int64_t>(file->Get(name)->nbytes());
+  }
+  return loaded;
+}
+
+}  // namespace antiphon::bench
