@@ -39,7 +39,7 @@ class Mover {
   Status Converse() {
     auto opened = from_.Open(Settings());
     if (!opened.ok()) return opened.status();
-    conversation_ = *std::move(opened);
+    conversation_ = std::move(*opened);
     for (const std::string& request : options_.requests) {
       if (Status status = conversation_->AppendText(request); !status.ok()) return status;
       if (Status status = CommitAndListen(); !status.ok()) return status;
@@ -112,7 +112,7 @@ class Mover {
     auto opened = to_.Open(Settings());
     if (!opened.ok()) return opened.status();
     conversation_->Close();
-    conversation_ = *std::move(opened);
+    conversation_ = std::move(*opened);
     if (Status status = conversation_->Import(std::move(snapshot)); !status.ok()) return status;
     move_.moved = true;
     moved_at_ = begin;

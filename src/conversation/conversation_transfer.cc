@@ -12,6 +12,23 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
+// A client that goes on speaks and listens in formats of its own, which it has told already.
+Status KeepFormats(const SessionConfig& ours, SessionSnapshot* snapshot) {
+  SessionConfig& config = snapshot->config;
+  const bool heard = snapshot->playback && snapshot->response_config.output != ours.output;
+  if (config.input == ours.input && config.output == ours.output && !heard) return OkStatus();
+  if (snapshot->playback || snapshot->state == ConversationState::kHearing) {
+    return FailedPrecondition(
+        "the session stands in a voice or in an answer of other audio formats: set those first");
+  }
+  snapshot->input_samples = snapshot->input_samples * static_cast<uint64_t>(ours.input.sample_rate) /
+                            static_cast<uint64_t>(config.input.sample_rate);
+  snapshot->last_samples.clear();
+  config.input = ours.input;
+  config.output = ours.output;
+  return OkStatus();
+}
+
 }  // namespace
 
 // Input is held back meanwhile: all that the client had sent is in the snapshot, and nothing behind it.
@@ -108,6 +125,7 @@ Conversation::Answer Conversation::Take(const client_event::ImportSession& impor
 
 // Nothing has changed if it fails.
 Status Conversation::Restore(SessionSnapshot snapshot, int* positions) {
+  if (Status status = KeepFormats(config_, &snapshot); !status.ok()) return status;
   InputDecoder decoder;
   if (Status status = decoder.SetFormat(snapshot.config.input); !status.ok()) return status;
   decoder.StartAt(snapshot.input_samples);

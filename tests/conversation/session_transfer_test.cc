@@ -90,7 +90,7 @@ TEST_F(SessionTransferTest, GoesOnWithItsSettings) {
   EXPECT_EQ(other.record->restored, std::vector<std::string>{"bytes"});
   const auto updated = other.All<server_event::SessionUpdated>();
   ASSERT_EQ(updated.size(), 1u);
-  EXPECT_EQ(updated[0].config.output.sample_rate, 16000);
+  EXPECT_EQ(updated[0].config.output.sample_rate, 24000) << "formats are those of the client that goes on";
   EXPECT_EQ(updated[0].config.max_lead_ms, 700);
   EXPECT_EQ(other.record->options.back().sampling.seed, UINT64_MAX);
   ASSERT_EQ(other.All<server_event::SessionImported>().size(), 1u);
@@ -212,8 +212,8 @@ TEST_F(SessionTransferTest, AVoiceThatIsSettingInIsHeard) {
     other.conversation->OnClientEvent({"", clock_.Now(), client_event::AudioAppend{EncodePcm16(samples)}});
   }
   ASSERT_EQ(other.All<SpeechStarted>().size(), 1u);
-  const auto here = static_cast<double>(One<SpeechStarted>().offset);
-  EXPECT_NEAR(static_cast<double>(other.All<SpeechStarted>()[0].offset), here, kRate * 0.03);
+  const auto here = static_cast<double>(One<SpeechStarted>().audio_offset_samples);
+  EXPECT_NEAR(static_cast<double>(other.All<SpeechStarted>()[0].audio_offset_samples), here, kRate * 0.03);
 }
 
 TEST_F(SessionTransferTest, ATypedTurnGoesOn) {
@@ -264,6 +264,20 @@ TEST_F(SessionTransferTest, IsNotImportedLater) {
   EngineIsDone();
   Client(client_event::ImportSession{"bytes"});
   ExpectError(StatusCode::kFailedPrecondition, "", "nothing has been said");
+}
+
+TEST_F(SessionTransferTest, AnAnswerGoesOnInItsOwnFormatOnly) {
+  BeginAnswer();
+  EngineSpeaks();
+  const std::string snapshot = Export();
+  OtherServer other(clock_);
+  ConfigUpdate settings;
+  settings.output_audio = AudioFormatUpdate{1, 16000, 0};
+  other.conversation->OnClientEvent({"", clock_.Now(), client_event::SessionUpdate{settings}});
+  other.Import(snapshot, clock_.Now());
+  ASSERT_EQ(other.All<server_event::Error>().size(), 1u);
+  EXPECT_EQ(other.All<server_event::Error>()[0].refusal.status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(other.record->restored.empty());
 }
 
 TEST_F(SessionTransferTest, WhatTheEngineRefusesIsTold) {
