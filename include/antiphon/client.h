@@ -370,7 +370,7 @@ class Conversation {
   // The loudspeaker has played this many samples of that response.
   virtual Status ReportPlayback(const std::string& response_id, uint64_t played_samples) = 0;
   virtual Status Update(const SessionSettings& settings) = 0;
-  // What the model knows of the conversation, to go on from there elsewhere: between turns.
+  // The conversation as it stands behind what was sent, to go on from there elsewhere: at any moment.
   virtual Status Export() = 0;
   // Goes on from there; before anything is said.
   virtual Status Import(std::string snapshot) = 0;

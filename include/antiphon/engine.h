@@ -157,7 +157,7 @@ struct ResponseCut {
 
 // What Sequence::Export asked for.
 struct SequenceExported {
-  std::string bytes;  // empty: the sequence stood in a turn or a response
+  std::string bytes;  // empty: input that was appended before it waits for the end of the response
 };
 
 // Input that could not be taken (the context is full, a step failed). The sequence goes on, but the open turn
@@ -299,11 +299,11 @@ class Sequence {
   // to where the playback is now: deadlines are counted from there. No effect between responses.
   virtual void PaceSpeech(int frames, TimePoint playback_began) = 0;
 
-  // Asks for all that the model knows of the conversation as bytes, from which Restore goes on with the same
-  // tokens: later, in another process, any number of times. SequenceExported follows, one for calls that come
-  // before the first is carried out; call it when no turn is open and no response under way. Not in it:
-  // options, what is not run yet, and how far the last response was played (it can no longer be cut). Of
-  // video that has left the context nothing is known any more.
+  // Asks for the sequence as bytes, from which Restore goes on with the same tokens and samples: later, in
+  // another process, any number of times. Carried out in order, behind all input that was appended before, in
+  // a turn and in a response too; SequenceExported follows. Not in it: options, functions that the model has
+  // not read of, video that waits, and of video that has left the context what the model had made of it. What
+  // is restored counts its turns anew: the one it stands in, or whose response it was, is the first.
   virtual void Export() = 0;
 
   // Goes on from such bytes. Its positions are run again, as far as there is time, before anything else.

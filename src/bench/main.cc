@@ -23,6 +23,10 @@ int main(int argc, char** argv) {
       antiphon::bench::AddInterruptionsCommand);
   add("resume", "Connections are cut at random moments: whether anything is lost, and how long it takes",
       antiphon::bench::AddResumptionsCommand);
+  add("move",
+      "Conversations move to another server at random moments: whether anything is lost, and how long it "
+      "takes",
+      antiphon::bench::AddMovesCommand);
   add("codec", "The audio codec: speed on one core, delay", antiphon::bench::AddCodecCommand);
   add("image-codec", "The image codec: time to show a picture and to paint one",
       antiphon::bench::AddImageCodecCommand);

@@ -107,6 +107,9 @@ Status Converse(const AskCommand& command, Progress* progress) {
     if (Status status = ImportSession(**conversation, std::move(snapshot), command.timeout); !status.ok()) {
       return status;
     }
+    // Its settings came along; what was asked for here holds all the same.
+    const SessionSettings wanted = OptionsFor(command).settings;
+    if (Status status = (*conversation)->Update(wanted); !status.ok()) return status;
   }
   AskOptions options;
   options.real_time = !command.fast;

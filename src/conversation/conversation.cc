@@ -17,12 +17,8 @@ constexpr int kMaxImages = 8;  // of a turn
 constexpr size_t kMaxPacketsWhileCancelling = 256;
 constexpr uint64_t kMaxSecondsWhileCancelling = 2;
 
-Refusal WrongMoment(std::string message) { return {FailedPrecondition(std::move(message)), ""}; }
-Refusal NothingToExport() {
-  return WrongMoment("a session is exported between turns: commit or clear the turn, wait for ResponseDone");
-}
 Refusal ResponseUnderWay() {
-  return WrongMoment("a response is under way: cancel it or wait for ResponseDone");
+  return {FailedPrecondition("a response is under way: cancel it or wait for ResponseDone"), ""};
 }
 
 }  // namespace
@@ -77,8 +73,8 @@ void Conversation::Refuse(Refusal refusal, std::string event_id) {
 
 bool Conversation::accepts_input() const {
   const uint64_t most = kMaxSecondsWhileCancelling * static_cast<uint64_t>(decoder_.format().sample_rate);
-  return (heard_.empty() || interruption_) && said_while_cancelling_.size() < kMaxPacketsWhileCancelling &&
-         SamplesWhileCancelling() < most;
+  return export_ == ExportState::kNone && (heard_.empty() || interruption_) &&
+         said_while_cancelling_.size() < kMaxPacketsWhileCancelling && SamplesWhileCancelling() < most;
 }
 
 void Conversation::OnClientEvent(const ClientEvent& event) {
@@ -96,6 +92,7 @@ void Conversation::OnClientEvent(const ClientEvent& event) {
 
 void Conversation::OnEngineEvent(uint64_t turn, SequenceEvent event) {
   TakeEngineEvent(turn, std::move(event));
+  AskForExport();
   ReplyToOutputs();
 }
 
@@ -107,11 +104,7 @@ void Conversation::TakeEngineEvent(uint64_t turn, SequenceEvent event) {
   if (const auto* cleared = std::get_if<TurnCleared>(&event)) return On(*cleared);
   if (const auto* room = std::get_if<RoomForFrames>(&event)) return On(*room);
   if (const auto* cut = std::get_if<ResponseCut>(&event)) return OnCut(turn, *cut);
-  if (auto* exported = std::get_if<SequenceExported>(&event)) {
-    // The engine was in the middle of something if it had gone on before it was asked.
-    if (exported->bytes.empty()) return Refuse(NothingToExport(), "");
-    return sink_.Send(server_event::SessionExported{std::move(exported->bytes)});
-  }
+  if (const auto* exported = std::get_if<SequenceExported>(&event)) return On(*exported);
   if (!response_ || turn != response_turn_) return;  // a late result of a response that is over
   if (const auto* text = std::get_if<ResponseText>(&event)) return On(*text);
   if (const auto* audio = std::get_if<ResponseAudio>(&event)) return On(*audio);
@@ -131,6 +124,7 @@ void Conversation::OnClientBack() {
 void Conversation::Tick() {
   // While audio is held back it may hold what is missing.
   if (accepts_input()) TakeIn(decoder_.PopOverdue(clock_.Now(), caught_up_));
+  if (export_ != ExportState::kNone) return KeepPace();
   if (interruption_) {
     JudgeInterruption();
   } else {
@@ -316,27 +310,6 @@ Conversation::Answer Conversation::Take(const client_event::PlaybackPosition& po
   if (playback_ && playback_->response_id() == position.response_id) {
     playback_->meter().OnReport(received, position.played_samples);
   }
-  return std::nullopt;
-}
-
-Conversation::Answer Conversation::Take(const client_event::ExportSession&, TimePoint) {
-  if (state_ != ConversationState::kWaiting || interruption_) return NothingToExport();
-  sequence_->Export();
-  return std::nullopt;
-}
-
-Conversation::Answer Conversation::Take(const client_event::ImportSession& import, TimePoint) {
-  if (state_ != ConversationState::kWaiting || responses_ > 0 || imported_) {
-    return WrongMoment("a session is imported into one in which nothing has been said");
-  }
-  if (!config_.instructions.empty()) {
-    return WrongMoment("a session is imported into one without instructions: it brings its own");
-  }
-  int positions = 0;
-  Status restored = sequence_->Restore(import.snapshot, &positions);
-  if (!restored.ok()) return Refusal{std::move(restored), "import_session.snapshot"};
-  imported_ = true;
-  sink_.Send(server_event::SessionImported{positions});
   return std::nullopt;
 }
 

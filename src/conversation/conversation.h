@@ -27,6 +27,8 @@
 
 namespace antiphon {
 
+struct SessionSnapshot;
+
 struct ConversationOptions {
   std::string session_id;
   int max_session_seconds = 0;                     // told to the client; its owner keeps it
@@ -52,9 +54,10 @@ class Conversation {
   // Sends SessionCreated. Call once, first.
   void Start();
 
-  // False while audio is held back: the engine has no room for it, or a cancelled response is still stopping
-  // and 2 s of what is said meanwhile are kept. Only the engine's events change that. What a user says into
-  // an answer is kept until it is known whether that is a turn, and holds nothing back.
+  // False while audio is held back: the session is being exported, the engine has no room for it, or a
+  // cancelled response is still stopping and 2 s of what is said meanwhile are kept. Only the engine's events
+  // change that. What a user says into an answer is kept until it is known whether that is a turn, and holds
+  // nothing back.
   bool accepts_input() const;
 
   // REQUIRES: accepts_input().
@@ -110,6 +113,7 @@ class Conversation {
     server_event::InterruptedBy by = server_event::InterruptedBy::kCancel;
     Nanoseconds since_onset{0};
   };
+  enum class ExportState { kNone, kWanted, kAsked };
   // What a turn has besides speech.
   struct Content {
     int texts = 0;
@@ -142,6 +146,7 @@ class Conversation {
   Answer Take(const client_event::ImportSession& import, TimePoint received);
   Answer Instruct(const std::string& instructions);
   void Configure();
+  static Refusal WrongMoment(std::string message) { return {FailedPrecondition(std::move(message)), ""}; }
   void TakeEngineEvent(uint64_t turn, SequenceEvent event);
 
   // The model's calls of functions: conversation_functions.cc.
@@ -149,6 +154,14 @@ class Conversation {
   void DeclareFunctions();
   Answer GiveOutput(const client_event::FunctionCallOutput& output);
   void ReplyToOutputs();
+
+  // Out of this process and into it: conversation_transfer.cc.
+  void AskForExport();
+  void On(const SequenceExported& exported);
+  SessionSnapshot Snapshot(const std::string& sequence) const;
+  Status Restore(SessionSnapshot snapshot, int* positions);
+  void ListenOn(SessionSnapshot& snapshot);
+  Status RestoreResponse(SessionSnapshot snapshot);
 
   // The user's turn: conversation_turn.cc.
   void TakeIn(std::vector<Packet> packets);
@@ -240,6 +253,9 @@ class Conversation {
 
   // The response.
   bool imported_ = false;
+  ExportState export_ = ExportState::kNone;  // of the session; until it is done no input is taken
+  std::vector<float> last_samples_;          // of an imported session, yet to be heard
+  SessionConfig response_config_;            // of the response under way, or the last
   uint64_t responses_ = 0;
   uint64_t response_turn_ = 0;          // the engine's number of its turn; other results are late ones
   Content content_too_late_;            // came after the engine had ended the turn: of the next one

@@ -41,7 +41,7 @@ Conversation::Answer Conversation::GiveOutput(const client_event::FunctionCallOu
 // As soon as nobody has the word. While the user has it an output is answered together with what is said, or
 // when that turns out to be noise.
 void Conversation::ReplyToOutputs() {
-  if (response_due() || interruption_) return;
+  if (response_due() || interruption_ || export_ != ExportState::kNone) return;
   while (calls_.holds()) {
     if (Answer mistake = GiveOutput(calls_.TakeHeld())) Refuse(*std::move(mistake), "");
   }

@@ -52,6 +52,7 @@ VoiceSound Conversation::SoundOfInterruption() const {
 }
 
 void Conversation::JudgeInterruption() {
+  if (export_ != ExportState::kNone) return;
   if (interruption_->is_turn) return;  // waits for the response to stop
   using enum server_event::InterruptedBy;
   if (config_.interruption.policy == InterruptionPolicy::kEager) return Interrupt(kEager);

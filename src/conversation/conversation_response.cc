@@ -37,6 +37,7 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   usage_.dropped_video_frames = ended.dropped_video_frames + video_.TakeDropped();
   const std::string id = "response-" + std::to_string(++responses_);
   calls_.BeginResponse(id, config_.functions);
+  response_config_ = config_;
   // What follows from a call is played behind the words that came with the call.
   const bool goes_on = ended.function_results > 0 && playback_;
   playback_.emplace(id, config_, model_, goes_on ? playback_->TimeLeft(clock_.Now()) : Nanoseconds{0});

@@ -28,6 +28,7 @@ void Conversation::Hear(const Packet& packet) {
 
 // As far as the engine has room; RoomForFrames says when it has more.
 void Conversation::PassOn() {
+  if (export_ != ExportState::kNone) return;
   if (interruption_) return JudgeInterruption();
   while (!heard_.empty()) {
     if (std::holds_alternative<VoiceStarted>(heard_.front()) && AnswerIsPlaying()) return BeginInterruption();
@@ -51,6 +52,7 @@ void Conversation::PassOn() {
 void Conversation::On(const VoiceStarted& started) {
   if (state_ == ConversationState::kWaiting) ShowHeldVideo();
   if (MayMake(Move::kVoice)) Make(Move::kVoice);
+  if (voice_told_) return;  // of a session that was imported within it
   voice_told_ = true;
   sink_.Send(server_event::SpeechStarted{started.offset});
 }
@@ -127,6 +129,7 @@ void Conversation::ShowHeldVideo() {
 void Conversation::CheckSilence() {
   // While audio is held back it is not the client that is silent.
   if (state_ != ConversationState::kHearing || !heard_.empty() || !ear_.last_voice()) return;
+  if (export_ != ExportState::kNone) return;
   const Nanoseconds silence = ear_.Silence(clock_.Now(), caught_up_);
   if (has_words_) {
     const std::chrono::milliseconds longest = LongestSilence(config_.turn_detection);

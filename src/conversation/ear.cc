@@ -12,6 +12,8 @@ constexpr int kRate = VoiceActivityDetector::kSampleRate;
 // A voice is known some 100 ms after it set in; with the longest padding and the frame begun that is 1180 ms
 // of 80 ms frames.
 constexpr int kRingMs = 1280;
+constexpr int kRecentMs = 1500;  // longer than the ring
+constexpr int kWarmUpMs = 20;    // more than the resampler looks back, and whole samples at every rate
 // What voice activity judges at a time: what is told of it stands where it belongs among the frames.
 constexpr size_t kSliceSamples = VoiceActivityDetector::kFrameSamples;
 // How long a voice may be setting in before it has or was none.
@@ -61,19 +63,55 @@ void Ear::Reset(int input_rate, uint64_t first_offset) {
   gate_.Reset(0);
   arrivals_.Reset();
   first_offset_ = first_offset;
+  to_skip_ = 0;
+  skipped_ = 0;
+  recent_.clear();
   pushed_ = 0;
   voice_end_ = 0;
   last_voice_.reset();
   long_silence_ = false;
 }
 
+std::vector<float> Ear::LastSamples(bool within_voice) const {
+  const auto rate = static_cast<uint64_t>(input_rate());
+  uint64_t count = rate * kRecentMs / 1000;
+  uint64_t before = 0;  // silence before the first sample
+  if (within_voice) {
+    const uint64_t begin = (gate_.first_kept() + static_cast<uint64_t>(skipped_)) * rate / kRate;
+    const uint64_t warm_up = rate * kWarmUpMs / 1000;
+    count = pushed_ - (begin - std::min(begin, warm_up));
+    before = warm_up - std::min(begin, warm_up);
+  }
+  count = std::min<uint64_t>(count, recent_.size());
+  std::vector<float> last(before, 0.0f);
+  last.insert(last.end(), recent_.end() - static_cast<std::ptrdiff_t>(count), recent_.end());
+  return last;
+}
+
+void Ear::ResumeOpen(int input_rate, uint64_t first_offset, uint64_t voice_end, TimePoint now) {
+  Reset(input_rate, first_offset);
+  to_skip_ = static_cast<size_t>(kRate) * kWarmUpMs / 1000;
+  skipped_ = static_cast<int64_t>(to_skip_);
+  gate_.Open(0);
+  last_voice_ = LastVoice{voice_end, now};
+  last_arrival_ = now;
+  last_length_ = Nanoseconds::zero();
+}
+
 std::vector<Heard> Ear::Push(std::span<const float> samples, TimePoint received) {
   pushed_ += samples.size();
+  const size_t most = static_cast<size_t>(input_rate()) * kRecentMs / 1000;
+  if (recent_.size() > 2 * most)
+    recent_.erase(recent_.begin(), recent_.end() - static_cast<std::ptrdiff_t>(most));
+  recent_.insert(recent_.end(), samples.begin(), samples.end());
   arrivals_.Add(pushed_, received);
   last_arrival_ = received;
   last_length_ = Duration(samples.size(), input_rate());
   std::vector<float> resampled;
   resampler_.Process(samples, &resampled);
+  const size_t skipped = std::min(to_skip_, resampled.size());
+  resampled.erase(resampled.begin(), resampled.begin() + static_cast<std::ptrdiff_t>(skipped));
+  to_skip_ -= skipped;
   std::vector<Heard> heard;
   for (size_t begin = 0; begin < resampled.size(); begin += kSliceSamples) {
     const size_t count = std::min(kSliceSamples, resampled.size() - begin);
@@ -130,7 +168,8 @@ void Ear::NoteSilence(std::vector<Heard>* heard) {
 }
 
 uint64_t Ear::Offset(int64_t model_sample) const {
-  return first_offset_ + static_cast<uint64_t>(model_sample) * static_cast<uint64_t>(input_rate()) / kRate;
+  return first_offset_ +
+         static_cast<uint64_t>(model_sample + skipped_) * static_cast<uint64_t>(input_rate()) / kRate;
 }
 
 Nanoseconds Ear::SilenceReceived() const {

@@ -59,6 +59,14 @@ class Ear {
   // or 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);
 
+  // For another ear to go on from here: the last samples, at the input rate. Within a voice that passes the
+  // gate they begin 20 ms before the frame begun, for the resampler; otherwise there are 1.5 s of them, if so
+  // many came since Reset, for a voice may be setting in.
+  std::vector<float> LastSamples(bool within_voice) const;
+  // Goes on in the middle of a voice that another ear heard until now: its LastSamples come next, the first
+  // of which is number `first_offset` of the session. The voice is taken to have ended at `voice_end` so far.
+  void ResumeOpen(int input_rate, uint64_t first_offset, uint64_t voice_end, TimePoint now);
+
   // Until now nothing could come: Silence counts from here.
   void ForgiveSilence(TimePoint now) {
     last_arrival_ = now;
@@ -93,8 +101,11 @@ class Ear {
   int64_t most_silence_ = 0;  // samples; 0: none is too long
   ArrivalLog arrivals_;       // at the input rate, since Reset
   uint64_t first_offset_ = 0;
-  uint64_t pushed_ = 0;    // samples at the input rate, since Reset
-  int64_t voice_end_ = 0;  // of the detector, when last_voice_ was noted
+  size_t to_skip_ = 0;         // samples at the model's rate
+  int64_t skipped_ = 0;        // of them, in all
+  std::vector<float> recent_;  // the last samples at the input rate
+  uint64_t pushed_ = 0;        // samples at the input rate, since Reset
+  int64_t voice_end_ = 0;      // of the detector, when last_voice_ was noted
   TimePoint last_arrival_;
   Nanoseconds last_length_{0};  // of the last packet
   std::optional<LastVoice> last_voice_;

@@ -40,6 +40,9 @@ class FrameGate {
   // Forgets everything; the next sample pushed is number `first_sample` and begins a frame.
   void Reset(uint64_t first_sample);
 
+  // The first sample that it still has, or the next one.
+  uint64_t first_kept() const { return ring_.empty() ? partial_.first_sample : ring_.front().first_sample; }
+
   bool is_open() const { return open_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "antiphon/engine.h"
@@ -28,6 +29,27 @@ class FunctionCalls {
  public:
   static constexpr size_t kMostOpen = 64;
 
+  // All that is known.
+  struct State {
+    uint64_t calls = 0;  // of the session, begun
+
+    // The call that is being written.
+    std::string response_id;
+    std::vector<Function> functions;
+    bool writing = false;
+    std::string id;
+    std::string text;
+    std::optional<std::string> name;  // once it is known
+    size_t told = 0;                  // bytes of `text` that the client has, or the name is
+
+    std::deque<std::string> open;
+    std::deque<client_event::FunctionCallOutput> held;
+    std::deque<std::string> in_turn;
+  };
+  const State& state() const { return state_; }
+  // REQUIRES: state.told is within state.text.
+  void Restore(State state) { state_ = std::move(state); }
+
   // ---- What the model writes.
 
   // A response begins; it calls `functions`.
@@ -44,7 +66,7 @@ class FunctionCalls {
   void Hold(client_event::FunctionCallOutput output);
   void Give(const std::string& call_id);
 
-  bool holds() const { return !held_.empty(); }
+  bool holds() const { return !state_.held.empty(); }
   // The oldest. REQUIRES: holds().
   client_event::FunctionCallOutput TakeHeld();
 
@@ -58,20 +80,7 @@ class FunctionCalls {
   void Open(std::string call_id);
   bool WasMade(const std::string& call_id) const;
 
-  uint64_t calls_ = 0;  // of the session, begun
-
-  // The call that is being written.
-  std::string response_id_;
-  std::vector<Function> functions_;
-  bool writing_ = false;
-  std::string id_;
-  std::string text_;
-  std::optional<std::string> name_;  // once it is known
-  size_t told_ = 0;                  // bytes of text_ that the client has, or the name is
-
-  std::deque<std::string> open_;
-  std::deque<client_event::FunctionCallOutput> held_;
-  std::deque<std::string> in_turn_;
+  State state_;
 };
 
 }  // namespace antiphon

@@ -34,6 +34,12 @@ void ImageOutput::OnImage(const ResponseImage& image) {
   if (image.codes.size() >= all) complete_ = image.index + 1;
 }
 
+void ImageOutput::Restore(const State& state) {
+  begun_ = state.begun;
+  complete_ = state.complete;
+  unpainted_.assign(state.unpainted.begin(), state.unpainted.end());
+}
+
 Status ImageOutput::PaintNext() {
   const ResponseImage image = std::move(unpainted_.front());
   unpainted_.pop_front();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "antiphon/engine.h"
 #include "common/clock.h"
@@ -27,6 +28,14 @@ class ImageOutput {
 
   // Tells the client of a picture that begins; notes what is to be painted of one that goes on.
   void OnImage(const ResponseImage& image);
+
+  struct State {
+    int begun = 0;                         // pictures
+    int complete = 0;                      // of them, all rows were told
+    std::vector<ResponseImage> unpainted;  // what waits
+  };
+  State Save() const { return {begun_, complete_, {unpainted_.begin(), unpainted_.end()}}; }
+  void Restore(const State& state);
 
   bool waiting() const { return !unpainted_.empty(); }
   // Paints and sends the oldest picture that waits. The painter's error, with nothing sent.

@@ -36,6 +36,8 @@ class InputDecoder {
   bool waiting() const { return opus_ && !opus_->empty(); }
 
   const AudioFormat& format() const { return format_; }
+  // The next sample is this one: of a session that went on elsewhere until now. Call behind SetFormat.
+  void StartAt(uint64_t samples) { samples_ = samples; }
   // Samples so far. A change of the rate converts it, so that it goes on to tell the time.
   uint64_t samples() const { return samples_; }
   // Of numbered packets, since the last call.

@@ -6,6 +6,17 @@
 
 namespace antiphon {
 
+void PlaybackMeter::Restore(TimePoint now, const State& state) {
+  paused_ = false;
+  sent_ = state.sent;
+  reported_ = std::min(state.reported, state.sent);
+  anchor_time_ = now;
+  anchor_position_ = std::min(state.played, state.sent);
+  measured_ = state.measured;
+  least_margin_ = state.least_margin;
+  underruns_ = state.underruns;
+}
+
 uint64_t PlaybackMeter::Played(TimePoint now) const {
   if (paused_) return anchor_position_;
   const double elapsed = std::chrono::duration<double>(now - anchor_time_).count();

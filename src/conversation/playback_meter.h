@@ -18,6 +18,21 @@ class PlaybackMeter {
   explicit PlaybackMeter(int sample_rate, Nanoseconds delay = Nanoseconds{0})
       : rate_(sample_rate), delay_(delay) {}
 
+  // Where it stands, apart from the clock.
+  struct State {
+    uint64_t sent = 0;
+    uint64_t reported = 0;
+    uint64_t played = 0;
+    bool measured = false;
+    uint64_t least_margin = 0;  // samples
+    int underruns = 0;
+  };
+  State Save(TimePoint now) const {
+    return {sent_, reported_, Played(now), measured_, least_margin_, underruns_};
+  }
+  // Stands there, and runs on from now.
+  void Restore(TimePoint now, const State& state);
+
   // `samples` more are handed to the transport. Audio that leaves together counts as one piece.
   void OnSend(TimePoint now, uint64_t samples);
 

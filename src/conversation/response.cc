@@ -19,6 +19,34 @@ Response::Response(std::string id, const SessionConfig& config, const ModelDescr
       playback_(playback),
       pacer_(playback, format_.sample_rate) {}
 
+Response::State Response::Save() const {
+  State state{.text = text_,
+              .frames = frames_,
+              .output = std::nullopt,
+              .waiting = {pacer_.waiting().begin(), pacer_.waiting().end()},
+              .images = images_.Save()};
+  if (output_) state.output = output_->Save();
+  return state;
+}
+
+Status Response::Restore(State state) {
+  text_ = std::move(state.text);
+  frames_ = state.frames;
+  pacer_.Push(std::move(state.waiting));
+  images_.Restore(state.images);
+  if (!state.output) return OkStatus();
+  if (Status status = MakeOutput(); !status.ok()) return status;
+  return output_->Restore(*state.output);
+}
+
+Status Response::MakeOutput() {
+  if (output_) return OkStatus();
+  auto output = SpeechOutput::Create(model_rate_, format_);
+  if (!output.ok()) return output.status();
+  output_ = std::move(*output);
+  return OkStatus();
+}
+
 void Response::OnText(const ResponseText& text) {
   ledger_.Symbol(text.at);
   text_ += text.text;
@@ -29,11 +57,7 @@ void Response::OnText(const ResponseText& text) {
 Status Response::OnAudio(const ResponseAudio& audio) {
   ledger_.Frame(audio.at);
   ++frames_;
-  if (!output_) {
-    auto output = SpeechOutput::Create(model_rate_, format_);
-    if (!output.ok()) return output.status();
-    output_ = std::move(*output);
-  }
+  if (Status status = MakeOutput(); !status.ok()) return status;
   return Keep(output_->Push(audio.samples));
 }
 

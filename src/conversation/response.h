@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "antiphon/engine.h"
 #include "common/clock.h"
@@ -26,6 +28,18 @@ class Response {
   Response(std::string id, const SessionConfig& config, const ModelDescription& model,
            const ImagePainter& painter, const Clock& clock, EventSink& sink, TurnLedger& ledger,
            PlaybackMeter& playback);
+
+  // What it goes on from, in another process too. What was sent is the playback's to know.
+  struct State {
+    std::string text;
+    int frames = 0;
+    std::optional<SpeechOutput::State> output;
+    std::vector<OutputPacket> waiting;
+    ImageOutput::State images;
+  };
+  State Save() const;
+  // REQUIRES: nothing has come yet. The encoder's error.
+  Status Restore(State state);
 
   void OnText(const ResponseText& text);
   // Makes deltas of it. INTERNAL when the encoder fails.
@@ -58,6 +72,7 @@ class Response {
   const std::string& text() const { return text_; }
 
  private:
+  Status MakeOutput();
   Status Keep(Result<std::vector<OutputPacket>> packets);
 
   const std::string id_;

@@ -350,6 +350,42 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
 
 const char* NameOf(SpeechVoice voice) { return voice == SpeechVoice::kLow ? "low" : "own"; }
 
+ConfigUpdate UpdateTo(const SessionConfig& config) {
+  ConfigUpdate update;
+  update.output_modalities.push_back(kModalityText);
+  if (config.speak) update.output_modalities.push_back(kModalityAudio);
+  if (config.draw) update.output_modalities.push_back(kModalityImage);
+  // Enumerators stand in the order of those of the wire, which begin with "unspecified".
+  const auto number = [](auto value) { return static_cast<int>(value) + 1; };
+  const auto format = [&](const AudioFormat& audio) {
+    return AudioFormatUpdate{number(audio.encoding), static_cast<uint32_t>(audio.sample_rate),
+                             static_cast<uint32_t>(audio.expected_loss_percent)};
+  };
+  update.input_audio = format(config.input);
+  update.output_audio = format(config.output);
+  const TurnDetection& turns = config.turn_detection;
+  update.turn_detection = TurnDetectionUpdate{number(turns.mode),
+                                              turns.threshold,
+                                              static_cast<uint32_t>(turns.max_silence_ms),
+                                              number(turns.eagerness),
+                                              static_cast<uint32_t>(turns.silence_duration_ms),
+                                              static_cast<uint32_t>(turns.prefix_padding_ms),
+                                              turns.vad_threshold};
+  const SamplingOptions& sampling = config.sampling;
+  update.sampling = SamplingUpdate{sampling.temperature, static_cast<uint32_t>(sampling.top_k),
+                                   sampling.top_p, sampling.repetition_penalty, sampling.seed};
+  update.max_response_seconds = static_cast<uint32_t>(config.max_response_seconds);
+  update.max_video_frames = static_cast<uint32_t>(config.max_video_frames);
+  update.voice = NameOf(config.manner.voice);
+  update.speed = number(config.manner.speed);
+  update.interruption = InterruptionUpdate{number(config.interruption.policy),
+                                           static_cast<uint32_t>(config.interruption.min_voice_ms)};
+  update.playback_delay_ms = static_cast<uint32_t>(config.playback_delay_ms);
+  update.max_lead_ms = static_cast<uint32_t>(config.max_lead_ms);
+  update.functions = config.functions;
+  return update;
+}
+
 std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update,
                                                  const ModelAbilities& model) {
   SessionConfig config = current;

@@ -117,6 +117,9 @@ struct ModelAbilities {
 // What a voice is called on the wire.
 const char* NameOf(SpeechVoice voice);
 
+// The update that makes any settings these.
+ConfigUpdate UpdateTo(const SessionConfig& config);
+
 // `current` with `update` applied, or the first mistake; nothing is applied in part.
 std::variant<SessionConfig, Refusal> ApplyUpdate(const SessionConfig& current, const ConfigUpdate& update,
                                                  const ModelAbilities& model);

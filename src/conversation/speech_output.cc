@@ -1,11 +1,17 @@
 #include "conversation/speech_output.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "media/g711.h"
 #include "media/pcm.h"
 
 namespace antiphon {
+namespace {
+
+constexpr size_t kPacketsKept = 5;  // for another encoder to come close to this one
+
+}  // namespace
 
 Result<std::unique_ptr<SpeechOutput>> SpeechOutput::Create(int model_rate, const AudioFormat& format) {
   auto resampler = Resampler::Create(model_rate, format.sample_rate);
@@ -19,6 +25,29 @@ Result<std::unique_ptr<SpeechOutput>> SpeechOutput::Create(int model_rate, const
   }
   return std::unique_ptr<SpeechOutput>(
       new SpeechOutput(format.encoding, std::move(*resampler), std::move(opus)));
+}
+
+SpeechOutput::State SpeechOutput::Save() const {
+  return {.inputs = resampler_.inputs(),
+          .last = resampler_.last_inputs(),
+          .pending = pending_,
+          .packets = packets_,
+          .encoded = encoded_};
+}
+
+Status SpeechOutput::Restore(const State& state) {
+  resampler_.Resume(state.inputs, state.last);
+  packets_ = state.packets;
+  if (opus_) {
+    const size_t size = opus_->packet_samples();
+    for (size_t at = 0; at + size <= state.encoded.size(); at += size) {
+      auto bytes = opus_->Encode(std::span(state.encoded).subspan(at, size));
+      if (!bytes.ok()) return bytes.status();
+    }
+    encoded_ = state.encoded;
+  }
+  pending_ = state.pending;
+  return OkStatus();
 }
 
 Result<std::vector<OutputPacket>> SpeechOutput::Push(std::span<const float> samples) {
@@ -52,6 +81,9 @@ Result<std::vector<OutputPacket>> SpeechOutput::Encode() {
     if (!bytes.ok()) return bytes.status();
     packets.push_back({std::move(*bytes), size, packets_++});
   }
+  encoded_.insert(encoded_.end(), pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(used));
+  const size_t old = encoded_.size() - std::min(encoded_.size(), kPacketsKept * size);
+  encoded_.erase(encoded_.begin(), encoded_.begin() + static_cast<std::ptrdiff_t>(old));
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(used));
   return packets;
 }

@@ -26,6 +26,7 @@ class SpeechPacer {
   // When the next one may, as far as that is known: TimePoint::max() if it is not, or if none waits.
   TimePoint NextDue(std::chrono::milliseconds max_lead) const { return DueAt(0, max_lead); }
 
+  const std::deque<OutputPacket>& waiting() const { return waiting_; }
   bool empty() const { return waiting_.empty(); }
   uint64_t samples() const { return samples_; }  // that wait
   void Drop();

@@ -27,6 +27,14 @@ class TurnLedger {
   void PacketSent(TimePoint at) { Note(at, &moments_.first_packet_sent_us); }
   void ImageSent(TimePoint at) { Note(at, &moments_.first_image_us); }
 
+  // Goes on from these moments of a session that was created then: it went on elsewhere until now.
+  void Restore(TimePoint session_created, const server_event::LatencyLedger& moments) {
+    created_ = session_created;
+    moments_ = moments;
+  }
+  const server_event::LatencyLedger& moments() const { return moments_; }
+  TimePoint session_created() const { return created_; }
+
   // The moments so far, with the margins that `playback` counted.
   server_event::LatencyLedger Report(const PlaybackMeter& playback) const;
 
@@ -34,7 +42,7 @@ class TurnLedger {
   uint64_t Since(TimePoint moment) const;
   void Note(TimePoint moment, uint64_t* field) const;
 
-  const TimePoint created_;
+  TimePoint created_;
   server_event::LatencyLedger moments_;
 };
 

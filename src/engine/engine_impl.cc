@@ -20,6 +20,7 @@
 #include "engine/sequence_options.h"
 #include "engine/sequence_port.h"
 #include "engine/sequence_request.h"
+#include "engine/sound_snapshot.h"
 #include "engine/warm_up.h"
 #include "kernels/dispatch.h"
 #include "kernels/thread_team.h"
@@ -148,9 +149,7 @@ class EngineImpl final : public Engine {
   const StreamGrammar& grammar() const { return loop_.grammar(); }
   // `<image>`, the codes of the picture, `</image>`.
   Result<std::vector<int64_t>> ReadImage(const Image& image) const;
-  Result<SequenceSnapshot> Read(std::string_view bytes) const {
-    return ReadSnapshot(bytes, identity_, modules_.model->config());
-  }
+  Result<SequenceSnapshot> Read(std::string_view bytes) const;
 
  private:
   // Lets one more in, or says why not.
@@ -316,6 +315,17 @@ Status SequenceImpl::AppendImage(const Image& image) {
   Result<std::vector<int64_t>> pieces = engine_->ReadImage(image);
   if (!pieces.ok()) return pieces.status();
   return Post(ShownImage{*std::move(pieces), engine_->now()});
+}
+
+Result<SequenceSnapshot> EngineImpl::Read(std::string_view bytes) const {
+  Result<SequenceSnapshot> snapshot = ReadSnapshot(bytes, identity_, modules_.model->config());
+  if (!snapshot.ok()) return snapshot;
+  try {
+    if (Status status = CheckSound(*snapshot, *modules_.codec); !status.ok()) return status;
+  } catch (...) {
+    return CurrentExceptionStatus();
+  }
+  return snapshot;
 }
 
 Status SequenceImpl::Restore(std::string_view bytes, int* positions) {

@@ -59,7 +59,7 @@ LiveSequence::LiveSequence(int64_t id, std::shared_ptr<SequencePort> port, const
 std::optional<WorkItem> LiveSequence::NextWork() const {
   std::optional<WorkItem> work;
   if (Speculates()) return NextSpeculation();
-  if (stream().in_response()) {
+  if (stream().in_response() && rerun_.empty()) {
     if (IsFarEnoughAhead()) return std::nullopt;
     work = NextAnswer();
   } else if (HasWork()) {
@@ -123,6 +123,11 @@ WorkItem LiveSequence::NextInput() const {
       work.deadline = SpokenAt(std::get<HeardFrame>(*heard)) + FramePeriod(context_.config);
     }
   }
+  if (stream().in_response()) {  // restored: it goes on as soon as this is done
+    const WorkItem next = NextAnswer();
+    work.kind = next.kind;
+    work.deadline = next.deadline;
+  }
   const TurnEndRequest* turn_end = WaitingTurnEnd();
   if (turn_end != nullptr && !turn_end->cancelled && options_.speak) {
     // The user has finished already: this is the way to the first audio.
@@ -143,7 +148,7 @@ const TurnEndRequest* LiveSequence::WaitingTurnEnd() const {
 }
 
 int64_t LiveSequence::PiecesLeft() const {
-  if (!rerun_.empty()) return static_cast<int64_t>(rerun_.size()) - rerun_done_;
+  if (!rerun_.empty()) return PositionsToRerun();
   const VideoFrame* video = NextVideoFrame();
   if (video != nullptr) return static_cast<int64_t>(video->pieces.size()) - video_.run();
   return PieceCount(waiting_.front()) - typed_;
@@ -170,8 +175,6 @@ void LiveSequence::TakeRequests() {
       Fork(std::move(*fork));
     } else if (const auto* pace = std::get_if<PaceRequest>(&request)) {
       PaceSpeech(*pace);
-    } else if (std::holds_alternative<ExportRequest>(request)) {
-      Export();
     } else if (auto* restore = std::get_if<RestoreRequest>(&request)) {
       Restore(std::move(restore->snapshot));
     } else if (std::holds_alternative<HeardFrame>(request) && stream().in_response()) {
@@ -213,6 +216,7 @@ void LiveSequence::Settle() {
     EndResponse(ResponseEnd::kIncomplete, OkStatus());
     Settle();
   }
+  if (stream().in_response()) RefuseExports();
 }
 
 // Carries out the front request if it needs no model; false if it has to stay.
@@ -240,8 +244,14 @@ bool LiveSequence::SettleFront() {
     waiting_.pop_front();
     return true;
   }
+  if (std::holds_alternative<ExportRequest>(front)) {
+    if (!Export()) return false;
+    waiting_.pop_front();
+    return true;
+  }
   if (stream().in_response()) return false;
   if (EndsTurn(front)) {
+    if (stream().in_turn() && !rerun_.empty()) return false;
     if (stream().in_turn() && !turn_lost_ && NextVideoFrame() != nullptr) return false;  // still part of it
     const TurnEndRequest end = std::get<TurnEndRequest>(front);
     waiting_.pop_front();
@@ -307,7 +317,7 @@ void LiveSequence::ForgetTurn() {
   refusal_told_ = false;
   turn_lost_ = false;
   if (!stream().in_turn()) return;
-  state_.Truncate(length_before_turn_, before_turn_);
+  CutBack(length_before_turn_, before_turn_);
   video_.ForgetTurn(length_before_turn_, most_video_frames());
 }
 
@@ -317,13 +327,13 @@ StepItem LiveSequence::BeginStep(int64_t rows) const {
   if (Speculates()) return speculation_->BeginStep();
   StepItem item;
   item.state = &state_;
+  if (!rerun_.empty()) {
+    item.rerun = std::span(rerun_).subspan(static_cast<size_t>(rerun_done_), static_cast<size_t>(rows));
+    return item;
+  }
   if (stream().in_response()) {
     item.sampling = turn_options_.sampling;
     item.words = alignment_.words();
-    return item;
-  }
-  if (!rerun_.empty()) {
-    item.rerun = std::span(rerun_).subspan(static_cast<size_t>(rerun_done_), static_cast<size_t>(rows));
     return item;
   }
   if (const VideoFrame* video = NextVideoFrame()) {
@@ -382,13 +392,13 @@ void LiveSequence::FinishStep(StepItem item) {
 void LiveSequence::FailStep(const Status& error) {
   if (Speculates()) {
     DropSpeculation();
-  } else if (stream().in_response()) {
-    EndResponse(ResponseEnd::kFailed, error);
   } else if (!rerun_.empty()) {
     const bool instructions = ReadsInstructions();
-    GiveUpRerun();
+    GiveUpRerun(error);
     // They are read again before the next input: this one is not answered without them.
     if (instructions && !waiting_.empty() && IsInput(waiting_.front())) RefuseFront(error);
+  } else if (stream().in_response()) {
+    EndResponse(ResponseEnd::kFailed, error);
   } else if (NextVideoFrame() != nullptr) {
     RefuseVideo(error);
   } else if (!waiting_.empty()) {

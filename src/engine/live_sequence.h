@@ -75,6 +75,10 @@ inline Nanoseconds FramePeriod(const ModelConfig& config) { return DurationOf(co
 // Between turns the last response may be cut back to what was heard of it (live_sequence_cut.cc): what is
 // left of it is run once more, before anything else.
 //
+// A sequence that is restored (live_sequence_snapshot.cc) stands where it stood at once, in a turn or a
+// response too, but all its positions are yet to be run once more: `rerun_` is what is missing of them. Until
+// that is done nothing else is run, and no turn ends.
+//
 // Requests are carried out in order; those behind the end of a turn wait for its response to end, save that
 // frames heard during a response are dropped and that Cancel and ClearTurn never wait. A Cancel leaves its
 // mark on the turn ends that wait when it comes. Video frames do not stand in the queue: they are run before
@@ -159,10 +163,16 @@ class LiveSequence final : public ScheduledSequence {
   void Speculate();
   void FinishSpeculation(StepItem item);
   void KeepSpeculation(Speculation speculation);
-  void Export();
+  bool Export();
+  void RefuseExports();
+  void RestoreTurn(const TurnSnapshot& turn);
+  void RestoreResponse(ResponseSnapshot response);
   void Restore(SequenceSnapshot snapshot);
+  std::vector<StreamPosition> PositionsFrom(int64_t first) const;
+  void CutBack(int64_t length, const StreamState& stream);
+  int64_t PositionsToRerun() const { return static_cast<int64_t>(rerun_.size()) - rerun_done_; }
   void FinishRerun(int64_t positions);
-  void GiveUpRerun();
+  void GiveUpRerun(const Status& error);
   // Frames and pieces that were run or dropped; TellRoom tells the owner.
   void GiveBack(int64_t frames, int64_t pieces);
   void TellRoom();

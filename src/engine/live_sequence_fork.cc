@@ -41,7 +41,7 @@ void LiveSequence::BecomeFork(ForkRequest request) {
     return;
   }
   if (request.options.heard_frames) CutResponse(*request.options.heard_frames);
-  const int64_t rows = std::ssize(rerun_) - rerun_done_ + kForkPositions;
+  const int64_t rows = PositionsToRerun() + kForkPositions;
   while (state_.pages.PagesNeeded(rows) > context_.pages.free_pages() && context_.prefixes.FreePage()) {
   }
   if (state_.pages.PagesNeeded(rows) > context_.pages.free_pages()) {
@@ -69,7 +69,7 @@ bool LiveSequence::GiveWay(const Status& error) {
 
 void LiveSequence::Speculate() {
   DropSpeculation();
-  const bool at_rest = waiting_.empty() && NextVideoFrame() == nullptr;
+  const bool at_rest = waiting_.empty() && NextVideoFrame() == nullptr && rerun_.empty();
   if (context_.speculative_steps == 0 || !stream().in_turn() || turn_lost_ || !at_rest) return;
   SequenceState state = state_;
   OpenResponse(&state);

@@ -132,7 +132,7 @@ void LiveSequence::EndResponse(ResponseEnd end, const Status& error) {
                               .text_pieces = static_cast<int>(answer_.size()),
                               .spoken_frames = spoken_frames_,
                               .images = drawn_images_,
-                              .context_positions = static_cast<int>(state_.length() + std::ssize(rerun_)),
+                              .context_positions = static_cast<int>(state_.length() + PositionsToRerun()),
                               .calls = calls_,
                               .call_pieces = call_pieces_});
 }

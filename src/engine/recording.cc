@@ -1,15 +1,12 @@
 #include "engine/recording.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <type_traits>
 #include <utility>
 
-#include "engine/byte_codec.h"
-#include "engine/sequence_options.h"
+#include "common/byte_codec.h"
+#include "engine/sequence_codec.h"
 
 namespace antiphon {
 namespace {
@@ -20,14 +17,8 @@ constexpr uint8_t kHeadKind = 0xff;  // operations have their index in the varia
 constexpr size_t kRecordHead = 5;    // kind and size
 constexpr size_t kChecksum = 4;
 constexpr size_t kMaxNameBytes = 128;
-constexpr int64_t kMaxCount = int64_t{1} << 20;  // of whatever a response counts
-constexpr int64_t kMaxAnswer = 1 << 12;          // pieces
-constexpr int kMostBetweenSteps = 64;            // operations: they are carried out at one go
-constexpr uint8_t kHasHeard = 1;
-constexpr uint8_t kHasSpoken = 2;
+constexpr int kMostBetweenSteps = 64;  // operations: they are carried out at one go
 constexpr float kPcm16Scale = 32768.0f;
-
-using Phase = StreamState::Phase;
 
 // ---- Writing
 
@@ -44,11 +35,6 @@ constexpr uint8_t KindOf() {
   return IndexAmong<Operation>(static_cast<const RecordedOperation*>(nullptr));
 }
 
-uint32_t Checksum(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
 std::string Sealed(uint8_t kind, const std::string& body) {
   ByteWriter record;
   record.Put(kind);
@@ -57,10 +43,6 @@ std::string Sealed(uint8_t kind, const std::string& body) {
   ByteWriter checksum;
   checksum.Put(Checksum(bytes));
   return bytes + checksum.bytes();
-}
-
-void PutNumbers(const std::vector<int64_t>& numbers, ByteWriter* out) {
-  for (const int64_t number : numbers) out->Put(static_cast<uint32_t>(number));
 }
 
 // A client's 16-bit samples take half the place, and are the same to the bit afterwards.
@@ -76,44 +58,15 @@ struct BodyWriter {
   ByteWriter& out;
 
   void operator()(const RecordedStand& stand) const {
-    // A field more, and this does not compile: it has to be written here and read in ReadStand.
-    const auto& [phase, awaits_output, speak, text_over, audio_over, incomplete, next_symbol, next_spoken,
-                 response_position, pieces, frames, images, drawing, image_codes, image_open, speed_chosen,
-                 voice_chosen, calling, call_pieces, called, call_open, limits] = stand.stream;
-    const auto& [max_pieces, max_frames, max_images, may_call, max_call_pieces] = limits;
-    assert(!awaits_output);
-    out.Put(static_cast<uint8_t>(phase));
-    for (const bool flag : {speak, text_over, audio_over, incomplete, drawing, image_open, speed_chosen,
-                            voice_chosen, calling, called, call_open, may_call, !next_spoken.empty()}) {
-      out.Put(static_cast<uint8_t>(flag ? 1 : 0));
-    }
-    PutNumbers({next_symbol, response_position, pieces, frames, images, image_codes, max_pieces, max_frames,
-                max_images, call_pieces, max_call_pieces},
-               &out);
-    PutNumbers(next_spoken, &out);
-    out.Put(static_cast<uint8_t>(stand.manner.voice));
-    out.Put(static_cast<uint8_t>(stand.manner.speed));
+    PutStream(stand.stream, &out);
+    PutManner(stand.manner, &out);
     out.Put(static_cast<uint32_t>(stand.answer.size()));
     PutNumbers(stand.answer, &out);
   }
-  void operator()(const RecordedSampling& recorded) const {
-    const SamplingOptions& sampling = recorded.sampling;
-    out.PutFloat(sampling.temperature);
-    out.Put(static_cast<uint32_t>(sampling.top_k));
-    out.PutFloat(sampling.top_p);
-    out.PutFloat(sampling.repetition_penalty);
-    out.Put(sampling.seed);
-  }
+  void operator()(const RecordedSampling& recorded) const { PutSampling(recorded.sampling, &out); }
   void operator()(const RecordedInputs& inputs) const {
     out.Put(static_cast<uint32_t>(inputs.position));
-    out.Put(static_cast<uint32_t>(inputs.positions.size()));
-    for (const StreamPosition& position : inputs.positions) {
-      out.Put(static_cast<uint32_t>(position.symbol));
-      out.Put(static_cast<uint8_t>((position.heard.empty() ? 0 : kHasHeard) |
-                                   (position.spoken.empty() ? 0 : kHasSpoken)));
-      PutNumbers(position.heard, &out);
-      PutNumbers(position.spoken, &out);
-    }
+    PutPositions(inputs.positions, &out);
   }
   void operator()(const RecordedFrame& frame) const {
     out.Put(static_cast<uint32_t>(frame.position));
@@ -147,76 +100,20 @@ struct BodyWriter {
 
 // ---- Reading: one function a kind. What they return means something only if the reader has not failed.
 
-int64_t GetNumber(int64_t limit, const char* what, ByteReader& in) {
-  const int64_t number = in.Get<uint32_t>(what);
-  in.Require(number < limit, what);
-  return in.failed() ? 0 : number;
-}
-
-// `more`: a code may be one beyond its codebook's, as the end of audio is.
-std::vector<int64_t> GetCodes(const ModelConfig& config, int64_t more, const char* what, ByteReader& in) {
-  std::vector<int64_t> codes;
-  for (const int64_t size : config.codebook_sizes) codes.push_back(GetNumber(size + more, what, in));
-  return codes;
-}
-
-int64_t GetSymbol(const ModelConfig& config, ByteReader& in) {
-  return GetNumber(config.symbols.vocab_size, "symbol", in);
-}
-
-// A state that the grammar could be in, as far as it relies on it.
 RecordedStand ReadStand(const ModelConfig& config, ByteReader& in) {
   RecordedStand stand;
-  StreamState& s = stand.stream;
-  s.phase = static_cast<Phase>(in.GetBelow(static_cast<int64_t>(Phase::kAnswering) + 1, "phase"));
-  for (bool* flag :
-       {&s.speak, &s.text_over, &s.audio_over, &s.incomplete, &s.drawing, &s.image_open, &s.speed_chosen,
-        &s.voice_chosen, &s.calling, &s.called, &s.call_open, &s.limits.may_call}) {
-    *flag = in.GetBool("state of the response");
-  }
-  const bool has_spoken = in.GetBool("state of the response");
-  s.next_symbol = GetSymbol(config, in);
-  for (int64_t* count :
-       {&s.response_position, &s.pieces, &s.frames, &s.images, &s.image_codes, &s.limits.max_pieces,
-        &s.limits.max_frames, &s.limits.max_images, &s.call_pieces, &s.limits.max_call_pieces}) {
-    *count = GetNumber(kMaxCount, "count of the response", in);
-  }
-  if (has_spoken) s.next_spoken = GetCodes(config, 0, "spoken code", in);
-  const bool draws = s.drawing || s.image_open || s.images > 0 || s.image_codes > 0;
-  in.Require(config.image.known() ? s.image_codes <= config.image.codes() : !draws, "picture");
-  const bool calls = s.calling || s.called || s.call_open || s.limits.may_call || s.call_pieces > 0;
-  in.Require(config.tools.known() || !calls, "call");
-  stand.manner.voice = static_cast<SpeechVoice>(in.GetBelow(kSpeechVoices, "voice"));
-  stand.manner.speed = static_cast<SpeechSpeed>(in.GetBelow(kSpeechSpeeds, "speed"));
+  stand.stream = GetStream(config, in);
+  stand.manner = GetManner(in);
   const int64_t pieces = GetNumber(kMaxAnswer, "number of pieces", in);
   for (int64_t i = 0; i < pieces && !in.failed(); ++i) stand.answer.push_back(GetSymbol(config, in));
   return stand;
 }
 
-RecordedSampling ReadSampling(ByteReader& in) {
-  SequenceOptions options;
-  SamplingOptions& sampling = options.sampling;
-  sampling.temperature = in.GetFloat("temperature");
-  sampling.top_k = static_cast<int>(GetNumber(kMaxCount, "top_k", in));
-  sampling.top_p = in.GetFloat("top_p");
-  sampling.repetition_penalty = in.GetFloat("repetition_penalty");
-  sampling.seed = in.Get<uint64_t>("seed");
-  in.Require(in.failed() || Validate(options).ok(), "sampling");
-  return {sampling};
-}
-
 RecordedInputs ReadInputs(const ModelConfig& config, ByteReader& in) {
   RecordedInputs inputs;
   inputs.position = GetNumber(config.max_positions, "position", in);
-  const int64_t count = GetNumber(config.max_positions + 1, "number of positions", in);
-  in.Require(count > 0, "number of positions");
-  for (int64_t i = 0; i < count && !in.failed(); ++i) {
-    StreamPosition& position = inputs.positions.emplace_back();
-    position.symbol = GetSymbol(config, in);
-    const int64_t channels = in.GetBelow((kHasHeard | kHasSpoken) + 1, "channels");
-    if ((channels & kHasHeard) != 0) position.heard = GetCodes(config, 0, "heard code", in);
-    if ((channels & kHasSpoken) != 0) position.spoken = GetCodes(config, 0, "spoken code", in);
-  }
+  inputs.positions = GetPositions(config, config.max_positions, in);
+  in.Require(!inputs.positions.empty(), "number of positions");
   return inputs;
 }
 
@@ -259,7 +156,7 @@ RecordedOperation ReadBody(uint8_t kind, const ModelConfig& config, ByteReader& 
     case KindOf<RecordedStand>():
       return ReadStand(config, in);
     case KindOf<RecordedSampling>():
-      return ReadSampling(in);
+      return RecordedSampling{GetSampling(in)};
     case KindOf<RecordedInputs>():
       return ReadInputs(config, in);
     case KindOf<RecordedFrame>():

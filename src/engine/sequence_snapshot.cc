@@ -1,213 +1,296 @@
 #include "engine/sequence_snapshot.h"
 
-#include <zlib.h>
-
 #include <algorithm>
+#include <bit>
 #include <cassert>
-#include <limits>
+#include <cmath>
+
+#include "common/byte_codec.h"
+#include "engine/sequence_codec.h"
 
 namespace antiphon {
 namespace {
 
 constexpr std::string_view kMagic = "antiphon session\n";
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kBetweenTurnsOnly = 1;  // an older one
 constexpr size_t kMaxNameBytes = 128;
+constexpr size_t kMaxTextBytes = 65'535;
+constexpr size_t kMaxCharacterBytes = 4;
 constexpr size_t kMaxVideo = 8;
-constexpr uint8_t kHasHeard = 1;
-constexpr uint8_t kHasSpoken = 2;
+constexpr int64_t kMaxHistory = int64_t{1} << 20;  // numbers
+constexpr int64_t kMaxSamples = int64_t{1} << 31;
+constexpr float kLoudest = 1e6f;  // far beyond what a codec remembers
 
 using Phase = StreamState::Phase;
 
-uint32_t Checksum(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+// ---- Writing
+
+void PutFlag(bool flag, ByteWriter* out) { out->Put(static_cast<uint8_t>(flag ? 1 : 0)); }
+
+void PutCounts(const std::vector<int64_t>& numbers, ByteWriter* out) {
+  out->Put(static_cast<uint32_t>(numbers.size()));
+  PutNumbers(numbers, out);
 }
 
-class Writer {
- public:
-  template <typename Integer>
-  void Put(Integer value) {
-    for (size_t i = 0; i < sizeof value; ++i) {
-      bytes_.push_back(static_cast<char>(static_cast<uint64_t>(value) >> (8 * i) & 0xff));
-    }
-  }
-  void Put(std::string_view text) {
-    Put(static_cast<uint16_t>(text.size()));
-    bytes_ += text;
-  }
-  void PutCodes(const std::vector<int64_t>& codes) {
-    for (const int64_t code : codes) Put(static_cast<uint32_t>(code));
-  }
-  std::string bytes_;
-};
+void PutFloats(const std::vector<float>& numbers, ByteWriter* out) {
+  out->Put(static_cast<uint32_t>(numbers.size()));
+  for (const float number : numbers) out->PutFloat(number);
+}
 
-// After the first failure every call returns 0 or nothing.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+void PutDecoder(const TextDecoder::State& decoder, ByteWriter* out) {
+  PutFlag(decoder.started, out);
+  PutFlag(decoder.space_pending, out);
+  out->PutText(decoder.partial);
+}
 
-  template <typename Integer>
-  Integer Get(const char* what) {
-    const std::string_view taken = Take(sizeof(Integer), what);
-    uint64_t value = 0;
-    for (size_t i = 0; i < taken.size(); ++i) {
-      value |= static_cast<uint64_t>(static_cast<unsigned char>(taken[i])) << (8 * i);
-    }
-    return static_cast<Integer>(value);
-  }
-  // Below `limit`.
-  int64_t GetBelow(int64_t limit, const char* what) {
-    const auto value = static_cast<int64_t>(Get<uint32_t>(what));
-    Require(value < limit, what);
-    return failed() ? 0 : value;
-  }
-  std::string GetText(const char* what) {
-    const auto size = Get<uint16_t>(what);
-    Require(size <= kMaxNameBytes, what);
-    return failed() ? std::string() : std::string(Take(size, what));
-  }
-  std::vector<int64_t> GetCodes(const std::vector<int64_t>& sizes, const char* what) {
-    std::vector<int64_t> codes;
-    for (const int64_t size : sizes) codes.push_back(GetBelow(size, what));
-    return codes;
-  }
+void PutSound(const SoundSnapshot& sound, ByteWriter* out) {
+  PutFloats(sound.history, out);
+  out->Put(static_cast<uint32_t>(sound.frames));
+  out->Put(std::bit_cast<uint64_t>(sound.phase));
+  PutManner(sound.manner, out);
+  out->Put(static_cast<uint32_t>(sound.position));
+  out->Put(static_cast<uint32_t>(sound.last_hop));
+}
 
-  void Require(bool condition, const char* what) {
-    if (!condition && status_.ok())
-      status_ = DataLoss(std::string("the session's ") + what + " is out of its range");
-  }
-  void RequireEnd() {
-    if (status_.ok() && !bytes_.empty()) status_ = DataLoss("the session has bytes behind its end");
-  }
-  bool failed() const { return !status_.ok(); }
-  const Status& status() const { return status_; }
+void PutTurn(const TurnSnapshot& turn, ByteWriter* out) {
+  PutStream(turn.before, out);
+  out->Put(static_cast<uint32_t>(turn.length_before));
+  out->PutText(turn.transcript);
+  PutDecoder(turn.decoder, out);
+  PutFlag(turn.typed_last, out);
+  PutFlag(turn.lost, out);
+  PutNumbers({turn.heard_frames, turn.text_pieces, turn.texts, turn.images, turn.results,
+              turn.function_pieces, turn.video},
+             out);
+  PutSound(turn.hearing, out);
+}
 
- private:
-  std::string_view Take(size_t size, const char* what) {
-    if (status_.ok() && bytes_.size() < size)
-      status_ = DataLoss(std::string("the session ends before its ") + what);
-    if (!status_.ok()) return {};
-    const std::string_view taken = bytes_.substr(0, size);
-    bytes_.remove_prefix(size);
-    return taken;
-  }
+void PutResponse(const ResponseSnapshot& response, ByteWriter* out) {
+  PutFlag(response.begin.has_value(), out);
+  out->Put(static_cast<uint32_t>(response.begin.value_or(0)));
+  PutFlag(response.spoken, out);
+  PutFlag(response.speech_over, out);
+  PutCounts(response.answer, out);
+  PutDecoder(response.decoder, out);
+  PutCounts(response.words, out);
+  PutNumbers(response.pieces_before, out);
+  out->Put(static_cast<uint32_t>(response.scores.size()));
+  for (const std::vector<float>& scores : response.scores) PutFloats(scores, out);
+  PutNumbers({response.spoken_frames, response.spoken_samples}, out);
+  PutCounts({response.image_codes.begin(), response.image_codes.end()}, out);
+  PutNumbers({response.drawn_images}, out);
+  PutDecoder(response.call_decoder, out);
+  PutNumbers({response.calls, response.call_pieces}, out);
+  PutSampling(response.sampling, out);
+  PutSound(response.speech, out);
+}
 
-  std::string_view bytes_;
-  Status status_;
-};
+// ---- Reading
 
 std::string Described(const ModelIdentity& model) {
   return model.name + " " + model.version + " (weights " + std::to_string(model.weights) + ")";
 }
 
-StreamState ReadStream(Reader& reader, const ModelConfig& config) {
+int GetCount(const char* what, ByteReader& in) { return static_cast<int>(GetNumber(kMaxCount, what, in)); }
+
+// At most `most` of them, each below `limit`.
+std::vector<int64_t> GetNumbers(int64_t most, int64_t limit, const char* what, ByteReader& in) {
+  std::vector<int64_t> numbers;
+  const int64_t count = GetNumber(most + 1, what, in);
+  for (int64_t i = 0; i < count && !in.failed(); ++i) numbers.push_back(GetNumber(limit, what, in));
+  return numbers;
+}
+
+std::vector<float> GetFloats(int64_t most, const char* what, ByteReader& in) {
+  std::vector<float> numbers;
+  const int64_t count = GetNumber(most + 1, what, in);
+  for (int64_t i = 0; i < count && !in.failed(); ++i) {
+    numbers.push_back(in.GetFloat(what));
+    in.Require(std::abs(numbers.back()) <= kLoudest, what);  // false for NaN
+  }
+  return numbers;
+}
+
+TextDecoder::State GetDecoder(ByteReader& in) {
+  TextDecoder::State decoder;
+  decoder.started = in.GetBool("unfinished text");
+  decoder.space_pending = in.GetBool("unfinished text");
+  decoder.partial = in.GetText(kMaxCharacterBytes, "unfinished text");
+  return decoder;
+}
+
+SoundSnapshot GetSound(ByteReader& in) {
+  SoundSnapshot sound;
+  sound.history = GetFloats(kMaxHistory, "state of the codec", in);
+  sound.frames = GetCount("state of the codec", in);
+  sound.phase = std::bit_cast<double>(in.Get<uint64_t>("state of the codec"));
+  in.Require(sound.phase >= 0.0 && sound.phase < 1.0, "state of the codec");
+  sound.manner = GetManner(in);
+  sound.position = GetNumber(kMaxSamples, "state of the codec", in);
+  sound.last_hop = GetCount("state of the codec", in);
+  return sound;
+}
+
+// The state of version 1.
+StreamState GetStreamBetweenTurns(const ModelConfig& config, ByteReader& in) {
   StreamState stream;
-  const auto phase = reader.Get<uint8_t>("phase");
-  const int64_t symbol = reader.GetBelow(config.symbols.vocab_size, "next symbol");
-  const bool known = phase == static_cast<uint8_t>(Phase::kNew) ||
-                     phase == static_cast<uint8_t>(Phase::kBetween) ||
-                     phase == static_cast<uint8_t>(Phase::kClosing);
-  reader.Require(known, "phase");
-  if (reader.failed()) return stream;
-  stream.phase = static_cast<Phase>(phase);
+  stream.phase = static_cast<Phase>(in.GetBelow(static_cast<int64_t>(Phase::kClosing) + 1, "phase"));
+  const int64_t symbol = GetNumber(config.symbols.vocab_size, "next symbol", in);
   if (stream.phase == Phase::kClosing) stream.next_symbol = symbol;
   return stream;
 }
 
-std::vector<StreamPosition> ReadPositions(Reader& reader, const ModelConfig& config) {
-  std::vector<StreamPosition> positions;
-  const int64_t count = reader.GetBelow(config.max_positions + 1, "number of positions");
-  for (int64_t i = 0; i < count && !reader.failed(); ++i) {
-    StreamPosition& position = positions.emplace_back();
-    position.symbol = reader.GetBelow(config.symbols.vocab_size, "symbol");
-    const auto flags = reader.Get<uint8_t>("channels");
-    reader.Require(flags <= (kHasHeard | kHasSpoken), "channels");
-    if ((flags & kHasHeard) != 0) position.heard = reader.GetCodes(config.codebook_sizes, "heard code");
-    if ((flags & kHasSpoken) != 0) position.spoken = reader.GetCodes(config.codebook_sizes, "spoken code");
-  }
-  return positions;
-}
-
 // Each is a whole picture among the positions, and none overlaps the one before.
-std::vector<SequenceSnapshot::VideoPlace> ReadVideo(Reader& reader, const ModelConfig& config,
-                                                    const std::vector<StreamPosition>& positions) {
+std::vector<SequenceSnapshot::VideoPlace> GetVideo(const ModelConfig& config,
+                                                   const std::vector<StreamPosition>& positions,
+                                                   ByteReader& in) {
   std::vector<SequenceSnapshot::VideoPlace> video;
-  const auto count = reader.Get<uint8_t>("number of video frames");
-  reader.Require(count <= kMaxVideo && (count == 0 || config.image.known()), "number of video frames");
+  const auto count = in.Get<uint8_t>("number of video frames");
+  in.Require(count <= kMaxVideo && (count == 0 || config.image.known()), "number of video frames");
   int64_t free = 0;  // the first position that may be the next one's
-  for (int i = 0; i < count && !reader.failed(); ++i) {
+  for (int i = 0; i < count && !in.failed(); ++i) {
     const auto size = static_cast<int64_t>(positions.size());
-    const int64_t first = reader.GetBelow(size, "video frame");
+    const int64_t first = GetNumber(size, "video frame", in);
     const int64_t end = first + config.image.symbols();
     const bool whole = first >= free && end <= size &&
                        positions[static_cast<size_t>(first)].symbol == config.image.begin &&
                        positions[static_cast<size_t>(end - 1)].symbol == config.image.end;
-    reader.Require(whole, "video frame");
+    in.Require(whole, "video frame");
     video.push_back({first});
     free = end;
   }
   return video;
 }
 
+TurnSnapshot GetTurn(const ModelConfig& config, int64_t positions, ByteReader& in) {
+  TurnSnapshot turn;
+  turn.before = GetStream(config, in);
+  in.Require(!turn.before.in_turn() && !turn.before.in_response(), "turn");
+  turn.length_before = GetNumber(positions + 1, "turn", in);
+  turn.transcript = in.GetText(kMaxTextBytes, "transcript");
+  turn.decoder = GetDecoder(in);
+  turn.typed_last = in.GetBool("turn");
+  turn.lost = in.GetBool("turn");
+  for (int* count : {&turn.heard_frames, &turn.text_pieces, &turn.texts, &turn.images, &turn.results,
+                     &turn.function_pieces, &turn.video}) {
+    *count = GetCount("count of the turn", in);
+  }
+  turn.hearing = GetSound(in);
+  return turn;
+}
+
+void GetWords(const ModelConfig& config, ResponseSnapshot* response, ByteReader& in) {
+  response->words = GetNumbers(kMaxAnswer, config.symbols.text_pieces, "words", in);
+  const auto words = std::ssize(response->words);
+  const auto pieces = std::ssize(response->answer);
+  for (int64_t i = 0; i < words && !in.failed(); ++i) {
+    response->pieces_before.push_back(GetNumber(pieces, "words", in));
+  }
+  const int64_t frames = GetNumber(config.max_positions + 1, "words", in);
+  for (int64_t i = 0; i < frames && !in.failed(); ++i) {
+    response->scores.push_back(GetFloats(words, "words", in));
+  }
+}
+
+ResponseSnapshot GetResponse(const ModelConfig& config, const std::vector<StreamPosition>& positions,
+                             ByteReader& in) {
+  ResponseSnapshot response;
+  const auto size = static_cast<int64_t>(positions.size());
+  const bool can_be_cut = in.GetBool("response");
+  const int64_t begin = GetNumber(size + 1, "response", in);
+  if (can_be_cut && !in.failed()) {
+    response.begin = begin;
+    const bool there =
+        begin == size || positions[static_cast<size_t>(begin)].symbol == config.symbols.assistant;
+    in.Require(there, "response");
+  }
+  response.spoken = in.GetBool("response");
+  response.speech_over = in.GetBool("response");
+  response.answer = GetNumbers(kMaxAnswer, config.symbols.text_pieces, "answer", in);
+  response.decoder = GetDecoder(in);
+  GetWords(config, &response, in);
+  response.spoken_frames = GetCount("number of frames", in);
+  response.spoken_samples = GetNumber(kMaxSamples, "number of samples", in);
+  const int64_t codes = config.image.known() ? config.image.codes() : 0;
+  const int64_t colours = config.image.known() ? config.image.codebook_size : 1;
+  for (const int64_t code : GetNumbers(codes, colours, "picture", in)) {
+    response.image_codes.push_back(static_cast<int>(code));
+  }
+  response.drawn_images = GetCount("number of pictures", in);
+  response.call_decoder = GetDecoder(in);
+  response.calls = GetCount("number of calls", in);
+  response.call_pieces = GetCount("number of calls", in);
+  response.sampling = GetSampling(in);
+  response.speech = GetSound(in);
+  return response;
+}
+
+// What version 2 has more.
+void GetMoment(const ModelConfig& config, SequenceSnapshot* snapshot, ByteReader& in) {
+  const bool in_turn = in.GetBool("turn");
+  in.Require(in.failed() || in_turn == snapshot->stream.in_turn(), "turn");
+  if (in_turn && !in.failed()) snapshot->turn = GetTurn(config, std::ssize(snapshot->positions), in);
+  const bool responded = in.GetBool("response");
+  in.Require(in.failed() || responded || !snapshot->stream.in_response(), "response");
+  if (responded && !in.failed()) snapshot->response = GetResponse(config, snapshot->positions, in);
+}
+
 }  // namespace
 
 std::string WriteSnapshot(const SequenceSnapshot& snapshot, const ModelIdentity& model) {
-  assert(!snapshot.stream.in_turn() && !snapshot.stream.in_response());
-  Writer body;
-  body.Put(std::string_view(model.name));
-  body.Put(std::string_view(model.version));
+  ByteWriter body;
+  body.PutText(model.name);
+  body.PutText(model.version);
   body.Put(model.weights);
-  body.Put(static_cast<uint8_t>(snapshot.stream.phase));
-  body.Put(static_cast<uint32_t>(snapshot.stream.next_symbol));
-  body.Put(static_cast<uint32_t>(snapshot.positions.size()));
-  for (const StreamPosition& position : snapshot.positions) {
-    body.Put(static_cast<uint32_t>(position.symbol));
-    body.Put(static_cast<uint8_t>((position.heard.empty() ? 0 : kHasHeard) |
-                                  (position.spoken.empty() ? 0 : kHasSpoken)));
-    body.PutCodes(position.heard);
-    body.PutCodes(position.spoken);
-  }
+  PutStream(snapshot.stream, &body);
+  PutPositions(snapshot.positions, &body);
   body.Put(static_cast<uint8_t>(snapshot.video.size()));
   for (const SequenceSnapshot::VideoPlace& place : snapshot.video)
     body.Put(static_cast<uint32_t>(place.first));
+  PutFlag(snapshot.turn.has_value(), &body);
+  if (snapshot.turn) PutTurn(*snapshot.turn, &body);
+  PutFlag(snapshot.response.has_value(), &body);
+  if (snapshot.response) PutResponse(*snapshot.response, &body);
 
-  Writer head;
-  head.bytes_ = kMagic;
+  ByteWriter head;
   head.Put(kFormatVersion);
-  head.Put(Checksum(body.bytes_));
-  return head.bytes_ + body.bytes_;
+  head.Put(Checksum(body.bytes()));
+  return std::string(kMagic) + head.bytes() + body.bytes();
 }
 
 Result<SequenceSnapshot> ReadSnapshot(std::string_view bytes, const ModelIdentity& model,
                                       const ModelConfig& config) {
   if (!bytes.starts_with(kMagic)) return InvalidArgument("the bytes are no exported session");
-  Reader reader(bytes.substr(kMagic.size()));
-  const auto version = reader.Get<uint32_t>("format version");
-  if (!reader.failed() && version != kFormatVersion) {
+  ByteReader in(bytes.substr(kMagic.size()), "the session");
+  const auto version = in.Get<uint32_t>("format version");
+  if (!in.failed() && version != kFormatVersion && version != kBetweenTurnsOnly) {
     return Status(StatusCode::kUnimplemented, "the session's format version is " + std::to_string(version) +
-                                                  ", this server reads " + std::to_string(kFormatVersion));
+                                                  ", this server reads up to " +
+                                                  std::to_string(kFormatVersion));
   }
-  const auto checksum = reader.Get<uint32_t>("checksum");
-  if (reader.failed()) return reader.status();
+  const auto checksum = in.Get<uint32_t>("checksum");
+  if (in.failed()) return in.status();
   const size_t head = kMagic.size() + 2 * sizeof(uint32_t);
   if (Checksum(bytes.substr(head)) != checksum) return DataLoss("the session's checksum is wrong");
 
   ModelIdentity owner;
-  owner.name = reader.GetText("model");
-  owner.version = reader.GetText("model version");
-  owner.weights = reader.Get<uint32_t>("weights");
-  if (reader.failed()) return reader.status();
+  owner.name = in.GetText(kMaxNameBytes, "model");
+  owner.version = in.GetText(kMaxNameBytes, "model version");
+  owner.weights = in.Get<uint32_t>("weights");
+  if (in.failed()) return in.status();
   if (owner != model) {
     return FailedPrecondition("the session belongs to " + Described(owner) + ", the model here is " +
                               Described(model));
   }
   SequenceSnapshot snapshot;
-  snapshot.stream = ReadStream(reader, config);
-  snapshot.positions = ReadPositions(reader, config);
-  snapshot.video = ReadVideo(reader, config, snapshot.positions);
-  reader.Require((snapshot.stream.phase == Phase::kNew) == snapshot.positions.empty(), "phase");
-  reader.RequireEnd();
-  if (reader.failed()) return reader.status();
+  snapshot.stream = version == kBetweenTurnsOnly ? GetStreamBetweenTurns(config, in) : GetStream(config, in);
+  snapshot.positions = GetPositions(config, config.max_positions, in);
+  snapshot.video = GetVideo(config, snapshot.positions, in);
+  in.Require((snapshot.stream.phase == Phase::kNew) == snapshot.positions.empty(), "phase");
+  if (version != kBetweenTurnsOnly && !in.failed()) GetMoment(config, &snapshot, in);
+  in.RequireEnd();
+  if (in.failed()) return in.status();
   return snapshot;
 }
 

@@ -55,6 +55,8 @@ class VideoWindow {
   // ---- Turns.
 
   void BeginTurn() { shown_ = 0; }
+  // The turn that is restored has so many in it.
+  void RestoreTurn(int shown) { shown_ = shown; }
   // The sequence was cut back to `length`: what of the turn stood behind waits again, as far as it is among
   // the newest `most`.
   void ForgetTurn(int64_t length, size_t most);

@@ -20,6 +20,9 @@ class WordAlignment {
   void AddWord(int64_t piece, int64_t pieces_before);
   // The first piece of every word so far.
   std::span<const int64_t> words() const { return words_; }
+  // What was given to AddWord and AddFrame.
+  const std::vector<int64_t>& pieces_before() const { return pieces_before_; }
+  const std::vector<std::vector<float>>& scores() const { return scores_; }
 
   // The next frame is spoken. Any number a word of those written by then: what is larger fits better. Empty
   // for a model that does not tell.

@@ -80,6 +80,20 @@ void Resampler::Reset() {
   produced_ = 0;
 }
 
+void Resampler::Resume(int64_t inputs, std::span<const float> last) {
+  Reset();
+  if (half_ == 0 || inputs == 0) return;
+  // As many as Process has produced by then: each that reaches no further than these inputs.
+  const int64_t reach = std::max<int64_t>(inputs - half_, 0);
+  produced_ = (reach * up_ + down_ - 1) / down_;
+  const int64_t centre = produced_ * down_ / up_;
+  first_ = std::min(centre + 1 - half_, inputs);
+  const auto needed = static_cast<size_t>(inputs - first_);
+  last = last.last(std::min(last.size(), needed));
+  history_.assign(needed - last.size(), 0.0f);
+  history_.insert(history_.end(), last.begin(), last.end());
+}
+
 void Resampler::Process(std::span<const float> input, std::vector<float>* output) {
   if (half_ == 0) {
     output->insert(output->end(), input.begin(), input.end());

@@ -31,6 +31,12 @@ class Resampler {
   void Flush(std::vector<float>* output);
   // Forgets everything heard.
   void Reset();
+  // What the next output depends on: how many inputs there were, and the last of them.
+  int64_t inputs() const { return first_ + static_cast<int64_t>(history_.size()); }
+  const std::vector<float>& last_inputs() const { return history_; }
+  // Goes on as one that stood there. Of `last`, what is missing counts as silence, what is too much is not
+  // looked at. REQUIRES: 0 <= inputs < 2^40.
+  void Resume(int64_t inputs, std::span<const float> last);
 
   int input_rate() const { return input_rate_; }
   int output_rate() const { return output_rate_; }

@@ -86,22 +86,22 @@ std::string TextTokenizer::Decode(const std::vector<int64_t>& pieces) const {
 
 std::string TextDecoder::Append(const TextTokenizer& tokenizer, int64_t piece) {
   if (!tokenizer.is_text(piece)) return {};
-  partial_ += tokenizer.text(piece);
+  state_.partial += tokenizer.text(piece);
   std::string out;
-  std::string_view rest = partial_;
+  std::string_view rest = state_.partial;
   while (!rest.empty() && !IsUnfinishedUtf8(rest)) {
     const size_t bytes = Utf8CharacterBytes(rest);
     if (rest[0] == ' ') {
-      space_pending_ = true;
+      state_.space_pending = true;
     } else {
-      if (space_pending_ && started_) out += ' ';
+      if (state_.space_pending && state_.started) out += ' ';
       out += bytes > 0 ? rest.substr(0, bytes) : kReplacement;  // byte pieces can spell nonsense
-      started_ = true;
-      space_pending_ = false;
+      state_.started = true;
+      state_.space_pending = false;
     }
     rest.remove_prefix(bytes > 0 ? bytes : 1);
   }
-  partial_ = std::string(rest);
+  state_.partial = std::string(rest);
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "antiphon/status.h"
@@ -44,14 +45,25 @@ class TextTokenizer {
 // space at either end. A value; one conversation's channel uses one at a time.
 class TextDecoder {
  public:
+  // All that it remembers.
+  struct State {
+    bool started = false;        // something but space has been given out
+    bool space_pending = false;  // a word ended
+    std::string partial = {};    // an unfinished UTF-8 character
+
+    friend bool operator==(const State&, const State&) = default;
+  };
+
+  TextDecoder() = default;
+  explicit TextDecoder(State state) : state_(std::move(state)) {}
+  const State& state() const { return state_; }
+
   // What `piece` adds. May be empty: a space is held back until a word follows, and the bytes of an
   // unfinished character until it is whole.
   std::string Append(const TextTokenizer& tokenizer, int64_t piece);
 
  private:
-  bool started_ = false;        // something but space has been given out
-  bool space_pending_ = false;  // a word ended
-  std::string partial_;         // an unfinished UTF-8 character
+  State state_;
 };
 
 }  // namespace antiphon

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "tests/media/signals.h"
 
@@ -127,6 +130,29 @@ TEST(ResamplerLimitsTest, RatesOutOfRangeAreRefused) {
                             Rates{16001, 15999}}) {
     EXPECT_EQ(Resampler::Create(rates.input, rates.output).status().code(), StatusCode::kInvalidArgument)
         << rates.input << " to " << rates.output;
+  }
+}
+
+// Wherever a stream is taken up by another resampler, it goes on as it would have.
+TEST(ResamplerTest, AnotherOneGoesOnFromThere) {
+  const std::vector<std::pair<int, int>> rates = {{24000, 16000}, {16000, 24000}, {16000, 8000},
+                                                  {16000, 48000}, {8000, 16000},  {16000, 16000}};
+  for (const auto& [from, to] : rates) {
+    std::vector<float> input;
+    for (int i = 0; i < 700; ++i) input.push_back(std::sin(0.37f * static_cast<float>(i * i % 101)));
+    for (const size_t cut :
+         {size_t{0}, size_t{1}, size_t{7}, size_t{33}, size_t{64}, size_t{333}, size_t{480}}) {
+      Resampler first = Resampler::Create(from, to).value();
+      std::vector<float> whole, rest;
+      first.Process(std::span(input).first(cut), &whole);
+      Resampler second = Resampler::Create(from, to).value();
+      second.Resume(first.inputs(), first.last_inputs());
+      const size_t produced = whole.size();
+      first.Process(std::span(input).subspan(cut), &whole);
+      second.Process(std::span(input).subspan(cut), &rest);
+      EXPECT_EQ(rest, std::vector<float>(whole.begin() + static_cast<std::ptrdiff_t>(produced), whole.end()))
+          << from << " to " << to << " at " << cut;
+    }
   }
 }
 
