@@ -383,6 +383,7 @@ ConfigUpdate UpdateTo(const SessionConfig& config) {
   update.playback_delay_ms = static_cast<uint32_t>(config.playback_delay_ms);
   update.max_lead_ms = static_cast<uint32_t>(config.max_lead_ms);
   update.functions = config.functions;
+  update.instructions = config.instructions;
   return update;
 }
 
