@@ -42,8 +42,8 @@ class WatchedModel final : public LanguageModel {
 
   mutable LogitsSeen seen;
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override {
-    return model_->MakePool(pages, page_positions);
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override {
+    return model_->MakePool(pages, page_positions, format);
   }
   torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return model_->Forward(batch, pool);

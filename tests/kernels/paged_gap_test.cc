@@ -47,7 +47,7 @@ void InEveryForm(const std::function<void(const char* form)>& check) {
     const auto form = KernelFormGuard::Aten();
     check("aten");
   }
-  for (const SimdLoops* loops : RunnableLoops()) {
+  for (const AttentionLoops* loops : RunnableAttentionLoops()) {
     const auto form = KernelFormGuard::Loops(*loops);
     check(loops->name);
   }
