@@ -17,5 +17,6 @@ Command AddCodecCommand(CLI::App& app);
 Command AddImageCodecCommand(CLI::App& app);
 Command AddEngineCommand(CLI::App& app);
 Command AddLinearCommand(CLI::App& app);
+Command AddAttentionCommand(CLI::App& app);
 
 }  // namespace antiphon::bench

@@ -30,6 +30,8 @@ int main(int argc, char** argv) {
       antiphon::bench::AddEngineCommand);
   add("linear", "The matrix products of a step against the floor that memory sets",
       antiphon::bench::AddLinearCommand);
+  add("attention", "The attention of a step against the floor that reading the cache sets",
+      antiphon::bench::AddAttentionCommand);
 
   try {
     app.parse(argc, argv);
