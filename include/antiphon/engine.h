@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "antiphon/kv_format.h"
 #include "antiphon/replay.h"
 #include "antiphon/status.h"
 #include "antiphon/types.h"
@@ -29,6 +30,7 @@ struct EngineOptions {
   int max_pending_frames = 256;  // heard frames a sequence may have waiting; more have to wait outside
   int threads = 0;               // of the model's arithmetic; 0: one a core, at most 4
   WeightFormat weights = WeightFormat::kAsStored;
+  KvFormat kv_format = KvFormat::kFloat32;  // of the pool: docs/engine.md, "Memory of the cache"
   // Every sequence is recorded to a file of its own in this folder, which is made if there is none; empty:
   // none is. The files hold what was said, as it was said.
   std::string record_folder = {};

@@ -21,5 +21,6 @@ Command AddContextCommand(CLI::App& app);
 Command AddLinearCommand(CLI::App& app);
 Command AddDecodeCommand(CLI::App& app);
 Command AddPrefillCommand(CLI::App& app);
+Command AddAttentionCommand(CLI::App& app);
 
 }  // namespace antiphon::bench

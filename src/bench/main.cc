@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
   add("decode", "Steps of a random model that write a symbol for each of some sequences, against the floor",
       antiphon::bench::AddDecodeCommand);
   add("prefill", "How long a random model takes to read a text", antiphon::bench::AddPrefillCommand);
+  add("attention", "The attention of a step against the floor that reading the cache sets",
+      antiphon::bench::AddAttentionCommand);
 
   try {
     app.parse(argc, argv);

@@ -93,6 +93,20 @@ Status CheckFit(const EngineModules& modules) {
   return OkStatus();
 }
 
+// RecordingHead::kernels of this machine and such a cache: tokens depend on both.
+std::string KernelsOf(KvFormat format) {
+  const std::string loops = CpuLoops().name;
+  switch (format) {
+    case KvFormat::kFloat32:
+      return loops;
+    case KvFormat::kBfloat16:
+      return loops + " bf16-cache";
+    case KvFormat::kInt8:
+      return loops + " int8-cache";
+  }
+  return loops;
+}
+
 class EngineImpl final : public Engine {
  public:
   // `recordings`: null when nothing is to be recorded.
@@ -103,7 +117,7 @@ class EngineImpl final : public Engine {
         clock_(clock),
         description_(Describe(*modules_.model, *modules_.codec)),
         identity_{description_.name, description_.version, modules_.weights_checksum},
-        arithmetic_{identity_, options.weights, CpuLoops().name},
+        arithmetic_{identity_, options.weights, KernelsOf(options.kv_format)},
         recordings_(std::move(recordings)),
         loop_({*modules_.model, *modules_.codec, modules_.tokenizer, clock, identity_}, options) {}
 

@@ -6,9 +6,10 @@
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "kernels/dispatch.h"
+#include "kernels/kv_rows.h"
+#include "kernels/paged_attention_cpu.h"
 
 namespace antiphon {
 namespace {
@@ -24,21 +25,6 @@ void CheckSpans(const std::vector<SequenceSpan>& spans, const torch::Tensor& poo
                 "a page table is too short");
     for (const int32_t page : span.pages) {
       TORCH_CHECK(page >= 0 && page < pool.size(0), "page ", page, " is not in the pool");
-    }
-  }
-}
-
-void CpuWritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool) {
-  TORCH_CHECK(rows.is_contiguous() && pool->is_contiguous(), "WritePages: not contiguous");
-  const int64_t page_positions = pool->size(1);
-  const int64_t floats = pool->size(2) * pool->size(3);
-  const float* from = rows.data_ptr<float>();
-  float* to = pool->data_ptr<float>();
-  for (const SequenceSpan& span : spans) {
-    for (int64_t i = 0; i < span.rows; ++i) {
-      const int64_t position = span.context + i;
-      const int64_t slot = span.pages[position / page_positions] * page_positions + position % page_positions;
-      std::memcpy(to + slot * floats, from + (span.first_row + i) * floats, floats * sizeof(float));
     }
   }
 }
@@ -65,7 +51,8 @@ torch::Tensor AtenAttention(const torch::Tensor& queries, const torch::Tensor& k
     const int64_t length = span.context + span.rows;
     const torch::Tensor slots = Slots(span, length, keys);
     const auto gather = [&](const torch::Tensor& pool) {  // [heads, length, width]
-      return Flat(pool).index_select(0, slots).repeat_interleave(group, 1).transpose(0, 1);
+      const torch::Tensor rows = FromKvRows(Flat(pool).index_select(0, slots));
+      return rows.repeat_interleave(group, 1).transpose(0, 1);
     };
     const torch::Tensor q = queries.narrow(0, span.first_row, span.rows).transpose(0, 1);
     torch::Tensor scores =
@@ -79,56 +66,28 @@ torch::Tensor AtenAttention(const torch::Tensor& queries, const torch::Tensor& k
   return out;
 }
 
-torch::Tensor CpuAttention(const torch::Tensor& queries, const torch::Tensor& keys,
-                           const torch::Tensor& values, const std::vector<SequenceSpan>& spans) {
-  TORCH_CHECK(queries.is_contiguous() && keys.is_contiguous() && values.is_contiguous(),
-              "PagedAttention: not contiguous");
-  const int64_t heads = queries.size(1);
-  const int64_t width = queries.size(2);
-  const int64_t kv_heads = keys.size(2);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(width));
-  const SimdLoops& loops = CpuLoops();
-  torch::Tensor out = at::empty({queries.size(0), heads * width}, queries.options());
-  thread_local std::vector<float> scores;
-  for (const SequenceSpan& span : spans) {
-    scores.resize((span.context + span.rows + 15) / 16 * 16);
-    const auto head_of = [&](const torch::Tensor& pool, int64_t head) {
-      return PagedRows{pool.data_ptr<float>() + head * width, span.pages.data(), pool.size(1), pool.stride(0),
-                       pool.stride(1)};
-    };
-    for (int64_t row = 0; row < span.rows; ++row) {
-      const int64_t at = (span.first_row + row) * heads * width;
-      for (int64_t h = 0; h < heads; ++h) {
-        const int64_t kv_head = h * kv_heads / heads;
-        loops.attend(queries.data_ptr<float>() + at + h * width, head_of(keys, kv_head),
-                     head_of(values, kv_head), span.context + row + 1, width, scale, scores.data(),
-                     out.data_ptr<float>() + at + h * width);
-      }
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 void WritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool) {
   CheckSpans(spans, *pool, rows.size(0));
-  TORCH_CHECK(rows.size(1) == pool->size(2) && rows.size(2) == pool->size(3), "WritePages: shapes disagree");
+  TORCH_CHECK(rows.size(1) == pool->size(2) && rows.size(2) == HeadWidthOf(*pool),
+              "WritePages: shapes disagree");
   if (UseCpuLoops(rows)) return CpuWritePages(rows, spans, pool);
+  const KvFormat format = KvFormatOf(*pool);
   for (const SequenceSpan& span : spans) {
     const torch::Tensor slots =
         Slots(span, span.context + span.rows, *pool).narrow(0, span.context, span.rows);
-    Flat(*pool).index_copy_(0, slots, rows.narrow(0, span.first_row, span.rows));
+    Flat(*pool).index_copy_(0, slots, ToKvRows(rows.narrow(0, span.first_row, span.rows), format));
   }
 }
 
 torch::Tensor PagedAttention(const torch::Tensor& queries, const torch::Tensor& keys,
                              const torch::Tensor& values, const std::vector<SequenceSpan>& spans) {
   CheckSpans(spans, keys, queries.size(0));
-  TORCH_CHECK(keys.sizes() == values.sizes() && queries.size(2) == keys.size(3) &&
-                  queries.size(1) % keys.size(2) == 0,
+  TORCH_CHECK(keys.sizes() == values.sizes() && keys.scalar_type() == values.scalar_type() &&
+                  queries.size(2) == HeadWidthOf(keys) && queries.size(1) % keys.size(2) == 0,
               "PagedAttention: shapes disagree");
-  return UseCpuLoops(queries) ? CpuAttention(queries, keys, values, spans)
+  return UseCpuLoops(queries) ? CpuPagedAttention(queries, keys, values, spans)
                               : AtenAttention(queries, keys, values, spans);
 }
 

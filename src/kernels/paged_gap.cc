@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/kv_rows.h"
 
 namespace antiphon {
 namespace {
@@ -27,7 +28,7 @@ void CheckGap(const SequenceGap& gap, const RotaryTable* rotary, const torch::Te
   TORCH_CHECK(gap.after.size() <= gap.before.size(), "CloseGap: there are pages to spare");
   TORCH_CHECK(pool.is_contiguous(), "CloseGap: not contiguous");
   if (rotary == nullptr) return;
-  TORCH_CHECK(gap.rows < rotary->cosines.size(0) && 2 * rotary->cosines.size(1) == pool.size(3),
+  TORCH_CHECK(gap.rows < rotary->cosines.size(0) && 2 * rotary->cosines.size(1) == HeadWidthOf(pool),
               "CloseGap: the rotary table does not fit");
 }
 
@@ -54,23 +55,32 @@ void TurnBack(const float* cosines, const float* sines, int64_t heads, int64_t h
   }
 }
 
-// From the front: a row that is read has not been written over, for it stands behind all that were.
+// From the front: a row that is read has not been written over, for it stands behind all that were. Scratch
+// comes first, so that nothing can fail halfway.
 void CpuCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tensor* pool) {
   const int64_t page_positions = pool->size(1);
   const int64_t heads = pool->size(2);
-  const int64_t half = pool->size(3) / 2;
-  const auto floats = static_cast<size_t>(heads * pool->size(3));
-  auto* const rows = pool->data_ptr<float>();
+  const int64_t width = HeadWidthOf(*pool);
+  const KvFormat format = KvFormatOf(*pool);
+  const AttentionLoops& loops = CpuAttentionLoops();
+  const auto bytes = static_cast<size_t>(heads * KvRowBytes(format, width));
+  std::vector<float> turned(static_cast<size_t>(heads * width));
+  auto* const rows = static_cast<char*>(pool->data_ptr());
   const auto row = [&](const std::vector<int32_t>& pages, int64_t position) {
-    return rows + static_cast<size_t>(Slot(pages, position, page_positions)) * floats;
+    return rows + static_cast<size_t>(Slot(pages, position, page_positions)) * bytes;
   };
   for (int64_t position = FirstWritten(gap, page_positions); position < gap.length - gap.rows; ++position) {
     const bool moves = position >= gap.first;
-    float* const to = row(gap.after, position);
-    std::memcpy(to, row(gap.before, moves ? position + gap.rows : position), floats * sizeof(float));
-    if (!moves || rotary == nullptr) continue;
-    TurnBack(rotary->cosines.data_ptr<float>() + gap.rows * half,
-             rotary->sines.data_ptr<float>() + gap.rows * half, heads, half, to);
+    char* const to = row(gap.after, position);
+    const char* const from = row(gap.before, moves ? position + gap.rows : position);
+    if (!moves || rotary == nullptr) {
+      std::memmove(to, from, bytes);
+      continue;
+    }
+    loops.read_rows(from, heads, width, format, turned.data());
+    TurnBack(rotary->cosines.data_ptr<float>() + gap.rows * (width / 2),
+             rotary->sines.data_ptr<float>() + gap.rows * (width / 2), heads, width / 2, turned.data());
+    loops.write_rows(turned.data(), heads, width, format, to);
   }
 }
 
@@ -93,9 +103,10 @@ void AtenCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tens
     const torch::Tensor cosines = rotary->cosines[gap.rows];
     const torch::Tensor sines = rotary->sines[gap.rows];
     torch::Tensor moved = rows.narrow(0, rows.size(0) - moving, moving);
-    const std::vector<torch::Tensor> halves = moved.chunk(2, -1);
-    moved.copy_(
-        at::cat({halves[0] * cosines + halves[1] * sines, halves[1] * cosines - halves[0] * sines}, -1));
+    const std::vector<torch::Tensor> halves = FromKvRows(moved).chunk(2, -1);
+    const torch::Tensor turned =
+        at::cat({halves[0] * cosines + halves[1] * sines, halves[1] * cosines - halves[0] * sines}, -1);
+    moved.copy_(ToKvRows(turned, KvFormatOf(*pool)));
   }
   flat.index_copy_(0, index(to), rows);
 }

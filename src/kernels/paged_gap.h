@@ -8,11 +8,12 @@
 
 namespace antiphon {
 
-// Moves the rows behind the gap in a pool [pages, page_positions, kv_heads, head_width], as `gap` says; rows
-// before it that stand on a page which is replaced are copied to the new one. With `rotary` (of keys; null
-// for values) what moves is turned back by gap.rows positions: a key rotated for position p becomes the key
-// rotated for p - gap.rows, to within float rounding. Checks all that it is given before it writes
-// (c10::Error); the CPU's loops cannot fail after that.
+// Moves the rows behind the gap in a pool of MakeKvPages, as `gap` says; rows before it that stand on a page
+// which is replaced are copied to the new one. With `rotary` (of keys; null for values) what moves is turned
+// back by gap.rows positions: a key rotated for position p becomes the key rotated for p - gap.rows, to
+// within float rounding, and in pages of bfloat16 or int8 to within one rounding more of that form. Values
+// stay as they are to the bit. Checks all that it is given before it writes (c10::Error); the CPU's loops
+// cannot fail after that.
 void CloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tensor* pool);
 
 }  // namespace antiphon

@@ -12,8 +12,7 @@ namespace {
 #define ANTIPHON_LANES 8
 #include "kernels/simd_loops.inc"
 
-constexpr SimdLoops kLoops = {"avx2",      ArrangeBf16, ArrangeF32, MultiplyBf16,
-                              MultiplyF32, RmsNorm,     SwiGlu,     Attend};
+constexpr SimdLoops kLoops = {"avx2", ArrangeBf16, ArrangeF32, MultiplyBf16, MultiplyF32, RmsNorm, SwiGlu};
 
 }  // namespace
 

@@ -9,15 +9,6 @@
 
 namespace antiphon {
 
-// The keys or values of one sequence for one kv head.
-struct PagedRows {
-  const float* data;     // of page 0, position 0, this head
-  const int32_t* pages;  // page table
-  int64_t page_positions;
-  int64_t page_stride;      // floats from a page to the next
-  int64_t position_stride;  // floats from a position to the next
-};
-
 // Function tables so that the choice is made once, at run time. No alignment is required anywhere.
 struct SimdLoops {
   const char* name;
@@ -38,11 +29,6 @@ struct SimdLoops {
 
   // y = gate / (1 + exp(-gate)) * up, over n elements. y may be gate or up.
   void (*swiglu)(const float* gate, const float* up, int64_t n, float* y);
-
-  // out [width] = softmax(scale * query keys^T) values over the first `length` positions. `scores` is scratch
-  // of length rounded up to a multiple of 16.
-  void (*attend)(const float* query, PagedRows keys, PagedRows values, int64_t length, int64_t width,
-                 float scale, float* scores, float* out);
 };
 
 // Runs on every machine this was compiled for.

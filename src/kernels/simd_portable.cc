@@ -12,7 +12,7 @@ namespace {
 
 const SimdLoops& PortableLoops() {
   static constexpr SimdLoops kLoops = {"portable",  ArrangeBf16, ArrangeF32, MultiplyBf16,
-                                       MultiplyF32, RmsNorm,     SwiGlu,     Attend};
+                                       MultiplyF32, RmsNorm,     SwiGlu};
   return kLoops;
 }
 

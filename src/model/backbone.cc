@@ -86,11 +86,11 @@ void Backbone::CloseGap(const SequenceGap& gap, KvPool* pool) const {
 
 torch::Tensor Backbone::SymbolLogits(const torch::Tensor& states) const { return Linear(states, head_); }
 
-KvPool Backbone::MakePool(int64_t pages, int64_t page_positions) const {
+KvPool Backbone::MakePool(int64_t pages, int64_t page_positions, KvFormat format) const {
   KvPool pool{.page_positions = page_positions, .keys = {}, .values = {}};
   for (int64_t i = 0; i < shape_.layers; ++i) {
-    pool.keys.push_back(MakePages(shape_, pages, page_positions, device_));
-    pool.values.push_back(MakePages(shape_, pages, page_positions, device_));
+    pool.keys.push_back(MakePages(shape_, pages, page_positions, device_, format));
+    pool.values.push_back(MakePages(shape_, pages, page_positions, device_, format));
   }
   return pool;
 }

@@ -28,7 +28,7 @@ class Backbone {
   // Contract of LanguageModel::SymbolLogits.
   torch::Tensor SymbolLogits(const torch::Tensor& states) const;
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const;
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const;
 
  private:
   torch::Tensor Embed(const RaggedBatch& batch) const;

@@ -27,8 +27,8 @@ class LoadedLanguageModel final : public LanguageModel {
         word_head_(ReadWordHead(config, reader)),
         parameters_(reader->parameters()) {}
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override {
-    return backbone_.MakePool(pages, page_positions);
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override {
+    return backbone_.MakePool(pages, page_positions, format);
   }
 
   torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "antiphon/kv_format.h"
 #include "antiphon/status.h"
 #include "antiphon/weight_format.h"
 #include "kernels/sequence_gap.h"
@@ -30,8 +31,10 @@ class LanguageModel {
                                                      torch::Device device,
                                                      WeightFormat format = WeightFormat::kAsStored);
 
-  // A pool of `pages` pages of `page_positions` positions that fits this model.
-  virtual KvPool MakePool(int64_t pages, int64_t page_positions) const = 0;
+  // A pool of `pages` pages of `page_positions` positions that fits this model, in the given form. All that
+  // works with pools takes any form.
+  virtual KvPool MakePool(int64_t pages, int64_t page_positions,
+                          KvFormat format = KvFormat::kFloat32) const = 0;
 
   // Runs all rows, writes their keys and values into the pool, returns the output states [rows, width].
   virtual torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const = 0;

@@ -27,7 +27,8 @@ struct RaggedBatch {
   int64_t rows() const { return static_cast<int64_t>(symbols.size()); }
 };
 
-// The pool of key and value pages. One tensor a layer each, [pages, page_positions, kv_heads, head_width].
+// The pool of key and value pages. One tensor a layer each, as MakeKvPages (kernels/kv_rows.h) makes
+// them: [pages, page_positions, kv_heads, row].
 // Who uses which page is the engine's business; the model only reads and writes through page tables.
 struct KvPool {
   int64_t page_positions = 0;

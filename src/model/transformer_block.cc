@@ -1,7 +1,6 @@
 #include "model/transformer_block.h"
 
-#include <ATen/ops/empty.h>
-
+#include "kernels/kv_rows.h"
 #include "kernels/linear.h"
 #include "kernels/paged_attention.h"
 
@@ -43,9 +42,8 @@ void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const 
 }
 
 torch::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions,
-                        torch::Device device) {
-  return at::empty({pages, page_positions, shape.kv_heads, shape.head_width},
-                   torch::TensorOptions().dtype(torch::kFloat).device(device));
+                        torch::Device device, KvFormat format) {
+  return MakeKvPages(format, pages, page_positions, shape.kv_heads, shape.head_width, device);
 }
 
 }  // namespace antiphon

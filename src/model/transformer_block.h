@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "antiphon/kv_format.h"
 #include "kernels/elementwise.h"
 #include "kernels/sequence_span.h"
 #include "model/model_config.h"
@@ -34,13 +35,13 @@ struct BlockRows {
   std::vector<int64_t> positions = {};  // [rows], for `rotary`
 };
 
-// Runs the layer on `x` [rows, width] in place; its keys and values go to the pools [pages, page_positions,
-// kv_heads, head_width].
+// Runs the layer on `x` [rows, width] in place; its keys and values go to the pools that MakePages
+// made.
 void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const BlockRows& rows,
               torch::Tensor* keys, torch::Tensor* values, torch::Tensor* x);
 
 // A pool of keys or of values for one layer, uninitialised.
 torch::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions,
-                        torch::Device device);
+                        torch::Device device, KvFormat format = KvFormat::kFloat32);
 
 }  // namespace antiphon

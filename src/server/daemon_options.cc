@@ -100,6 +100,18 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
       ->check(CLI::IsMember({"stored", "int8"}))
       ->default_str("stored");
   app->add_option_function<std::string>(
+         "--kv",
+         [options](const std::string& form) {
+           options->engine.kv_format = form == "int8"   ? KvFormat::kInt8
+                                       : form == "bf16" ? KvFormat::kBfloat16
+                                                        : KvFormat::kFloat32;
+         },
+         "Form of the cache of keys and values: f32; bf16, half as large; int8, about a quarter, with a "
+         "scale "
+         "a position and head")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+      ->default_str("f32");
+  app->add_option_function<std::string>(
          "--log-level",
          [options](const std::string& name) {
            auto level = ParseLogLevel(name);

@@ -23,16 +23,18 @@ TEST(DaemonTest, HelpNamesEveryOption) {
   for (const char* option :
        {"--model", "--listen", "--max-sessions", "--max-session-seconds", "--idle-seconds",
         "--max-message-bytes", "--drain-seconds", "--threads", "--speculative-steps", "--kv-pages",
-        "--prefix-pages", "--interrupt-by", "--weights", "--log-level", "--metrics-address"}) {
+        "--prefix-pages", "--interrupt-by", "--weights", "--kv", "--log-level", "--metrics-address"}) {
     EXPECT_NE(daemon.StandardOutput().find(option), std::string::npos) << option;
   }
 }
 
 TEST(DaemonTest, AMistakeOnTheCommandLineIsExitCode2) {
   const std::vector<std::string> mistakes[] = {
-      {"--no-such-option"},         {"--max-sessions", "0"},         {"--max-sessions", "many"},
-      {"--max-message-bytes", "1"}, {"--weights", "int3"},           {"--speculative-steps", "65"},
-      {"--kv-pages", "-1"},         {"--prefix-pages", "4097"},      {"--interrupt-by", "length"},
+      {"--no-such-option"},         {"--max-sessions", "0"},
+      {"--max-sessions", "many"},   {"--max-message-bytes", "1"},
+      {"--weights", "int3"},        {"--speculative-steps", "65"},
+      {"--kv-pages", "-1"},         {"--prefix-pages", "4097"},
+      {"--interrupt-by", "length"}, {"--kv", "int4"},
       {"--log-level", "loud"},      {"--metrics-address", "nowhere"}};
   for (const auto& arguments : mistakes) {
     Daemon daemon(arguments);

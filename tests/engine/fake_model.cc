@@ -58,7 +58,7 @@ int64_t FakeModel::WantedInAnswer(int64_t place, int64_t seed) const {
   return at == 0 ? config_.image.begin : config_.image.first_code + (seed + at) % config_.image.codebook_size;
 }
 
-KvPool FakeModel::MakePool(int64_t pages, int64_t page_positions) const {
+KvPool FakeModel::MakePool(int64_t pages, int64_t page_positions, KvFormat) const {
   // Full of nonsense: whoever reads what was not written notices.
   const torch::Tensor keys = at::full({pages, page_positions, 1, kRecord}, 1e6f);
   return {page_positions, {keys}, {keys.clone()}};

@@ -41,7 +41,7 @@ class FakeModel final : public LanguageModel {
   // Called before a gap is closed: may throw.
   std::function<void(const SequenceGap&)> on_close_gap;
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override;
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override;
   torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override;
   torch::Tensor SymbolLogits(const torch::Tensor& states) const override;

@@ -42,8 +42,8 @@ class WatchedModel final : public LanguageModel {
 
   mutable LogitsSeen seen;
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override {
-    return model_->MakePool(pages, page_positions);
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override {
+    return model_->MakePool(pages, page_positions, format);
   }
   torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return model_->Forward(batch, pool);
@@ -223,13 +223,25 @@ std::string BytesOf(const std::vector<RecordedOperation>& operations) {
   return bytes;
 }
 
-class ReplayTest : public testing::TestWithParam<WeightFormat> {};
+struct Forms {
+  WeightFormat weights;
+  KvFormat kv;
+};
+
+class ReplayTest : public testing::TestWithParam<Forms> {
+ protected:
+  static EngineOptions Options(int page_positions) {
+    EngineOptions options = Bench::Options(page_positions);
+    options.kv_format = GetParam().kv;
+    return options;
+  }
+};
 
 TEST_P(ReplayTest, GivesTheSameTokensAndLogitsAloneAndEightAtATime) {
   MemoryRecordings recordings;
   LogitsSeen recorded;
   {
-    Bench bench(GetParam());
+    Bench bench(GetParam().weights, Options(4));
     Record(bench, &recordings);
     recorded = bench.model.seen;
   }
@@ -248,7 +260,7 @@ TEST_P(ReplayTest, GivesTheSameTokensAndLogitsAloneAndEightAtATime) {
   LogitsSeen alone;
   uint64_t steps_alone = 0;
   for (size_t i = 0; i < recordings.size(); ++i) {
-    Bench bench(GetParam(), Bench::Options(16));
+    Bench bench(GetParam().weights, Options(16));
     const auto ticket = bench.Replay(recordings.at(i).bytes);
     bench.RunAll();
     const ReplayOutcome outcome = OutcomeOf(ticket);
@@ -265,7 +277,7 @@ TEST_P(ReplayTest, GivesTheSameTokensAndLogitsAloneAndEightAtATime) {
   EXPECT_EQ(alone, recorded);
 
   // All at once.
-  Bench together(GetParam());
+  Bench together(GetParam().weights, Options(4));
   std::vector<std::shared_ptr<ReplayTicket>> tickets;
   for (size_t i = 0; i < recordings.size(); ++i) tickets.push_back(together.Replay(recordings.at(i).bytes));
   together.RunAll();
@@ -274,7 +286,11 @@ TEST_P(ReplayTest, GivesTheSameTokensAndLogitsAloneAndEightAtATime) {
   EXPECT_LT(together.loop.statistics().steps, steps_alone / 2) << "they were not batched";
 }
 
-INSTANTIATE_TEST_SUITE_P(Weights, ReplayTest, testing::Values(WeightFormat::kAsStored, WeightFormat::kInt8));
+INSTANTIATE_TEST_SUITE_P(Weights, ReplayTest,
+                         testing::Values(Forms{WeightFormat::kAsStored, KvFormat::kFloat32},
+                                         Forms{WeightFormat::kInt8, KvFormat::kFloat32},
+                                         Forms{WeightFormat::kAsStored, KvFormat::kBfloat16},
+                                         Forms{WeightFormat::kAsStored, KvFormat::kInt8}));
 
 TEST(ReplayDifferenceTest, EachPlantedDifferenceIsFoundWhereItIs) {
   MemoryRecordings recordings;

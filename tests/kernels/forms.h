@@ -27,6 +27,13 @@ inline std::vector<const Int8Loops*> RunnableInt8Loops() {
   return all;
 }
 
+inline std::vector<const AttentionLoops*> RunnableAttentionLoops() {
+  std::vector<const AttentionLoops*> all = {&PortableAttentionLoops()};
+  if (Avx2AttentionLoops() != nullptr) all.push_back(Avx2AttentionLoops());
+  if (Avx512AttentionLoops() != nullptr) all.push_back(Avx512AttentionLoops());
+  return all;
+}
+
 // Normally distributed, the same for the same seed.
 inline torch::Tensor Noise(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::detail::createCPUGenerator(seed), torch::TensorOptions().dtype(torch::kFloat));

@@ -1,115 +1,328 @@
 #include "kernels/paged_attention.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <numeric>
+#include <random>
+#include <string>
 
+#include "kernels/kv_rows.h"
+#include "kernels/thread_team.h"
 #include "tests/kernels/forms.h"
 
 namespace antiphon {
 namespace {
 
-constexpr int64_t kHeads = 4;
-constexpr int64_t kKvHeads = 2;
-constexpr int64_t kPagePositions = 5;
-constexpr int64_t kPages = 40;
+constexpr KvFormat kFormats[] = {KvFormat::kFloat32, KvFormat::kBfloat16, KvFormat::kInt8};
 
-// A pool full of NaN, so that reading a place nobody wrote shows.
-torch::Tensor EmptyPool(int64_t width) {
-  return at::full({kPages, kPagePositions, kKvHeads, width}, std::numeric_limits<float>::quiet_NaN());
+struct Shape {
+  int64_t kv_heads = 2;
+  int64_t group = 2;
+  int64_t width = 16;
+  int64_t page_positions = 5;
+  KvFormat format = KvFormat::kFloat32;
+
+  std::string ToString() const {
+    return fmt::format("{} heads of {} in groups of {}, pages of {}, format {}", kv_heads * group, width,
+                       group, page_positions, static_cast<int>(format));
+  }
+};
+
+// Pages of NaN, in any form, so that reading a place nobody wrote shows.
+torch::Tensor EmptyPages(const Shape& shape, int64_t pages) {
+  torch::Tensor made =
+      MakeKvPages(shape.format, pages, shape.page_positions, shape.kv_heads, shape.width, torch::kCPU);
+  if (shape.format == KvFormat::kInt8) return made.fill_(-1);  // a float of such bytes is NaN
+  return made.fill_(std::numeric_limits<float>::quiet_NaN());
 }
 
 // Queries, keys and values of `positions` positions of one sequence.
 struct Rows {
-  Rows(int64_t positions, int64_t width, uint64_t seed)
-      : q(Noise({positions, kHeads, width}, seed)),
-        k(Noise({positions, kKvHeads, width}, seed + 100)),
-        v(Noise({positions, kKvHeads, width}, seed + 200)) {}
+  Rows(const Shape& shape, int64_t positions, uint64_t seed)
+      : q(Noise({positions, shape.kv_heads * shape.group, shape.width}, seed)),
+        k(Noise({positions, shape.kv_heads, shape.width}, seed + 100)),
+        v(Noise({positions, shape.kv_heads, shape.width}, seed + 200)) {}
   torch::Tensor q, k, v;
 };
 
-// Runs rows [first, first + count) of `rows` as one span of its own.
-torch::Tensor RunSpan(const Rows& rows, int64_t first, int64_t count, const std::vector<int32_t>& pages,
-                      torch::Tensor* keys, torch::Tensor* values) {
-  const std::vector<SequenceSpan> spans = {{.first_row = 0, .rows = count, .context = first, .pages = pages}};
-  WritePages(rows.k.narrow(0, first, count), spans, keys);
-  WritePages(rows.v.narrow(0, first, count), spans, values);
-  return PagedAttention(rows.q.narrow(0, first, count), *keys, *values, spans);
+// A sequence in pages of its own, in an order that is not that of its positions.
+class Sequence {
+ public:
+  Sequence(const Shape& shape, int64_t positions, uint64_t seed)
+      : rows_(shape, positions, seed), pages_((positions + shape.page_positions - 1) / shape.page_positions) {
+    std::iota(pages_.begin(), pages_.end(), 1);
+    std::shuffle(pages_.begin(), pages_.end(), std::mt19937_64(seed));
+    keys_ = EmptyPages(shape, static_cast<int64_t>(pages_.size()) + 2);
+    values_ = EmptyPages(shape, static_cast<int64_t>(pages_.size()) + 2);
+  }
+
+  // Runs positions [first, first + count) as one span of its own.
+  torch::Tensor Run(int64_t first, int64_t count) {
+    Write(first, count);
+    return Attend(first, count);
+  }
+  void Write(int64_t first, int64_t count) {
+    WritePages(rows_.k.narrow(0, first, count), Spans(first, count), &keys_);
+    WritePages(rows_.v.narrow(0, first, count), Spans(first, count), &values_);
+  }
+  torch::Tensor Attend(int64_t first, int64_t count) const {
+    return PagedAttention(rows_.q.narrow(0, first, count), keys_, values_, Spans(first, count));
+  }
+
+  const Rows& rows() const { return rows_; }
+  const std::vector<int32_t>& pages() const { return pages_; }
+  torch::Tensor& keys() { return keys_; }
+  torch::Tensor& values() { return values_; }
+
+ private:
+  std::vector<SequenceSpan> Spans(int64_t first, int64_t count) const {
+    return {{.first_row = 0, .rows = count, .context = first, .pages = pages_}};
+  }
+
+  Rows rows_;
+  std::vector<int32_t> pages_;
+  torch::Tensor keys_, values_;
+};
+
+// Calls check(loops) with each set of loops in force.
+template <typename Check>
+void WithAllLoops(const Check& check) {
+  for (const AttentionLoops* loops : RunnableAttentionLoops()) {
+    const auto form = KernelFormGuard::Loops(*loops);
+    check(loops->name);
+  }
 }
 
-const std::vector<int32_t> kScattered = {17, 3, 39, 0, 8};  // 25 positions
+template <typename Draw>
+Shape RandomShape(KvFormat format, Draw draw) {
+  return {draw(1, 4), draw(1, 8), draw(16, 128), draw(1, 64), format};
+}
 
-TEST(PagedAttention, EveryFormAgreesWithAten) {
-  for (const int64_t width : {2, 12, 64, 70}) {
-    const Rows rows(23, width, 1);
-    const torch::Tensor expected = [&] {
-      const auto form = KernelFormGuard::Aten();
-      torch::Tensor keys = EmptyPool(width), values = EmptyPool(width);
-      return RunSpan(rows, 0, 23, kScattered, &keys, &values);
-    }();
-    EXPECT_FALSE(expected.isnan().any().item<bool>());
-    for (const SimdLoops* loops : RunnableLoops()) {
-      const auto form = KernelFormGuard::Loops(*loops);
-      torch::Tensor keys = EmptyPool(width), values = EmptyPool(width);
-      const torch::Tensor actual = RunSpan(rows, 0, 23, kScattered, &keys, &values);
-      EXPECT_LT((actual - expected).abs().max().item<double>(), 1e-5) << loops->name << " " << width;
+// Rows of a page are the same to the bit in every form.
+TEST(PagedAttention, WritesTheSamePagesAsAten) {
+  for (const KvFormat format : kFormats) {
+    for (const int64_t width : {2, 12, 31, 64, 70, 128}) {
+      const Shape shape{.width = width, .format = format};
+      Sequence expected(shape, 23, 1);
+      expected.keys().zero_();
+      expected.rows().k.mul_(at::exp(Noise({23, 1, 1}, 7) * 8));  // small and large ones
+      expected.rows().k[3].zero_();
+      {
+        const auto form = KernelFormGuard::Aten();
+        expected.Write(0, 23);
+      }
+      WithAllLoops([&](const char* name) {
+        Sequence actual(shape, 23, 1);
+        actual.keys().zero_();
+        actual.rows().k.copy_(expected.rows().k);
+        actual.Write(0, 23);
+        EXPECT_TRUE(actual.keys().equal(expected.keys())) << name << ", " << shape.ToString();
+      });
     }
   }
 }
 
-// Prefill in one chunk, in odd chunks and position by position: the same to the bit.
+TEST(PagedAttention, EveryFormAgreesWithAtenOverRandomShapes) {
+  std::mt19937_64 random(5);
+  const auto draw = [&](int64_t least, int64_t most) {
+    return std::uniform_int_distribution<int64_t>(least, most)(random);
+  };
+  for (int i = 0; i < 36; ++i) {
+    Shape shape = RandomShape(kFormats[i % 3], draw);
+    if (i % 4 == 0) shape.width = (shape.width + 15) / 16 * 16;  // what is read in place
+    const int64_t length = i % 6 == 5 ? draw(500, 1400) : draw(1, 200);
+    const int64_t rows = draw(1, std::min<int64_t>(length, 70));
+    Sequence sequence(shape, length, static_cast<uint64_t>(i));
+    sequence.Write(0, length);
+    const torch::Tensor expected = [&] {
+      const auto form = KernelFormGuard::Aten();
+      return sequence.Attend(length - rows, rows);
+    }();
+    ASSERT_FALSE(expected.isnan().any().item<bool>());
+    WithAllLoops([&](const char* name) {
+      EXPECT_LT(LargestDifference(sequence.Attend(length - rows, rows), expected), 2e-5)
+          << name << ", " << rows << " rows of " << length << ", " << shape.ToString();
+    });
+  }
+}
+
+// What rounding costs: the error of a head's result against that of float32, for numbers of unit variance.
+TEST(PagedAttention, RoundedPagesComeNear) {
+  const auto result = [](KvFormat format) {
+    Sequence sequence({.width = 64, .page_positions = 16, .format = format}, 300, 3);
+    return sequence.Run(0, 300);
+  };
+  const torch::Tensor exact = result(KvFormat::kFloat32);
+  const auto error = [&](KvFormat format) {
+    return ((result(format) - exact).norm() / exact.norm()).item<double>();
+  };
+  EXPECT_LT(error(KvFormat::kBfloat16), 0.004);
+  EXPECT_LT(error(KvFormat::kInt8), 0.012);
+  EXPECT_GT(error(KvFormat::kInt8), 0.0);
+}
+
+// Prefill in one chunk, in odd chunks and position by position: the same to the bit, across the borders of
+// tiles and segments too.
 TEST(PagedAttention, ChunksDoNotMatter) {
-  for (const SimdLoops* loops : RunnableLoops()) {
-    const auto form = KernelFormGuard::Loops(*loops);
-    const Rows rows(23, 20, 5);
-    torch::Tensor keys = EmptyPool(20), values = EmptyPool(20);
-    const torch::Tensor whole = RunSpan(rows, 0, 23, kScattered, &keys, &values);
-    for (const int64_t chunk : {1, 3, 7}) {
-      torch::Tensor chunk_keys = EmptyPool(20), chunk_values = EmptyPool(20);
-      for (int64_t first = 0; first < 23; first += chunk) {
-        const int64_t count = std::min<int64_t>(chunk, 23 - first);
-        const torch::Tensor part = RunSpan(rows, first, count, kScattered, &chunk_keys, &chunk_values);
-        EXPECT_TRUE(part.equal(whole.narrow(0, first, count))) << loops->name << ", chunks of " << chunk;
+  for (const KvFormat format : kFormats) {
+    for (const int64_t group : {1, 3, 7}) {
+      const Shape shape{.group = group, .width = group == 3 ? 20 : 32, .format = format};
+      WithAllLoops([&](const char* name) {
+        const int64_t first = kAttentionSegment - 45;
+        const int64_t length = kAttentionSegment + 30;
+        Sequence sequence(shape, length, 5);
+        sequence.Run(0, first);
+        const torch::Tensor whole = sequence.Run(first, length - first);
+        for (const int64_t chunk : {1, 3, 16, 40}) {
+          for (int64_t at = first; at < length; at += chunk) {
+            const int64_t count = std::min<int64_t>(chunk, length - at);
+            EXPECT_TRUE(sequence.Attend(at, count).equal(whole.narrow(0, at - first, count)))
+                << name << ", chunks of " << chunk << ", " << shape.ToString();
+          }
+        }
+      });
+    }
+  }
+}
+
+TEST(PagedAttention, PageSizesDoNotMatter) {
+  for (const KvFormat format : kFormats) {
+    WithAllLoops([&](const char* name) {
+      torch::Tensor first;
+      for (const int64_t page_positions : {1, 7, 16, 64, 1000}) {
+        Sequence sequence({.group = 3, .width = 48, .page_positions = page_positions, .format = format}, 150,
+                          9);
+        const torch::Tensor result = sequence.Run(0, 150);
+        if (!first.defined()) first = result;
+        EXPECT_TRUE(result.equal(first)) << name << ", pages of " << page_positions;
+      }
+    });
+  }
+}
+
+// One long sequence, a chunk of it, and many at once: enough work to be shared, in segments where one row has
+// it all.
+TEST(PagedAttention, ThreadsDoNotMatter) {
+  for (const KvFormat format : kFormats) {
+    const Shape shape{.kv_heads = 2, .group = 4, .width = 64, .page_positions = 16, .format = format};
+    constexpr int64_t kLength = 7 * kAttentionSegment + 17;
+    Sequence sequence(shape, kLength, 11);
+    sequence.Write(0, kLength);
+    for (const int64_t rows : {1, 5, 16, 33, 100}) {
+      const torch::Tensor alone = sequence.Attend(kLength - rows, rows);
+      for (const int threads : {1, 2, 3, 7}) {
+        ThreadTeam team(threads);
+        const ThreadTeamScope scope(&team);
+        EXPECT_TRUE(sequence.Attend(kLength - rows, rows).equal(alone))
+            << threads << " threads, " << rows << " rows, " << shape.ToString();
       }
     }
   }
 }
 
 TEST(PagedAttention, SequencesOfABatchDoNotMix) {
-  for (const SimdLoops* loops : RunnableLoops()) {
-    const auto form = KernelFormGuard::Loops(*loops);
-    const Rows a(9, 16, 10), b(14, 16, 20);
-    torch::Tensor keys = EmptyPool(16), values = EmptyPool(16);
-    const torch::Tensor a_alone = RunSpan(a, 0, 9, {1, 2}, &keys, &values);
-    const torch::Tensor b_alone = RunSpan(b, 0, 14, {30, 31, 32}, &keys, &values);
+  for (const KvFormat format : kFormats) {
+    WithAllLoops([&](const char* name) {
+      const Shape shape{.format = format};
+      Sequence a(shape, 9, 10), b(shape, 14, 20);
+      const torch::Tensor a_alone = a.Run(0, 9);
+      const torch::Tensor b_alone = b.Run(0, 14);
 
-    torch::Tensor batch_keys = EmptyPool(16), batch_values = EmptyPool(16);
-    RunSpan(a, 0, 6, {5, 4}, &batch_keys, &batch_values);  // the rest of a goes with the whole of b
-    const std::vector<SequenceSpan> spans = {{.first_row = 0, .rows = 14, .context = 0, .pages = {9, 7, 6}},
-                                             {.first_row = 14, .rows = 3, .context = 6, .pages = {5, 4}}};
-    const auto join = [](const torch::Tensor& first, const torch::Tensor& second) {
-      torch::Tensor joined = at::full({17, first.size(1), first.size(2)}, 0.0f);
-      joined.narrow(0, 0, 14).copy_(first);
-      joined.narrow(0, 14, 3).copy_(second.narrow(0, 6, 3));
-      return joined;
-    };
-    WritePages(join(b.k, a.k), spans, &batch_keys);
-    WritePages(join(b.v, a.v), spans, &batch_values);
-    const torch::Tensor together = PagedAttention(join(b.q, a.q), batch_keys, batch_values, spans);
-    EXPECT_TRUE(together.narrow(0, 0, 14).equal(b_alone)) << loops->name;
-    EXPECT_TRUE(together.narrow(0, 14, 3).equal(a_alone.narrow(0, 6, 3))) << loops->name;
+      torch::Tensor keys = EmptyPages(shape, 12), values = EmptyPages(shape, 12);
+      const std::vector<SequenceSpan> before = {{.first_row = 0, .rows = 6, .context = 0, .pages = {5, 4}}};
+      WritePages(a.rows().k.narrow(0, 0, 6), before, &keys);
+      WritePages(a.rows().v.narrow(0, 0, 6), before, &values);
+      // The rest of a goes with the whole of b, and with one that has nothing to run.
+      const std::vector<SequenceSpan> spans = {{.first_row = 0, .rows = 14, .context = 0, .pages = {9, 7, 6}},
+                                               {.first_row = 3, .rows = 0, .context = 4, .pages = {8}},
+                                               {.first_row = 14, .rows = 3, .context = 6, .pages = {5, 4}}};
+      const auto join = [](const torch::Tensor& of_b, const torch::Tensor& of_a) {
+        return at::cat({of_b, of_a.narrow(0, 6, 3)});
+      };
+      WritePages(join(b.rows().k, a.rows().k), spans, &keys);
+      WritePages(join(b.rows().v, a.rows().v), spans, &values);
+      ThreadTeam team(2);
+      const ThreadTeamScope scope(&team);
+      const torch::Tensor together = PagedAttention(join(b.rows().q, a.rows().q), keys, values, spans);
+      EXPECT_TRUE(together.narrow(0, 0, 14).equal(b_alone)) << name;
+      EXPECT_TRUE(together.narrow(0, 14, 3).equal(a_alone.narrow(0, 6, 3))) << name;
+    });
+  }
+}
+
+// A row that is not finite spoils those that see it and no other, in every form of page.
+TEST(PagedAttention, WhatIsNotFiniteStaysBehindItsPosition) {
+  for (const KvFormat format : kFormats) {
+    for (const float wrong :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      WithAllLoops([&](const char* name) {
+        Sequence sequence({.format = format}, 40, 2);
+        const torch::Tensor clean = sequence.Run(0, 40);
+        sequence.rows().v[25][0][3] = wrong;
+        const torch::Tensor spoilt = sequence.Run(0, 40);
+        EXPECT_TRUE(spoilt.narrow(0, 0, 25).equal(clean.narrow(0, 0, 25))) << name;
+        EXPECT_FALSE(spoilt.narrow(0, 25, 15).select(1, 3).isfinite().any().item<bool>()) << name;
+        EXPECT_TRUE(spoilt.narrow(1, 32, 32).equal(clean.narrow(1, 32, 32))) << name << ": another kv head";
+      });
+    }
+  }
+}
+
+TEST(PagedAttention, KeepsTheBytesItSays) {
+  for (const int64_t width : {16, 64, 70}) {
+    EXPECT_EQ(KvRowBytes(KvFormat::kFloat32, width), 4 * width);
+    EXPECT_EQ(KvRowBytes(KvFormat::kBfloat16, width), 2 * width);
+    EXPECT_EQ(KvRowBytes(KvFormat::kInt8, width), width + 4);
+    for (const KvFormat format : kFormats) {
+      const torch::Tensor pages = MakeKvPages(format, 3, 16, 2, width, torch::kCPU);
+      EXPECT_EQ(static_cast<int64_t>(pages.nbytes()), 3 * 16 * 2 * KvRowBytes(format, width));
+      EXPECT_EQ(KvFormatOf(pages), format);
+      EXPECT_EQ(HeadWidthOf(pages), width);
+    }
   }
 }
 
 TEST(PagedAttention, RefusesPageTablesThatDoNotFit) {
-  torch::Tensor keys = EmptyPool(8), values = EmptyPool(8);
-  const Rows rows(7, 8, 1);
-  EXPECT_THROW(RunSpan(rows, 0, 7, {1}, &keys, &values), c10::Error) << "too few pages";
-  EXPECT_THROW(RunSpan(rows, 0, 7, {1, kPages}, &keys, &values), c10::Error) << "no such page";
-  EXPECT_THROW(RunSpan(rows, 0, 7, {1, -1}, &keys, &values), c10::Error) << "no such page";
-  const std::vector<SequenceSpan> outside = {{.first_row = 3, .rows = 7, .context = 0, .pages = {1, 2}}};
-  EXPECT_THROW(WritePages(rows.k, outside, &keys), c10::Error) << "rows outside the batch";
+  for (const KvFormat format : kFormats) {
+    const Shape shape{.width = 8, .format = format};
+    const Rows rows(shape, 7, 1);
+    torch::Tensor keys = EmptyPages(shape, 4), values = EmptyPages(shape, 4);
+    const auto run = [&](int64_t first_row, int64_t count, int64_t context, std::vector<int32_t> pages) {
+      const std::vector<SequenceSpan> spans = {{first_row, count, context, std::move(pages)}};
+      EXPECT_THROW(WritePages(rows.k, spans, &keys), c10::Error);
+      EXPECT_THROW(PagedAttention(rows.q, keys, values, spans), c10::Error);
+    };
+    run(0, 7, 0, {1});      // too few pages
+    run(0, 7, 0, {1, 4});   // no such page
+    run(0, 7, 0, {1, -1});  // likewise
+    run(3, 7, 0, {1, 2});   // rows outside the batch
+    run(-1, 7, 0, {1, 2});  // likewise
+    run(0, 7, -1, {1, 2});  // a position before the first
+    run(0, -1, 0, {1, 2});  // less than nothing
+    run(0, 7, 4, {1, 2});   // too few pages for the context
+  }
+}
+
+TEST(PagedAttention, RefusesPagesOfAnotherShapeOrForm) {
+  const Shape shape{.width = 16};
+  const Rows rows(shape, 3, 1);
+  const std::vector<SequenceSpan> spans = {{.first_row = 0, .rows = 3, .context = 0, .pages = {0}}};
+  const torch::Tensor keys = EmptyPages(shape, 2);
+  torch::Tensor wide = EmptyPages({.width = 20}, 2);  // bytes of an int8 row of 16
+  EXPECT_THROW(WritePages(rows.k, spans, &wide), c10::Error);
+  EXPECT_THROW(PagedAttention(rows.q, keys, wide, spans), c10::Error);
+  EXPECT_THROW(PagedAttention(rows.q, keys, EmptyPages({.format = KvFormat::kBfloat16}, 2), spans),
+               c10::Error);
+  EXPECT_THROW(PagedAttention(rows.q, keys.to(torch::kDouble), keys.to(torch::kDouble), spans), c10::Error);
+  EXPECT_THROW(PagedAttention(Noise({3, 3, 16}, 1), keys, keys, spans), c10::Error) << "3 heads on 2";
+  EXPECT_THROW(MakeKvPages(KvFormat::kInt8, 0, 16, 2, 16, torch::kCPU), c10::Error);
+  EXPECT_THROW(MakeKvPages(KvFormat::kInt8, 1, 16, 2, 0, torch::kCPU), c10::Error);
+  EXPECT_THROW(HeadWidthOf(at::full({1, 1, 1, 4}, 0, torch::kChar)), c10::Error) << "only a scale";
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/kv_rows.h"
 #include "kernels/paged_attention.h"
 #include "tests/kernels/forms.h"
 
@@ -47,7 +48,7 @@ void InEveryForm(const std::function<void(const char* form)>& check) {
     const auto form = KernelFormGuard::Aten();
     check("aten");
   }
-  for (const SimdLoops* loops : RunnableLoops()) {
+  for (const AttentionLoops* loops : RunnableAttentionLoops()) {
     const auto form = KernelFormGuard::Loops(*loops);
     check(loops->name);
   }
@@ -146,6 +147,43 @@ TEST(PagedGap, EightRemovalsOfAPictureKeepAKeyWithinFloatRounding) {
     EXPECT_LT(difference, 2e-4) << "key " << position;
     RecordProperty("key_" + std::to_string(position), std::to_string(difference));
   }
+}
+
+// In rounded pages what moves is rounded once more each time, values never; all that stands before the gap,
+// and pages that were replaced, stay to the bit.
+TEST(PagedGap, RoundedPagesKeepKeysNear) {
+  InEveryForm([](const char* form) {
+    for (const KvFormat format : {KvFormat::kBfloat16, KvFormat::kInt8}) {
+      const torch::Tensor made = Noise({kLength, kKvHeads, kWidth}, 5);
+      const double step =
+          made.abs().max().item<double>() * (format == KvFormat::kInt8 ? 1.0 / 127 : 1.0 / 256);
+      for (const bool keys : {true, false}) {
+        torch::Tensor pool =
+            MakeKvPages(format, kPages, kPagePositions, kKvHeads, kWidth, torch::kCPU).zero_();
+        Put(made, keys, 0, kScattered, &pool);
+        const torch::Tensor original = pool.clone();
+        const RotaryTable rotary = Rotary();
+        const Pages after = {7, 1, 2, 4};
+        CloseGap({7, 6, kLength, kScattered, after}, keys ? &rotary : nullptr, &pool);
+        torch::Tensor expected =
+            MakeKvPages(format, kPages, kPagePositions, kKvHeads, kWidth, torch::kCPU).zero_();
+        Put(made.narrow(0, 0, 7), keys, 0, after, &expected);
+        Put(made.narrow(0, 13, kLength - 13), keys, 7, after, &expected);
+        for (int64_t position = 0; position < kLength - 6; ++position) {
+          const torch::Tensor got = RowAt(pool, after, position);
+          const torch::Tensor wanted = RowAt(expected, after, position);
+          if (keys && position >= 7) {
+            // Two roundings to the nearest, turned, against one.
+            EXPECT_LT(LargestDifference(FromKvRows(got), FromKvRows(wanted)), 2 * step)
+                << form << ", " << position;
+          } else {
+            EXPECT_TRUE(got.equal(wanted)) << form << ", " << position;
+          }
+        }
+        for (const int32_t page : {3, 11, 0, 8}) EXPECT_TRUE(pool[page].equal(original[page])) << form;
+      }
+    }
+  });
 }
 
 TEST(PagedGap, RefusesWhatDoesNotFitAndWritesNothing) {

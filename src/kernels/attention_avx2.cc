@@ -1,0 +1,30 @@
+// Compiled with AVX2 and FMA; without the flags (another architecture) there is nothing here.
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/attention_loops.h"
+
+namespace antiphon {
+
+#if defined(__AVX2__) && defined(__FMA__)
+
+namespace {
+
+#define ANTIPHON_LANES 8
+#include "kernels/attention_loops.inc"
+
+constexpr AttentionLoops kLoops = {"avx2", WriteRows, ReadRows, Arrange, Attend, Fold, Clear, Finish};
+
+}  // namespace
+
+const AttentionLoops* Avx2AttentionLoops() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kLoops : nullptr;
+}
+
+#else
+
+const AttentionLoops* Avx2AttentionLoops() { return nullptr; }
+
+#endif
+
+}  // namespace antiphon
