@@ -21,6 +21,12 @@
 
 namespace antiphon {
 
+// In which order work that waits is run.
+enum class Schedule : uint8_t {
+  kDeadlines,  // earliest deadline first
+  kArrival,    // first come, first served: for comparison, conversations stutter under load
+};
+
 // Settings of the engine. The defaults suit two CPU cores and the model that ships.
 struct EngineOptions {
   int max_sequences = 16;   // open at once; more are refused with RESOURCE_EXHAUSTED
@@ -41,6 +47,10 @@ struct EngineOptions {
   int prefix_pages = 256;
   // Steps of an answer that may be run before the turn is over (Sequence::ExpectTurnEnd), 0 to 64; 0: none.
   int speculative_steps = 8;
+  Schedule schedule = Schedule::kDeadlines;
+  // Sequences are refused when the cost of steps that was measured says that deadlines could not be kept;
+  // false: up to max_sequences all are let in, to see what happens.
+  bool keep_promises = true;
 };
 
 // How Sequence::Fork makes its fork.
@@ -339,6 +349,14 @@ struct EngineStatistics {
   uint64_t prefix_misses = 0;
   uint64_t prefix_positions = 0;  // that were not run for that
   int prefix_pages = 0;           // that keep beginnings; some may be in use by sequences as well
+  // Frames that had a deadline, kept or missed: heard ones that were run, spoken ones that were made.
+  uint64_t timed_frames = 0;
+  // The cost of a step is predicted before it is run: that is what planning and admission rest on.
+  double step_ms_predicted_total = 0;  // beside step_ms_total
+  double step_error_ms_total = 0;      // sum of |measured - predicted|
+  // Steps that took at most 0.5 times what was predicted, 0.8, 1, 1.25, 1.5, 2 and 4 times; the last: longer.
+  std::array<uint64_t, 8> steps_by_prediction{};
+  double admission_headroom = 1;  // by which admission multiplies what it predicts, for such errors
 };
 
 // A recorded sequence that is run again. Thread-safe. The destructor stops it and frees its pages and slot.
@@ -362,7 +380,7 @@ class Engine {
                                                 const EngineOptions& options);
 
   // RESOURCE_EXHAUSTED when max_sequences are open, or when the deadlines of those that are not best effort,
-  // and of one more, could not be kept.
+  // and of one more, could not be kept (unless keep_promises is false).
   virtual Result<std::unique_ptr<Sequence>> Open(const SequenceOptions& options,
                                                  SequenceListener listener) = 0;
 

@@ -11,6 +11,7 @@ using Command = std::function<int()>;
 
 // `app` is the subcommand's own; the Command is to be called after parsing, if the subcommand was.
 Command AddTurnsCommand(CLI::App& app);
+Command AddCapacityCommand(CLI::App& app);
 Command AddInterruptionsCommand(CLI::App& app);
 Command AddMovesCommand(CLI::App& app);
 Command AddResumptionsCommand(CLI::App& app);

@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
   };
   add("turns", "Simulated users ask questions over the network: latency, gaps, right answers",
       antiphon::bench::AddTurnsCommand);
+  add("capacity", "Ever more simulated users at once, until the server refuses one",
+      antiphon::bench::AddCapacityCommand);
   add("interruptions",
       "Simulated users cough and speak into answers: what pauses them, what cuts them, what is remembered",
       antiphon::bench::AddInterruptionsCommand);

@@ -19,9 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A port that was free a moment ago. Somebody else may take it before the server does; then the server says
-// so.
-Result<int> FreePort() {
+}  // namespace
+
+Result<int> ServerProcess::FreePort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -34,8 +34,6 @@ Result<int> FreePort() {
   if (!found) return Unavailable("no free port: " + reason);
   return static_cast<int>(ntohs(address.sin_port));
 }
-
-}  // namespace
 
 std::string ServerProcess::DefaultProgram() {
   std::error_code error;

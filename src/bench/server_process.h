@@ -28,6 +28,11 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   const std::string& target() const { return target_; }
+  pid_t pid() const { return pid_; }
+
+  // A port of this machine that was free a moment ago. Somebody else may take it before the server does; then
+  // the server says so.
+  static Result<int> FreePort();
 
  private:
   ServerProcess(pid_t pid, std::string target) : pid_(pid), target_(std::move(target)) {}

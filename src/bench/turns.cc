@@ -24,18 +24,6 @@ struct Poll {
   std::vector<Turn> turns;
 };
 
-Result<client::Question> Load(const Question& question, bool typed) {
-  if (typed || question.wav.empty()) return client::Question(client::TypedQuestion{question.text});
-  Result<Audio> audio = ReadWav(question.wav);
-  if (!audio.ok()) return audio.status();
-  std::optional<size_t> speech_end;
-  if (question.speech_end) {
-    const double end = *question.speech_end * audio->sample_rate;
-    speech_end = static_cast<size_t>(std::min(end, static_cast<double>(audio->samples.size())));
-  }
-  return client::Question(client::SpokenQuestion{std::move(audio->samples), audio->sample_rate, speech_end});
-}
-
 // One user, on one thread.
 class User {
  public:
@@ -76,7 +64,7 @@ class User {
   }
 
   Status AskOne(const Question& question, client::Answer* answer) {
-    const Result<client::Question> loaded = Load(question, options_.typed);
+    const Result<client::Question> loaded = LoadQuestion(question, options_.typed);
     if (!loaded.ok()) return loaded.status();
     Status status = client::Ask(*conversation_, *loaded,
                                 {.real_time = options_.real_time, .timeout = options_.timeout}, answer);
@@ -122,6 +110,18 @@ class User {
 };
 
 }  // namespace
+
+Result<client::Question> LoadQuestion(const Question& question, bool typed) {
+  if (typed || question.wav.empty()) return client::Question(client::TypedQuestion{question.text});
+  Result<Audio> audio = ReadWav(question.wav);
+  if (!audio.ok()) return audio.status();
+  std::optional<size_t> speech_end;
+  if (question.speech_end) {
+    const double end = *question.speech_end * audio->sample_rate;
+    speech_end = static_cast<size_t>(std::min(end, static_cast<double>(audio->samples.size())));
+  }
+  return client::Question(client::SpokenQuestion{std::move(audio->samples), audio->sample_rate, speech_end});
+}
 
 Result<std::vector<Turn>> RunTurns(const std::vector<Question>& questions, const TurnsOptions& options,
                                    const TurnListener& listener) {

@@ -40,6 +40,9 @@ struct Turn {
   std::optional<WordErrors> heard;  // unset when the text is not known or was typed
 };
 
+// The question as a client asks it, its recording read. NOT_FOUND or DATA_LOSS as ReadWav.
+Result<client::Question> LoadQuestion(const Question& question, bool typed);
+
 // Called after each turn, by any thread, one at a time.
 using TurnListener = std::function<void(const Turn& turn, int done)>;
 

@@ -58,6 +58,17 @@ ModelDescription Describe(const LanguageModel& model, const AudioCodec& codec) {
   return description;
 }
 
+AdmissionTerms TermsOf(const ModelConfig& config, const AudioCodec& codec, const EngineOptions& options) {
+  // Whoever is let in may speak fast at any time.
+  const SpeechSpeed fastest = codec.has_manners() ? SpeechSpeed::kFast : SpeechSpeed::kNormal;
+  return {.max_open = options.max_sequences,
+          .heard_period = DurationOf(config.frame_samples, config),
+          .spoken_period = DurationOf(SamplesAt(fastest, config.frame_samples), config),
+          .first_audio_target = options.first_audio_target,
+          .first_audio_steps = config.speech_lead + 1,
+          .max_step = PlannerLimits{}.max_step};
+}
+
 // A few text pieces to warm up with.
 std::vector<int64_t> SomePieces(const TextTokenizer& tokenizer) {
   std::vector<int64_t> pieces;
@@ -116,6 +127,7 @@ class EngineImpl final : public Engine {
         options_(options),
         clock_(clock),
         description_(Describe(*modules_.model, *modules_.codec)),
+        terms_(TermsOf(modules_.model->config(), *modules_.codec, options)),
         identity_{description_.name, description_.version, modules_.weights_checksum},
         arithmetic_{identity_, options.weights, KernelsOf(options.kv_format)},
         recordings_(std::move(recordings)),
@@ -173,6 +185,7 @@ class EngineImpl final : public Engine {
   const EngineOptions options_;
   const Clock& clock_;
   const ModelDescription description_;
+  const AdmissionTerms terms_;
   const ModelIdentity identity_;
   const RecordingHead arithmetic_;
   const std::unique_ptr<RecordingWriter> recordings_;
@@ -394,15 +407,8 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
 
 Status EngineImpl::AdmitOne(bool best_effort) {
   const std::lock_guard lock(mutex_);
-  // Whoever is let in may speak fast at any time.
-  const ModelConfig& config = modules_.model->config();
-  const SpeechSpeed fastest = modules_.codec->has_manners() ? SpeechSpeed::kFast : SpeechSpeed::kNormal;
-  const Nanoseconds frame = DurationOf(SamplesAt(fastest, config.frame_samples), config);
-  if (const Status admitted =
-          Admit(open_, live_, options_.max_sequences, loop_.cost(), frame, PlannerLimits{}.max_step);
-      !admitted.ok()) {
-    return admitted;
-  }
+  const StepCost cost = options_.keep_promises ? loop_.cost() : StepCost{};
+  if (const Status admitted = Admit(open_, live_, cost, terms_); !admitted.ok()) return admitted;
   ++open_;
   live_ += best_effort ? 0 : 1;
   return OkStatus();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -18,6 +19,7 @@ constexpr double kAverageFade = 0.95;  // of step_ms_average
 PlannerLimits LimitsOf(const EngineOptions& options) {
   PlannerLimits limits;
   limits.max_rows = options.max_batch_positions;
+  limits.by_deadline = options.schedule == Schedule::kDeadlines;
   return limits;
 }
 
@@ -27,10 +29,19 @@ int Pages(const EngineOptions& options, const ModelConfig& config) {
   return static_cast<int>(options.max_sequences * of_one);
 }
 
-bool MissedDeadline(const WorkItem& work, const StepItem& item, TimePoint now) {
-  if (!HasDeadline(work.kind) || now <= work.deadline) return false;
+// A frame that somebody is waiting for.
+bool IsTimedFrame(const WorkItem& work, const StepItem& item) {
+  if (!HasDeadline(work.kind)) return false;
   // Of a response only frames can be late: the way to the first one has one deadline, not one a step.
   return item.answers() ? item.answered->has_frame : work.hears;
+}
+
+// The place of a step in EngineStatistics::steps_by_prediction.
+size_t RatioClass(double measured_ms, double predicted_ms) {
+  constexpr double kBounds[] = {0.5, 0.8, 1, 1.25, 1.5, 2, 4};
+  const auto* bound =
+      std::ranges::find_if(kBounds, [&](double b) { return measured_ms <= b * predicted_ms; });
+  return static_cast<size_t>(bound - std::begin(kBounds));
 }
 
 // The place of a step of so many positions, at least 1, in EngineStatistics::steps_by_size.
@@ -256,14 +267,18 @@ bool EngineLoop::FreePagesFor(const ScheduledSequence& sequence) {
 void EngineLoop::FinishStep(std::span<const Job> jobs, std::vector<StepItem> items) {
   const TimePoint now = parts_.clock.Now();
   uint64_t spoken = 0;
+  uint64_t timed = 0;
   uint64_t missed = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     spoken += items[i].answered && items[i].answered->has_frame ? 1 : 0;
-    missed += MissedDeadline(jobs[i].work, items[i], now) ? 1 : 0;
+    if (!IsTimedFrame(jobs[i].work, items[i])) continue;
+    ++timed;
+    missed += now > jobs[i].work.deadline ? 1 : 0;
   }
   {
     const std::lock_guard lock(mutex_);
     statistics_.spoken_frames += spoken;
+    statistics_.timed_frames += timed;
     statistics_.deadline_misses += missed;
   }
   for (size_t i = 0; i < jobs.size(); ++i) {
@@ -278,7 +293,14 @@ void EngineLoop::FinishStep(std::span<const Job> jobs, std::vector<StepItem> ite
 void EngineLoop::Learn(const StepLoad& load, const StepTimes& times) {
   const double took = Milliseconds(times.total());
   const std::lock_guard lock(mutex_);
+  const double predicted = Milliseconds(cost_.Predict(load));
   cost_.Learn(load, times);
+  if (predicted > 0) {
+    statistics_.step_ms_predicted_total += predicted;
+    statistics_.step_error_ms_total += std::abs(took - predicted);
+    ++statistics_.steps_by_prediction[RatioClass(took, predicted)];
+  }
+  statistics_.admission_headroom = cost_.headroom();
   double& average = statistics_.step_ms_average;
   average = statistics_.steps == 0 ? took : kAverageFade * average + (1 - kAverageFade) * took;
   statistics_.step_ms_total += took;

@@ -67,7 +67,9 @@ std::optional<WorkItem> LiveSequence::NextWork() const {
     assert(!rerun_.empty() || NextVideoFrame() != nullptr || IsInput(waiting_.front()));
     work = NextInput();
   }
-  return work && best_effort_ ? AsBulk(*work) : work;
+  if (!work) return work;
+  work->context = state_.length();
+  return best_effort_ ? AsBulk(*work) : work;
 }
 
 bool LiveSequence::HasWork() const {

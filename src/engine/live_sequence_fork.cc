@@ -91,7 +91,8 @@ WorkItem LiveSequence::NextSpeculation() const {
   return {.sequence = id_,
           .kind = WorkKind::kBulk,
           .ready = context_.clock.Now(),
-          .speaks = WillSpeak(speculation_->state().stream)};
+          .speaks = WillSpeak(speculation_->state().stream),
+          .context = speculation_->state().length()};
 }
 
 void LiveSequence::FinishSpeculation(StepItem item) {

@@ -16,6 +16,7 @@ struct RankedItem {
 };
 
 RankedItem RankItem(const WorkItem& item, size_t index, const PlannerLimits& limits, TimePoint now) {
+  if (!limits.by_deadline) return {Rank::kFirstAudio, item.ready, index};
   if (item.kind == WorkKind::kFirstAudio) return {Rank::kFirstAudio, item.deadline, index};
   if (item.kind == WorkKind::kTimed) {
     const bool far_ahead = item.deadline - now > limits.far_ahead;
@@ -45,7 +46,8 @@ std::vector<RankedItem> InOrder(std::span<const WorkItem> items, const PlannerLi
 }
 
 StepLoad LeastLoad(const WorkItem& item) {
-  return {item.least_rows, item.hears ? 1 : 0, item.speaks ? 1 : 0};
+  return {item.least_rows, item.hears ? 1 : 0, item.speaks ? 1 : 0,
+          AttendedBy(item.least_rows, item.context)};
 }
 
 // The step as it fills.
@@ -72,22 +74,27 @@ class Filling {
     }
     load_ = joined;
     // A deadline that cannot be met any more does not limit the others: that would only spread the delay.
-    if (HasDeadline(item.kind) && now_ + length <= item.deadline) {
+    if (limits_.by_deadline && HasDeadline(item.kind) && now_ + length <= item.deadline) {
       first_deadline_ = std::min(first_deadline_, item.deadline);
     }
     return true;
   }
 
-  // More rows of an item that has joined: as many as fit, up to `most`. Returns how many.
-  int64_t Grow(int64_t most, Nanoseconds ceiling) {
+  // More rows of an item that has joined with its least rows: as many as fit. Returns how many.
+  int64_t Grow(const WorkItem& item, Nanoseconds ceiling) {
+    const int64_t most = item.rows - item.least_rows;
+    const auto more = [&](int64_t rows) {
+      const int64_t read = AttendedBy(rows, item.context + item.least_rows);
+      return StepLoad{.rows = rows, .attended = read};
+    };
     const Nanoseconds allowed = std::min(Allowed(), ceiling);
     int64_t fits = 0;
     int64_t too_many = std::min(most, limits_.max_rows - load_.rows) + 1;
     while (too_many - fits > 1) {
       const int64_t rows = fits + (too_many - fits) / 2;
-      (cost_.Predict(load_ + StepLoad{rows, 0, 0}) <= allowed ? fits : too_many) = rows;
+      (cost_.Predict(load_ + more(rows)) <= allowed ? fits : too_many) = rows;
     }
-    load_.rows += fits;
+    load_ = load_ + more(fits);
     return fits;
   }
 
@@ -119,7 +126,7 @@ std::vector<PlannedWork> PlanStep(std::span<const WorkItem> items, const StepCos
   }
   // Only now do chunks grow: into the time that everything that joined leaves over.
   for (size_t i = 0; i < plan.size(); ++i) {
-    plan[i].rows += step.Grow(items[plan[i].item].rows - plan[i].rows, ceilings[i]);
+    plan[i].rows += step.Grow(items[plan[i].item], ceilings[i]);
   }
   return plan;
 }

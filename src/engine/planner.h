@@ -11,6 +11,9 @@
 //
 // A lower rank may lengthen the step of a higher one only by `stretch`, except work that another step's wait
 // would make late. Every item's deadline is at most a fixed time after it became ready, so nothing starves.
+//
+// PlannerLimits::by_deadline set to false plans first come, first served instead, for comparison: one rank,
+// in the order in which work became ready, deadlines not looked at; the limits of a step are the same.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +45,7 @@ struct WorkItem {
   int64_t least_rows = 1;  // ... but no fewer than this: positions that only make sense together
   bool hears = false;      // a frame must be encoded for it
   bool speaks = false;     // a frame is drawn and decoded
+  int64_t context = 0;     // positions before the first of the rows, all of which they read
 };
 
 struct PlannerLimits {
@@ -53,6 +57,7 @@ struct PlannerLimits {
   Nanoseconds longest_wait = std::chrono::seconds(2);
   Nanoseconds far_ahead = std::chrono::milliseconds(800);  // timed work with more slack than this may wait
   double stretch = 1.25;
+  bool by_deadline = true;
 };
 
 // A part of the plan: `rows` positions of items[item].

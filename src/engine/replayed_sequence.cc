@@ -56,6 +56,7 @@ ReplayedSequence::ReplayedSequence(int64_t id, std::shared_ptr<ReplayTicket> tic
 std::optional<WorkItem> ReplayedSequence::NextWork() const {
   if (!next_ || closed()) return std::nullopt;
   WorkItem work{.sequence = id_, .kind = WorkKind::kBulk, .ready = last_run_};
+  work.context = state_.length();
   if (const auto* inputs = std::get_if<RecordedInputs>(&*next_)) {
     work.rows = static_cast<int64_t>(inputs->positions.size()) - done_;
   } else if (std::holds_alternative<RecordedFrame>(*next_)) {

@@ -58,7 +58,9 @@ void Commit(StepItem item, SequenceState* state) {
 StepLoad LoadOf(std::span<const StepItem> items) {
   StepLoad load;
   for (const StepItem& item : items) {
-    load.rows += static_cast<int64_t>(item.positions.size());
+    const auto rows = static_cast<int64_t>(item.positions.size());
+    load.rows += rows;
+    load.attended += AttendedBy(rows, item.state->length());
     load.heard += item.samples.empty() ? 0 : 1;
     load.spoken += Last(item).speaks ? 1 : 0;
   }

@@ -21,6 +21,8 @@ class Call : public EventSink {
   // Begins to put what the client says into the inbox. Call once, first. What is wrong with a client that has
   // said it all already.
   virtual Status Start() = 0;
+  // The client has hung up before Start. Otherwise the inbox is told.
+  virtual bool gone() const { return false; }
   // After an event was taken with resume_reading.
   virtual void ResumeReading() = 0;
 

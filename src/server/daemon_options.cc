@@ -85,6 +85,23 @@ void AddOptions(CLI::App* app, DaemonOptions* options) {
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
   app->add_option_function<std::string>(
+         "--schedule",
+         [options](const std::string& order) {
+           options->engine.schedule = order == "arrival" ? Schedule::kArrival : Schedule::kDeadlines;
+         },
+         "In which order waiting work is run: deadlines, earliest first; arrival, first come first served, "
+         "is "
+         "for comparison only")
+      ->check(CLI::IsMember({"deadlines", "arrival"}))
+      ->default_str("deadlines");
+  app->add_option_function<std::string>(
+         "--admission",
+         [options](const std::string& who) { options->engine.keep_promises = who == "promised"; },
+         "Whom to let in: promised, those whose deadlines can be kept by the measured cost of steps; all, up "
+         "to --max-sessions, is for measuring what happens then")
+      ->check(CLI::IsMember({"promised", "all"}))
+      ->default_str("promised");
+  app->add_option_function<std::string>(
          "--interrupt-by",
          [options](const std::string& what) { options->server.words_interrupt = what == "words"; },
          "What makes a voice during an answer the user's turn: words, as the model hears them, or its sound "

@@ -1,6 +1,7 @@
 #include "server/engine_metrics.h"
 
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -43,6 +44,23 @@ MetricFamily StepSizes(const EngineStatistics& statistics) {
                   std::move(metric));
 }
 
+MetricFamily PredictionRatios(const EngineStatistics& statistics) {
+  constexpr double kBounds[] = {0.5, 0.8, 1, 1.25, 1.5, 2, 4, std::numeric_limits<double>::infinity()};
+  ClientMetric metric;
+  auto& histogram = metric.histogram;
+  for (size_t i = 0; i < std::size(kBounds); ++i) {
+    histogram.sample_count += statistics.steps_by_prediction[i];
+    histogram.bucket.push_back({histogram.sample_count, kBounds[i]});
+  }
+  // Of all steps together: the ratios themselves are not kept.
+  if (statistics.step_ms_predicted_total > 0) {
+    histogram.sample_sum = static_cast<double>(histogram.sample_count) * statistics.step_ms_total /
+                           statistics.step_ms_predicted_total;
+  }
+  return FamilyOf("antiphon_engine_step_prediction_ratio", "Time a step took over the time predicted for it",
+                  MetricType::Histogram, std::move(metric));
+}
+
 }  // namespace
 
 std::vector<MetricFamily> EngineMetrics::Collect() const {
@@ -55,7 +73,17 @@ std::vector<MetricFamily> EngineMetrics::Collect() const {
                 count(statistics.spoken_frames)),
       CounterOf("antiphon_engine_deadline_misses_total", "Frames, heard or spoken, that came late",
                 count(statistics.deadline_misses)),
+      CounterOf("antiphon_engine_timed_frames_total", "Frames, heard or spoken, that had a deadline",
+                count(statistics.timed_frames)),
       CounterOf("antiphon_engine_step_seconds_total", "Time spent in steps", statistics.step_ms_total / 1e3),
+      CounterOf("antiphon_engine_step_predicted_seconds_total", "Time that was predicted for steps",
+                statistics.step_ms_predicted_total / 1e3),
+      CounterOf("antiphon_engine_step_prediction_error_seconds_total",
+                "Absolute differences of the time a step took and the time predicted for it",
+                statistics.step_error_ms_total / 1e3),
+      PredictionRatios(statistics),
+      GaugeOf("antiphon_engine_admission_headroom", "Factor by which admission lengthens predicted steps",
+              statistics.admission_headroom),
       CounterOf("antiphon_engine_forks_total", "Forks of sequences that were asked for",
                 count(statistics.forks)),
       CounterOf("antiphon_engine_forks_lost_total", "Forks that were refused or gave way for want of memory",

@@ -27,9 +27,10 @@ std::string Seconds(std::chrono::milliseconds duration) {
 
 }  // namespace
 
-Session::Session(const ServerOptions& options, SessionKind kind, ServerMetrics& metrics,
+Session::Session(Engine& engine, const ServerOptions& options, SessionKind kind, ServerMetrics& metrics,
                  const CallMaker& make_call)
-    : id_(NewSessionId()),
+    : engine_(engine),
+      id_(NewSessionId()),
       options_(options),
       kind_(kind),
       opened_(SystemClock::Get().Now()),
@@ -39,33 +40,42 @@ Session::Session(const ServerOptions& options, SessionKind kind, ServerMetrics& 
       call_(make_call(&inbox_)),
       sink_(kind, metrics.turns, *call_) {}
 
-Result<std::unique_ptr<Session>> Session::Open(Engine& engine, const ServerOptions& options, SessionKind kind,
-                                               ServerMetrics& metrics, const CallMaker& make_call) {
-  const bool generates = kind == SessionKind::kGeneration;
-  std::unique_ptr<Session> session(new Session(options, kind, metrics, make_call));
-  SessionInbox* inbox = &session->inbox_;
-  auto sequence = engine.Open({.best_effort = generates}, [inbox](uint64_t turn, SequenceEvent event) {
-    inbox->PushEngine(turn, std::move(event));
+Status Session::Enter() {
+  const bool generates = kind_ == SessionKind::kGeneration;
+  auto sequence = engine_.Open({.best_effort = generates}, [this](uint64_t turn, SequenceEvent event) {
+    inbox_.PushEngine(turn, std::move(event));
   });
   if (!sequence.ok()) return sequence.status();
   ConversationOptions conversation;
-  conversation.session_id = session->id_;
-  conversation.longest_turn = options.longest_turn;
-  conversation.words_interrupt = options.words_interrupt;
+  conversation.session_id = id_;
+  conversation.longest_turn = options_.longest_turn;
+  conversation.words_interrupt = options_.words_interrupt;
   // The length of a request is bounded already, and what its client calls speech is no noise.
   if (generates) conversation.longest_turn = conversation.noise_timeout = kNever;
-  conversation.max_session_seconds = static_cast<int>(options.max_session.count() / 1000);
+  conversation.max_session_seconds = static_cast<int>(options_.max_session.count() / 1000);
   auto made = Conversation::Create(
-      std::move(conversation), engine.model(), std::move(*sequence),
-      [&engine](std::span<const int> codes) { return engine.PaintImage(codes); }, SystemClock::Get(),
-      session->sink_);
+      std::move(conversation), engine_.model(), std::move(*sequence),
+      [this](std::span<const int> codes) { return engine_.PaintImage(codes); }, SystemClock::Get(), sink_);
   if (!made.ok()) return made.status();
-  session->conversation_ = std::move(*made);
-  return session;
+  conversation_ = std::move(*made);
+  return OkStatus();
+}
+
+std::optional<Status> Session::GivenUp() {
+  if (call_->gone()) return Cancelled("the client is gone");
+  return inbox_.Wait(SystemClock::Get().Now(), /*accepts_client=*/false).abort;
+}
+
+void Session::Refuse(const Status& status) {
+  // gRPC has the call: only one that has begun can be ended.
+  if (Status started = call_->Start(); !started.ok()) LogInfo("{}: {}", id_, started.ToString());
+  call_->StopResuming(status);
+  call_->FinishAndWait(status, options_.linger);
 }
 
 void Session::Run(const std::function<void()>& freed) {
   LogInfo("{} begins", id_);
+  opened_ = last_client_event_ = SystemClock::Get().Now();
   metrics_.Opened(kind_);
   Status end;
   try {

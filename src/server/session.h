@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "antiphon/engine.h"
@@ -17,14 +18,22 @@
 
 namespace antiphon {
 
-// Thread rule: Open on any thread; then Run, once, on the session's own thread; Drain and Stop on any thread
-// until Run has returned.
+// Thread rule: the maker and the first Enter on any thread; then Enter until it succeeds, and Run, once, or
+// instead of both Refuse, on the session's own thread; Drain and Stop on any thread until Run or Refuse has
+// returned.
 class Session {
  public:
-  // Opens a sequence for the call. The engine's refusal, RESOURCE_EXHAUSTED for instance, is passed on.
   // `engine` and `metrics` outlive the session, which is counted from Run on.
-  static Result<std::unique_ptr<Session>> Open(Engine& engine, const ServerOptions& options, SessionKind kind,
-                                               ServerMetrics& metrics, const CallMaker& make_call);
+  Session(Engine& engine, const ServerOptions& options, SessionKind kind, ServerMetrics& metrics,
+          const CallMaker& make_call);
+
+  // Opens a sequence for the call. The engine's refusal, RESOURCE_EXHAUSTED for instance, is passed on; the
+  // session may try again.
+  Status Enter();
+  // The client has hung up, or the session was stopped, while it waits to enter. On the session's own thread.
+  std::optional<Status> GivenUp();
+  // Ends the call of a session that has not entered.
+  void Refuse(const Status& status);
 
   // Leads the conversation to its end, frees the sequence, calls `freed` and ends the call.
   void Run(const std::function<void()>& freed);
@@ -37,8 +46,6 @@ class Session {
   const std::string& id() const { return id_; }
 
  private:
-  Session(const ServerOptions& options, SessionKind kind, ServerMetrics& metrics, const CallMaker& make_call);
-
   Status Converse();
   // Whether the client has been promised a response that has not ended.
   bool response_due() const { return kind_ == SessionKind::kGeneration || conversation_->response_due(); }
@@ -49,10 +56,11 @@ class Session {
   // Notes whether the client is away, and that it has come back.
   void LookForClient();
 
+  Engine& engine_;
   const std::string id_;
   const ServerOptions options_;
   const SessionKind kind_;
-  const TimePoint opened_;
+  TimePoint opened_;  // when Run began
   TimePoint last_client_event_;
   bool away_ = false;  // the client is; it may come back
   SessionInbox inbox_;

@@ -244,6 +244,7 @@ TEST(EngineLoopTest, CountsDeadlinesThatWereMissed) {
   bench.RunAll();
   // The first frame meets its 300 ms; the three after it come every 100 ms and are played every 80.
   EXPECT_EQ(bench.loop.statistics().deadline_misses, 3u + 3u);
+  EXPECT_EQ(bench.loop.statistics().timed_frames, 3u + 4u);
   EXPECT_NEAR(bench.loop.statistics().step_ms_average, 100.0, 1.0);
 }
 

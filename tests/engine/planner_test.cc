@@ -60,43 +60,6 @@ std::vector<int64_t> Plan(const std::vector<WorkItem>& items, const StepCost& co
   return Sequences(items, PlanStep(items, cost, limits, kNow));
 }
 
-TEST(CostModelTest, LearnsALine) {
-  const StepCost cost = Cost(microseconds(500));
-  EXPECT_NEAR(Milliseconds(cost.Predict({16, 0, 0})), 12.0, 0.1);
-  EXPECT_NEAR(Milliseconds(cost.Predict({1, 2, 0})), 4.5 + 5.0, 0.1);
-  EXPECT_EQ(cost.Predict({}), Nanoseconds::zero());
-}
-
-TEST(CostModelTest, OneSizeOnlyIsTakenAsProportional) {
-  StageCost cost;
-  for (int i = 0; i < 5; ++i) cost.Learn(2, milliseconds(6));
-  EXPECT_EQ(cost.Predict(2), Nanoseconds(milliseconds(6)));
-  EXPECT_EQ(cost.Predict(4), Nanoseconds(milliseconds(12)));
-}
-
-TEST(CostModelTest, RemembersTheSlopeWhileOnlyOneSizeIsSeen) {
-  StageCost cost;
-  for (const int units : {1, 2, 4, 8}) cost.Learn(units, milliseconds(5) + units * microseconds(500));
-  for (int i = 0; i < 500; ++i) cost.Learn(1, microseconds(5500));
-  EXPECT_NEAR(Milliseconds(cost.Predict(9)), 9.5, 0.1);
-}
-
-TEST(CostModelTest, FollowsAMachineThatSlowsDownButNotASingleSpike) {
-  StageCost cost;
-  for (int i = 0; i < 50; ++i) cost.Learn(1, milliseconds(4));
-  cost.Learn(1, milliseconds(400));
-  EXPECT_LT(cost.Predict(1), milliseconds(5));
-  for (int i = 0; i < 200; ++i) cost.Learn(1, milliseconds(9));
-  EXPECT_NEAR(Milliseconds(cost.Predict(1)), 9.0, 0.5);
-}
-
-TEST(CostModelTest, NeverPredictsLessForMore) {
-  StageCost cost;
-  cost.Learn(1, milliseconds(9));
-  cost.Learn(8, milliseconds(3));
-  for (int units = 1; units < 20; ++units) EXPECT_GE(cost.Predict(units + 1), cost.Predict(units));
-}
-
 TEST(PlannerTest, NothingFromNothing) { EXPECT_THAT(Plan({}, Cost(microseconds(10))), IsEmpty()); }
 
 TEST(PlannerTest, EarliestDeadlineFirst) {

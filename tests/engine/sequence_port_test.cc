@@ -9,7 +9,6 @@
 #include <utility>
 #include <variant>
 
-#include "engine/admission.h"
 #include "engine/sequence_options.h"
 
 namespace antiphon {
@@ -190,35 +189,6 @@ TEST(SequenceOptionsTest, RangesAreNamed) {
   EXPECT_TRUE(Validate(engine).ok());
   engine.max_sequences = 0;
   EXPECT_THAT(Validate(engine).message(), testing::HasSubstr("max_sequences"));
-}
-
-TEST(AdmissionTest, RefusesBeyondTheLimitOfSequences) {
-  EXPECT_TRUE(Admit(15, 15, 16, {}, milliseconds(80), milliseconds(40)).ok());
-  EXPECT_EQ(Admit(16, 16, 16, {}, milliseconds(80), milliseconds(40)).code(), StatusCode::kResourceExhausted);
-}
-
-TEST(AdmissionTest, RefusesWhatTheMachineCannotKeepUpWith) {
-  StepCost cost;
-  for (const int units : {1, 2, 4, 1, 2, 4}) {
-    // Hearing takes 10 + 3n ms, speaking 10 + 10n.
-    const StepTimes hearing{.encode = milliseconds(2 * units), .forward = milliseconds(10 + units)};
-    const StepTimes speaking{.forward = milliseconds(10 + units), .speak = milliseconds(9 * units)};
-    cost.Learn({.rows = units, .heard = units}, hearing);
-    cost.Learn({.rows = units, .spoken = units}, speaking);
-  }
-  EXPECT_TRUE(Admit(6, 6, 16, cost, milliseconds(80), milliseconds(80)).ok());
-  const Status refused = Admit(7, 7, 16, cost, milliseconds(80), milliseconds(80));
-  EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(refused.message(), testing::HasSubstr("try again"));
-  EXPECT_TRUE(Admit(0, 0, 16, cost, milliseconds(1), milliseconds(40)).ok())
-      << "the first one always gets in";
-  // Three to a step of 40 ms: six need two steps, a seventh would need a third.
-  EXPECT_TRUE(Admit(5, 5, 16, cost, milliseconds(80), milliseconds(40)).ok());
-  EXPECT_FALSE(Admit(6, 6, 16, cost, milliseconds(80), milliseconds(40)).ok());
-  // Those without deadlines take a place, and no time.
-  EXPECT_TRUE(Admit(12, 5, 16, cost, milliseconds(80), milliseconds(40)).ok());
-  EXPECT_FALSE(Admit(12, 6, 16, cost, milliseconds(80), milliseconds(40)).ok());
-  EXPECT_FALSE(Admit(16, 0, 16, cost, milliseconds(80), milliseconds(40)).ok());
 }
 
 }  // namespace

@@ -54,8 +54,13 @@ TEST(EngineMetricsTest, TellsTheEnginesAccountAsItIsNow) {
                     .prefix_hits = 9,
                     .prefix_misses = 8,
                     .prefix_positions = 144,
-                    .prefix_pages = 11};
+                    .prefix_pages = 11,
+                    .timed_frames = 90,
+                    .step_ms_predicted_total = 25,
+                    .step_error_ms_total = 6,
+                    .admission_headroom = 1.25};
   // 4 of 1 position, 3 of 2, 2 of 5 to 8, and one of more than 512.
+  engine.account.steps_by_prediction = {1, 0, 5, 2, 0, 0, 0, 1};
   engine.account.steps_by_size = {4, 3, 0, 2, 0, 0, 0, 0, 0, 0, 1};
   EXPECT_EQ(value("antiphon_engine_steps_total"), 10);
   EXPECT_EQ(value("antiphon_engine_positions_total"), 700);
@@ -74,6 +79,14 @@ TEST(EngineMetricsTest, TellsTheEnginesAccountAsItIsNow) {
   EXPECT_EQ(value("antiphon_engine_prefix_misses_total"), 8);
   EXPECT_EQ(value("antiphon_engine_prefix_positions_total"), 144);
   EXPECT_EQ(value("antiphon_engine_prefix_pages"), 11);
+  EXPECT_EQ(value("antiphon_engine_timed_frames_total"), 90);
+  EXPECT_EQ(value("antiphon_engine_step_predicted_seconds_total"), 0.025);
+  EXPECT_EQ(value("antiphon_engine_step_prediction_error_seconds_total"), 0.006);
+  EXPECT_EQ(value("antiphon_engine_admission_headroom"), 1.25);
+  EXPECT_EQ(value("antiphon_engine_step_prediction_ratio_bucket{le=\"0.5\"}"), 1);
+  EXPECT_EQ(value("antiphon_engine_step_prediction_ratio_bucket{le=\"1\"}"), 6);
+  EXPECT_EQ(value("antiphon_engine_step_prediction_ratio_bucket{le=\"4\"}"), 8);
+  EXPECT_EQ(value("antiphon_engine_step_prediction_ratio_bucket{le=\"+Inf\"}"), 9);
   EXPECT_EQ(value("antiphon_engine_step_average_seconds"), 0.0025);
   EXPECT_EQ(value("antiphon_engine_step_seconds_total"), 0.03);
   EXPECT_EQ(value("antiphon_engine_step_positions_bucket{le=\"1\"}"), 4);

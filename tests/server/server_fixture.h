@@ -20,8 +20,10 @@ namespace antiphon {
 // One Converse call from a client's side. Every read fails after 20 s instead of hanging the test.
 class TestCall {
  public:
-  explicit TestCall(const std::shared_ptr<grpc::Channel>& channel)
+  // `wait_ms`, if not empty: how long it may be held until the server has a place for it.
+  explicit TestCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& wait_ms = "")
       : stub_(v1::ConversationService::NewStub(channel)) {
+    if (!wait_ms.empty()) context_.AddMetadata("antiphon-wait-ms", wait_ms);
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     stream_ = stub_->Converse(&context_);
   }
