@@ -15,6 +15,9 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 # Debug is optimised a little: unoptimised tensor code is too slow to test a spoken turn with.
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
 
+# Everywhere, and not only where gRPC asks for it: precompiled headers are shared among targets of the same flags.
+add_compile_options(-pthread)
+
 # Linked by every target of ours, never by generated code.
 add_library(antiphon_warnings INTERFACE)
 target_compile_options(antiphon_warnings INTERFACE

@@ -40,12 +40,5 @@ find_package(Torch REQUIRED)
 add_library(antiphon_torch INTERFACE)
 target_include_directories(antiphon_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(antiphon_torch INTERFACE ${TORCH_LIBRARIES})
-
-# libtorch's headers take 9 s to parse on a desktop core; this target parses them once, and antiphon_library and
-# antiphon_test let whoever lists antiphon_torch reuse the result. torch/torch.h (22 s: autograd, nn, optimisers,
-# data loaders) is never needed for inference and scripts/check_includes.sh refuses it.
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/torch_pch.cc CONTENT "// Carries the precompiled header.\n")
-add_library(antiphon_torch_pch STATIC ${PROJECT_BINARY_DIR}/torch_pch.cc)
-# The warnings too: -Wpedantic changes predefined macros, and then the compiler would not take the header.
-target_link_libraries(antiphon_torch_pch PRIVATE antiphon_torch antiphon_warnings)
-target_precompile_headers(antiphon_torch_pch PRIVATE <torch/types.h>)
+# ATen's headers then include the operators they need, not all two thousand.
+target_compile_definitions(antiphon_torch INTERFACE AT_PER_OPERATOR_HEADERS)

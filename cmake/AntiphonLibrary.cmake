@@ -19,16 +19,13 @@
 # repository's root, and the macro ANTIPHON_SOURCE_DIR is that root as a string literal. A header shared by tests
 # is included from the root: "tests/media/signals.h". TIMEOUT is 120 s unless told.
 #
-# Whoever uses libtorch lists antiphon_torch itself (and so gets its precompiled header) and includes <torch/types.h>
-# or <ATen/...>, never <torch/torch.h>. A source with its own -m flags (AVX2, ...) cannot share that header:
-# set_source_files_properties(x.cc PROPERTIES COMPILE_OPTIONS -mavx2 SKIP_PRECOMPILE_HEADERS ON).
+# Whoever uses libtorch, messages or CLI11 lists antiphon_torch, antiphon_proto or CLI11::CLI11 itself and so gets their
+# precompiled headers (cmake/AntiphonPrecompiledHeaders.cmake). A source with its own -m flags (AVX2, ...) cannot share
+# them: set_source_files_properties(x.cc PROPERTIES COMPILE_OPTIONS -mavx2 SKIP_PRECOMPILE_HEADERS ON).
 
 function(_antiphon_common_setup target)
   target_link_libraries(${target} PRIVATE antiphon_warnings)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include)
-  if("antiphon_torch" IN_LIST ARGN)
-    target_precompile_headers(${target} REUSE_FROM antiphon_torch_pch)
-  endif()
 endfunction()
 
 function(antiphon_library folder)
@@ -50,14 +47,16 @@ function(antiphon_library folder)
   add_library(${target} STATIC ${arg_SOURCES})
   target_include_directories(${target} PUBLIC ${root} ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(${target} PUBLIC ${arg_PUBLIC_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
-  _antiphon_common_setup(${target} ${arg_PUBLIC_DEPS} ${arg_PRIVATE_DEPS})
+  _antiphon_common_setup(${target})
+  _antiphon_use_pch(${target} "" ${arg_PUBLIC_DEPS} ${arg_PRIVATE_DEPS})
 endfunction()
 
 function(antiphon_executable name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPS")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS})
-  _antiphon_common_setup(${name} ${arg_DEPS})
+  _antiphon_common_setup(${name})
+  _antiphon_use_pch(${name} "" ${arg_DEPS})
 endfunction()
 
 function(antiphon_test folder)
@@ -73,7 +72,8 @@ function(antiphon_test folder)
   target_link_libraries(${target} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE ANTIPHON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  _antiphon_common_setup(${target} ${arg_DEPS})
+  _antiphon_common_setup(${target})
+  _antiphon_use_pch(${target} _test ${arg_DEPS})
   # One ctest entry a binary: loading libtorch for every single test case would take longer than the tests.
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)

@@ -1,9 +1,9 @@
 // `antiphon-bench attention`: attention of one sequence over its pages, layer by layer, against the time it
 // takes to read their keys and values once.
+#include <ATen/core/Tensor.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -68,11 +68,10 @@ struct Cache {
     std::shuffle(table.begin(), table.end(), std::mt19937_64(1));
     layer_bytes = 2 * context * shape.kv_heads * KvRowBytes(format, shape.width);
     const int64_t layers = std::clamp<int64_t>(kEnoughBytes / layer_bytes, 1, shape.layers);
-    const torch::Tensor some = at::randn({std::min(context, kWrittenAtATime), shape.kv_heads, shape.width});
+    const at::Tensor some = at::randn({std::min(context, kWrittenAtATime), shape.kv_heads, shape.width});
     for (int64_t layer = 0; layer < layers; ++layer) {
-      for (std::vector<torch::Tensor>* tensors : {&keys, &values}) {
-        tensors->push_back(
-            MakeKvPages(format, pages, kPagePositions, shape.kv_heads, shape.width, torch::kCPU));
+      for (std::vector<at::Tensor>* tensors : {&keys, &values}) {
+        tensors->push_back(MakeKvPages(format, pages, kPagePositions, shape.kv_heads, shape.width, at::kCPU));
         for (int64_t first = 0; first < context; first += kWrittenAtATime) {
           const int64_t count = std::min(kWrittenAtATime, context - first);
           WritePages(some.narrow(0, 0, count), {{0, count, first, table}}, &tensors->back());
@@ -84,13 +83,13 @@ struct Cache {
   int64_t layers() const { return static_cast<int64_t>(keys.size()); }
 
   std::vector<int32_t> table;
-  std::vector<torch::Tensor> keys, values;
+  std::vector<at::Tensor> keys, values;
   int64_t layer_bytes = 0;
 };
 
 // ms of one layer.
 LatencySummary Measure(const Cache& cache, const Shape& shape, int64_t context, int64_t rows, int repeats) {
-  const torch::Tensor queries = at::randn({rows, shape.kv_heads * shape.group, shape.width});
+  const at::Tensor queries = at::randn({rows, shape.kv_heads * shape.group, shape.width});
   const std::vector<SequenceSpan> spans = {
       {.first_row = 0, .rows = rows, .context = context - rows, .pages = cache.table}};
   LatencySummary summary;

@@ -1,8 +1,11 @@
 // `antiphon-bench codec`: how fast the audio codec is on one core, and what delay it adds.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/rand.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -36,19 +39,19 @@ double MillisecondsSince(std::chrono::steady_clock::time_point start) {
 }
 
 // [frames, frame_samples] of the recording, repeated as needed, or of noise.
-Result<torch::Tensor> Input(const Arguments& arguments, const AudioCodec& codec) {
+Result<at::Tensor> Input(const Arguments& arguments, const AudioCodec& codec) {
   const int64_t frames = arguments.seconds * codec.sample_rate() / codec.frame_samples();
   const int64_t samples = frames * codec.frame_samples();
   if (arguments.wav.empty()) {
-    torch::manual_seed(1);
-    return torch::rand({frames, codec.frame_samples()}).mul_(0.2).sub_(0.1);
+    at::manual_seed(1);
+    return at::rand({frames, codec.frame_samples()}).mul_(0.2).sub_(0.1);
   }
   const Result<Audio> audio = ReadWav(arguments.wav);
   if (!audio.ok()) return audio.status();
   const auto resampled = Resample(audio->samples, audio->sample_rate, static_cast<int>(codec.sample_rate()));
   if (!resampled.ok()) return resampled.status();
   if (resampled->empty()) return InvalidArgument(arguments.wav + " holds no samples");
-  torch::Tensor input = torch::empty({samples});
+  at::Tensor input = at::empty({samples});
   for (int64_t i = 0; i < samples; ++i) {
     input.data_ptr<float>()[i] = (*resampled)[static_cast<size_t>(i) % resampled->size()];
   }
@@ -61,7 +64,7 @@ struct Pass {
   double seconds = 0;             // both, altogether
 };
 
-Pass RunPass(const AudioCodec& codec, const torch::Tensor& input, int streams) {
+Pass RunPass(const AudioCodec& codec, const at::Tensor& input, int streams) {
   std::vector<AudioEncoderState> encoders;
   std::vector<AudioDecoderState> decoders;
   for (int i = 0; i < streams; ++i) {
@@ -74,9 +77,9 @@ Pass RunPass(const AudioCodec& codec, const torch::Tensor& input, int streams) {
   for (auto& state : decoders) decoding.push_back(&state);
   Pass pass;
   for (int64_t frame = 0; frame < input.size(0); ++frame) {
-    const torch::Tensor samples = input[frame].expand({streams, -1}).contiguous();
+    const at::Tensor samples = input[frame].expand({streams, -1}).contiguous();
     auto start = std::chrono::steady_clock::now();
-    const torch::Tensor codes = codec.Encode(encoding, samples);
+    const at::Tensor codes = codec.Encode(encoding, samples);
     pass.encode.Add(MillisecondsSince(start));
     start = std::chrono::steady_clock::now();
     (void)codec.Decode(decoding, codes);
@@ -118,11 +121,11 @@ Status Run(const Arguments& arguments) {
   if (!config.ok()) return config.status();
   const Result<Safetensors> weights = Safetensors::Open(arguments.model + "/audio_codec.safetensors");
   if (!weights.ok()) return weights.status();
-  const auto codec = AudioCodec::Load(*weights, *config, torch::kCPU);
+  const auto codec = AudioCodec::Load(*weights, *config, at::kCPU);
   if (!codec.ok()) return codec.status();
   const c10::InferenceMode inference;
   at::set_num_threads(1);
-  const Result<torch::Tensor> input = Input(arguments, **codec);
+  const Result<at::Tensor> input = Input(arguments, **codec);
   if (!input.ok()) return input.status();
   (void)RunPass(**codec, *input, arguments.streams);  // warms up
   std::vector<Pass> passes;

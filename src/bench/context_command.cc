@@ -179,7 +179,7 @@ Result<Setup> Start(const Arguments& arguments) {
   if (!random.ok()) return random.status();
   const auto weights = Safetensors::Open(arguments.model + "/audio_codec.safetensors");
   if (!weights.ok()) return weights.status();
-  Result<std::unique_ptr<AudioCodec>> codec = AudioCodec::Load(*weights, *config, torch::kCPU);
+  Result<std::unique_ptr<AudioCodec>> codec = AudioCodec::Load(*weights, *config, at::kCPU);
   if (!codec.ok()) return codec.status();
   Result<TextTokenizer> tokenizer =
       TextTokenizer::Load(arguments.model + "/tokenizer.model", config->symbols);

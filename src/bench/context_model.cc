@@ -1,6 +1,11 @@
 #include "bench/context_model.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,7 +55,7 @@ class RandomWeights {
     }
   }
 
-  std::map<std::string, torch::Tensor> tensors;
+  std::map<std::string, at::Tensor> tensors;
 };
 
 void AddBackbone(const ModelConfig& config, RandomWeights* weights) {
@@ -119,7 +124,7 @@ Result<std::unique_ptr<LanguageModel>> MakeRandomModel(const ModelConfig& config
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
   if (!file.ok()) return file.status();
-  return LanguageModel::Load(*file, config, torch::kCPU);
+  return LanguageModel::Load(*file, config, at::kCPU);
 }
 
 std::vector<ContextModel::Pass> ContextModel::TakePasses() {
@@ -131,13 +136,13 @@ KvPool ContextModel::MakePool(int64_t pages, int64_t page_positions) const {
   KvPool pool = model_->MakePool(pages, page_positions);
   int64_t bytes = 0;
   for (const auto* tensors : {&pool.keys, &pool.values}) {
-    for (const torch::Tensor& layer : *tensors) bytes += static_cast<int64_t>(layer.nbytes());
+    for (const at::Tensor& layer : *tensors) bytes += static_cast<int64_t>(layer.nbytes());
   }
   page_bytes_ = bytes / pages;
   return pool;
 }
 
-torch::Tensor ContextModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
+at::Tensor ContextModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
   const SequenceSpan& longest = Longest(batch);
   if (skip_) {
     for (const SequenceSpan& span : batch.spans) FillPages(span, pool);
@@ -145,7 +150,7 @@ torch::Tensor ContextModel::Forward(const RaggedBatch& batch, KvPool& pool) cons
     return at::zeros({batch.rows(), config().backbone.width});
   }
   const TimePoint begin = SystemClock::Get().Now();
-  torch::Tensor states = model_->Forward(batch, pool);
+  at::Tensor states = model_->Forward(batch, pool);
   const TimePoint end = SystemClock::Get().Now();
   longest_ = std::max<int64_t>(longest_, longest.context + longest.rows);
   const std::lock_guard lock(mutex_);
@@ -168,7 +173,7 @@ void ContextModel::FillPages(const SequenceSpan& span, KvPool& pool) const {
     const int64_t rows = std::min(size - first, span.context + span.rows - at);
     const int32_t page = span.pages[static_cast<size_t>(at / size)];
     for (const auto* tensors : {&pool.keys, &pool.values}) {
-      for (const torch::Tensor& layer : *tensors) {
+      for (const at::Tensor& layer : *tensors) {
         const int64_t from = (page + 3 * ++variant) % (7 * size);
         layer.select(0, page).narrow(0, first, rows).copy_(random_.narrow(0, from, rows));
       }

@@ -57,15 +57,13 @@ class ContextModel final : public LanguageModel {
   int64_t page_bytes() const { return page_bytes_; }
 
   KvPool MakePool(int64_t pages, int64_t page_positions) const override;
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
+  at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override { model_->CloseGap(gap, pool); }
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const override {
-    return model_->SymbolLogits(states);
-  }
-  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override {
+  at::Tensor SymbolLogits(const at::Tensor& states) const override { return model_->SymbolLogits(states); }
+  at::Tensor DrawFrames(const at::Tensor& states, const DrawCode& draw) const override {
     return model_->DrawFrames(states, draw);
   }
-  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+  std::vector<std::vector<float>> WordScores(const at::Tensor& states,
                                              std::span<const std::span<const int64_t>> words) const override {
     return model_->WordScores(states, words);
   }
@@ -76,7 +74,7 @@ class ContextModel final : public LanguageModel {
   void FillPages(const SequenceSpan& span, KvPool& pool) const;
 
   const std::unique_ptr<LanguageModel> model_;
-  mutable torch::Tensor random_;  // [positions, kv_heads, head_width]
+  mutable at::Tensor random_;  // [positions, kv_heads, head_width]
   std::atomic<bool> skip_{false};
   mutable std::atomic<int64_t> longest_{0};
   mutable std::atomic<int64_t> page_bytes_{0};

@@ -17,8 +17,8 @@ int64_t PagesFor(int64_t positions) { return (positions + kPagePositions - 1) / 
 // Random numbers in the first page, and copies of it in all others: memory that has been written, quickly.
 void FillPages(KvPool* pool) {
   for (auto* tensors : {&pool->keys, &pool->values}) {
-    for (torch::Tensor& layer : *tensors) {
-      const torch::Tensor first = layer.select(0, 0);
+    for (at::Tensor& layer : *tensors) {
+      const at::Tensor first = layer.select(0, 0);
       if (layer.is_floating_point()) {
         first.uniform_(-1, 1);
       } else {
@@ -32,7 +32,7 @@ void FillPages(KvPool* pool) {
 int64_t BytesOfPosition(const KvPool& pool) {
   int64_t bytes = 0;
   for (const auto* tensors : {&pool.keys, &pool.values}) {
-    for (const torch::Tensor& layer : *tensors) {
+    for (const at::Tensor& layer : *tensors) {
       bytes += static_cast<int64_t>(layer.nbytes()) / (layer.size(0) * layer.size(1));
     }
   }
@@ -40,7 +40,7 @@ int64_t BytesOfPosition(const KvPool& pool) {
 }
 
 // The likeliest symbol of each row.
-void Choose(const torch::Tensor& logits, std::vector<int64_t>* symbols) {
+void Choose(const at::Tensor& logits, std::vector<int64_t>* symbols) {
   const auto width = static_cast<size_t>(logits.size(1));
   const float* row = logits.data_ptr<float>();
   for (int64_t& symbol : *symbols) {
@@ -97,7 +97,7 @@ Prefilling::Prefilling(const LanguageModel& model, int64_t positions, int64_t ch
 
 int64_t Prefilling::Run() {
   const auto positions = static_cast<int64_t>(symbols_.size());
-  torch::Tensor states;
+  at::Tensor states;
   for (int64_t first = 0; first < positions; first += chunk_) {
     const int64_t rows = std::min(chunk_, positions - first);
     RaggedBatch batch;

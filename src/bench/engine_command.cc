@@ -1,9 +1,9 @@
 // `antiphon-bench engine`: one step of the model for one speaking sequence, against the time it takes to read
 // the weights once. What lies between the two is what better code could win.
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -68,17 +68,16 @@ class Speaker {
 
   void Step(Timings* timings) {
     const auto start = std::chrono::steady_clock::now();
-    const torch::Tensor state = model_.Forward(Batch(1), pool_);
+    const at::Tensor state = model_.Forward(Batch(1), pool_);
     const auto run = std::chrono::steady_clock::now();
     symbol_ = model_.SymbolLogits(state).argmax(-1).item<int64_t>();
     const auto read = std::chrono::steady_clock::now();
     // Never the end of audio: it would cut the frame short.
-    const torch::Tensor codes =
-        model_.DrawFrames(state, [&](int64_t, int64_t k, const torch::Tensor& logits) {
-          return logits.slice(0, 0, model_.config().codebook_sizes.at(static_cast<size_t>(k)))
-              .argmax()
-              .item<int64_t>();
-        });
+    const at::Tensor codes = model_.DrawFrames(state, [&](int64_t, int64_t k, const at::Tensor& logits) {
+      return logits.slice(0, 0, model_.config().codebook_sizes.at(static_cast<size_t>(k)))
+          .argmax()
+          .item<int64_t>();
+    });
     codes_.assign(codes.data_ptr<int64_t>(), codes.data_ptr<int64_t>() + codes.numel());
     const auto end = std::chrono::steady_clock::now();
     if (timings == nullptr) return;
@@ -147,7 +146,7 @@ Status Run(const Arguments& arguments) {
   }
   const Result<Safetensors> weights = Safetensors::Open(arguments.model + "/backbone.safetensors");
   if (!weights.ok()) return weights.status();
-  const auto model = LanguageModel::Load(*weights, *config, torch::kCPU);
+  const auto model = LanguageModel::Load(*weights, *config, at::kCPU);
   if (!model.ok()) return model.status();
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = arguments.threads > 0 ? arguments.threads : std::min(cores, 4);

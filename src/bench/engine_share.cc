@@ -53,20 +53,20 @@ class MeteredModel final : public LanguageModel {
   KvPool MakePool(int64_t pages, int64_t page_positions) const override {
     return model_.MakePool(pages, page_positions);
   }
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
+  at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return meter_.Count(1, [&] { return model_.Forward(batch, pool); });
   }
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override { model_.CloseGap(gap, pool); }
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const override {
+  at::Tensor SymbolLogits(const at::Tensor& states) const override {
     return meter_.Count(1, [&] { return model_.SymbolLogits(states); });
   }
-  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override {
-    const DrawCode left_out = [&](int64_t row, int64_t codebook, const torch::Tensor& logits) {
+  at::Tensor DrawFrames(const at::Tensor& states, const DrawCode& draw) const override {
+    const DrawCode left_out = [&](int64_t row, int64_t codebook, const at::Tensor& logits) {
       return meter_.Count(-1, [&] { return draw(row, codebook, logits); });
     };
     return meter_.Count(1, [&] { return model_.DrawFrames(states, left_out); });
   }
-  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+  std::vector<std::vector<float>> WordScores(const at::Tensor& states,
                                              std::span<const std::span<const int64_t>> words) const override {
     return meter_.Count(1, [&] { return model_.WordScores(states, words); });
   }
@@ -85,16 +85,14 @@ class MeteredCodec final : public AudioCodec {
   AudioHearingState MakeHearingState() const override { return codec_.MakeHearingState(); }
   AudioEncoderState MakeEncoderState() const override { return codec_.MakeEncoderState(); }
   AudioDecoderState MakeDecoderState() const override { return codec_.MakeDecoderState(); }
-  torch::Tensor Hear(std::span<AudioHearingState* const> states,
-                     const torch::Tensor& samples) const override {
+  at::Tensor Hear(std::span<AudioHearingState* const> states, const at::Tensor& samples) const override {
     return meter_.Count(1, [&] { return codec_.Hear(states, samples); });
   }
-  torch::Tensor Encode(std::span<AudioEncoderState* const> states,
-                       const torch::Tensor& samples) const override {
+  at::Tensor Encode(std::span<AudioEncoderState* const> states, const at::Tensor& samples) const override {
     return meter_.Count(1, [&] { return codec_.Encode(states, samples); });
   }
-  std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
-                                    const torch::Tensor& codes) const override {
+  std::vector<at::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                 const at::Tensor& codes) const override {
     return meter_.Count(1, [&] { return codec_.Decode(states, codes); });
   }
   bool has_manners() const override { return codec_.has_manners(); }
@@ -161,7 +159,7 @@ struct Modules {
 Result<Modules> Load(const std::string& folder, const ModelConfig& config) {
   const Result<Safetensors> weights = Safetensors::Open(folder + "/audio_codec.safetensors");
   if (!weights.ok()) return weights.status();
-  Result<std::unique_ptr<AudioCodec>> codec = AudioCodec::Load(*weights, config, torch::kCPU);
+  Result<std::unique_ptr<AudioCodec>> codec = AudioCodec::Load(*weights, config, at::kCPU);
   if (!codec.ok()) return codec.status();
   Result<TextTokenizer> tokenizer = TextTokenizer::Load(folder + "/tokenizer.model", config.symbols);
   if (!tokenizer.ok()) return tokenizer.status();

@@ -1,6 +1,6 @@
 // `antiphon-bench image-codec`: what showing a picture and painting one cost.
 #include <ATen/Parallel.h>
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <chrono>
 #include <cstdio>
@@ -54,7 +54,7 @@ Status Run(const Arguments& arguments) {
   if (!config->image.known()) return InvalidArgument(arguments.model + " knows no pictures");
   const Result<Safetensors> weights = Safetensors::Open(arguments.model + "/image_codec.safetensors");
   if (!weights.ok()) return weights.status();
-  const auto codec = ImageCodec::Load(*weights, *config, torch::kCPU);
+  const auto codec = ImageCodec::Load(*weights, *config, at::kCPU);
   if (!codec.ok()) return codec.status();
   const Result<Image> picture = Picture(arguments, static_cast<int>((*codec)->side()));
   if (!picture.ok()) return picture.status();

@@ -1,11 +1,11 @@
 // `antiphon-bench linear`: the matrix products of one step of a model, in the order a step makes them,
 // against the time it takes to read their weights once.
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -61,7 +61,7 @@ struct Call {
 };
 
 // As a step makes it.
-void Run(const torch::Tensor& x, const std::vector<WeightMatrix>& weights) {
+void Run(const at::Tensor& x, const std::vector<WeightMatrix>& weights) {
   switch (weights.size()) {
     case 3:
       LinearEach(x, {&weights[0], &weights[1], &weights[2]});
@@ -74,11 +74,11 @@ void Run(const torch::Tensor& x, const std::vector<WeightMatrix>& weights) {
   }
 }
 
-torch::Tensor Random(int64_t out, int64_t in) { return at::rand({out, in}).sub_(0.5); }
+at::Tensor Random(int64_t out, int64_t in) { return at::rand({out, in}).sub_(0.5); }
 
 WeightMatrix RandomMatrix(const std::string& weights, int64_t out, int64_t in) {
   if (weights == "f32") return Random(out, in);
-  if (weights == "bf16") return Random(out, in).to(torch::kBFloat16);
+  if (weights == "bf16") return Random(out, in).to(at::kBFloat16);
   return QuantizeRows(Random(out, in));
 }
 
@@ -112,9 +112,9 @@ struct Timings {
 };
 
 Timings Measure(const Model& model, int64_t rows, int repeats) {
-  std::map<int64_t, torch::Tensor> inputs;
+  std::map<int64_t, at::Tensor> inputs;
   for (const Call& call : model.calls) {
-    torch::Tensor& x = inputs[call.weights[0].in()];
+    at::Tensor& x = inputs[call.weights[0].in()];
     if (!x.defined()) x = at::randn({rows, call.weights[0].in()});
   }
   Timings timings;
@@ -122,7 +122,7 @@ Timings Measure(const Model& model, int64_t rows, int repeats) {
     std::map<std::string, double> kinds;
     double all = 0;
     for (const Call& call : model.calls) {
-      const torch::Tensor& x = inputs.at(call.weights[0].in());
+      const at::Tensor& x = inputs.at(call.weights[0].in());
       const auto start = std::chrono::steady_clock::now();
       Run(x, call.weights);
       const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;

@@ -40,19 +40,19 @@ class TensorMaker {
   void AddMatrix(const std::string& name, int64_t out, int64_t in, double gain = 1.0) {
     const double bound = gain * std::sqrt(3.0 / static_cast<double>(in));  // variance gain^2 / in
     if (weights_ == RandomWeights::kInt8) {
-      tensors_[name] = at::empty({out, in}, torch::kChar).random_(-127, 128, generator_);
-      tensors_[ScalesName(name)] = at::full({out}, bound / 127, torch::kFloat);
+      tensors_[name] = at::empty({out, in}, at::kChar).random_(-127, 128, generator_);
+      tensors_[ScalesName(name)] = at::full({out}, bound / 127, at::kFloat);
     } else {
       AddTable(name, out, in, bound);
     }
   }
 
   void AddTable(const std::string& name, int64_t rows, int64_t width, double bound = 1.0) {
-    const torch::Tensor table = at::empty({rows, width}, torch::kFloat).uniform_(-bound, bound, generator_);
-    tensors_[name] = weights_ == RandomWeights::kFloat32 ? table : table.to(torch::kBFloat16);
+    const at::Tensor table = at::empty({rows, width}, at::kFloat).uniform_(-bound, bound, generator_);
+    tensors_[name] = weights_ == RandomWeights::kFloat32 ? table : table.to(at::kBFloat16);
   }
 
-  void AddNorm(const std::string& name, int64_t width) { tensors_[name] = at::ones({width}, torch::kFloat); }
+  void AddNorm(const std::string& name, int64_t width) { tensors_[name] = at::ones({width}, at::kFloat); }
 
   void AddBlock(const std::string& prefix, const ModelShape& shape) {
     // What layers add is kept small, so that their sum does not grow with their number.
@@ -68,12 +68,12 @@ class TensorMaker {
     AddMatrix(prefix + "w_down", shape.width, shape.mlp_width, gain);
   }
 
-  const std::map<std::string, torch::Tensor>& tensors() const { return tensors_; }
+  const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
 
  private:
   const RandomWeights weights_;
   at::Generator generator_;
-  std::map<std::string, torch::Tensor> tensors_;
+  std::map<std::string, at::Tensor> tensors_;
 };
 
 ModelShape DepthShape() { return {1, kDepthWidth, 1, 1, kDepthWidth, kDepthWidth, kCodes + 1}; }
@@ -191,7 +191,7 @@ Result<RandomModel> LoadRandomModel(const ModelShape& shape, RandomWeights weigh
   if (!config.ok()) return config.status();
   const Result<Safetensors> file = Safetensors::Open(folder.path() + "/backbone.safetensors");
   if (!file.ok()) return file.status();
-  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*file, *config, torch::kCPU);
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*file, *config, at::kCPU);
   if (!model.ok()) return model.status();
   RandomModel loaded{std::move(model).value()};
   for (const std::string& name : file->names()) {

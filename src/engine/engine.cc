@@ -25,7 +25,7 @@ namespace {
 Result<EngineModules> LoadModules(const std::string& folder, WeightFormat format) {
   const Result<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) return config.status();
-  const torch::Device device(torch::kCPU);
+  const at::Device device(at::kCPU);
 
   const Result<Safetensors> backbone = Safetensors::Open(folder + "/backbone.safetensors");
   if (!backbone.ok()) return backbone.status();

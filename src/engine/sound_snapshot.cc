@@ -1,5 +1,8 @@
 #include "engine/sound_snapshot.h"
 
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <array>
 
@@ -8,7 +11,7 @@ namespace {
 
 SoundSnapshot Plain(const AudioCodecState& state) {
   if (!state.history.defined()) return {.frames = state.frames, .phase = state.phase};
-  const torch::Tensor history = state.history.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor history = state.history.to(at::kCPU, at::kFloat).contiguous();
   const float* first = history.data_ptr<float>();
   return {.history = {first, first + history.numel()}, .frames = state.frames, .phase = state.phase};
 }

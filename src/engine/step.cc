@@ -1,7 +1,8 @@
 #include "engine/step.h"
 
-#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
 
 #include <cassert>
 #include <iterator>
@@ -13,25 +14,25 @@
 namespace antiphon {
 namespace {
 
-torch::Tensor IndexTensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
+at::Tensor IndexTensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
 // The rows of `states`, in order.
-torch::Tensor SelectRows(const torch::Tensor& states, const std::vector<int64_t>& rows) {
+at::Tensor SelectRows(const at::Tensor& states, const std::vector<int64_t>& rows) {
   if (static_cast<int64_t>(rows.size()) == states.size(0)) return states;
   return states.index_select(0, IndexTensor(rows).to(states.device()));
 }
 
 // Float values on the CPU, row-major.
-torch::Tensor OnCpu(const torch::Tensor& tensor) {
+at::Tensor OnCpu(const at::Tensor& tensor) {
   return tensor.to(at::TensorOptions().device(at::kCPU).dtype(at::kFloat)).contiguous();
 }
 
-std::span<const float> Row(const torch::Tensor& matrix, int64_t row) {
+std::span<const float> Row(const at::Tensor& matrix, int64_t row) {
   const int64_t width = matrix.size(-1);
   return {matrix.data_ptr<float>() + row * width, static_cast<size_t>(width)};
 }
 
-std::vector<int64_t> CodesOf(const torch::Tensor& codes, int64_t row) {
+std::vector<int64_t> CodesOf(const at::Tensor& codes, int64_t row) {
   const int64_t* first = codes.data_ptr<int64_t>() + row * codes.size(1);
   return {first, first + codes.size(1)};
 }
@@ -69,7 +70,7 @@ StepLoad LoadOf(std::span<const StepItem> items) {
 
 void CopyPage(const PageCopy& copy, KvPool& pool) {
   for (const auto* tensors : {&pool.keys, &pool.values}) {
-    for (const torch::Tensor& layer : *tensors) {
+    for (const at::Tensor& layer : *tensors) {
       layer.select(0, copy.to)
           .narrow(0, 0, copy.positions)
           .copy_(layer.select(0, copy.from).narrow(0, 0, copy.positions));
@@ -83,7 +84,7 @@ StepTimes StepRunner::Run(std::span<StepItem> items, KvPool& pool) const {
   const std::vector<Codes> heard = Hear(items);
   const TimePoint encoded = clock_.Now();
   PlanPositions(items, heard);
-  const torch::Tensor states = SelectRows(model_.Forward(BuildBatch(items), pool), LastRows(items));
+  const at::Tensor states = SelectRows(model_.Forward(BuildBatch(items), pool), LastRows(items));
   const std::vector<int64_t> symbols = ChooseSymbols(items, states);
   const TimePoint written = clock_.Now();
   const std::vector<Codes> spoken = DrawFrames(items, states);
@@ -106,9 +107,9 @@ std::vector<StepRunner::Codes> StepRunner::Hear(std::span<StepItem> items) const
   }
   if (hearing.empty()) return codes;
   const auto rows = static_cast<int64_t>(hearing.size());
-  const torch::Tensor frames =
+  const at::Tensor frames =
       at::from_blob(samples.data(), {rows, codec_.frame_samples()}).to(states[0]->history.device());
-  const torch::Tensor encoded = codec_.Hear(states, frames).to(at::kCPU).contiguous();
+  const at::Tensor encoded = codec_.Hear(states, frames).to(at::kCPU).contiguous();
   for (size_t i = 0; i < hearing.size(); ++i) codes[hearing[i]] = CodesOf(encoded, static_cast<int64_t>(i));
   return codes;
 }
@@ -130,7 +131,7 @@ void StepRunner::PlanPositions(std::span<StepItem> items, const std::vector<Code
 }
 
 std::vector<int64_t> StepRunner::ChooseSymbols(std::span<const StepItem> items,
-                                               const torch::Tensor& states) const {
+                                               const at::Tensor& states) const {
   std::vector<int64_t> symbols(items.size(), model_.config().symbols.pad);
   std::vector<int64_t> choosing;  // the others have no choice
   for (size_t i = 0; i < items.size(); ++i) {
@@ -140,7 +141,7 @@ std::vector<int64_t> StepRunner::ChooseSymbols(std::span<const StepItem> items,
     if (symbols[i] < 0) choosing.push_back(static_cast<int64_t>(i));
   }
   if (choosing.empty()) return symbols;
-  const torch::Tensor logits = OnCpu(model_.SymbolLogits(SelectRows(states, choosing)));
+  const at::Tensor logits = OnCpu(model_.SymbolLogits(SelectRows(states, choosing)));
   for (size_t i = 0; i < choosing.size(); ++i) {
     const auto index = static_cast<size_t>(choosing[i]);
     symbols[index] = ChooseSymbol(items[index], Row(logits, static_cast<int64_t>(i)));
@@ -158,20 +159,20 @@ int64_t StepRunner::ChooseSymbol(const StepItem& item, std::span<const float> lo
 }
 
 std::vector<StepRunner::Codes> StepRunner::DrawFrames(std::span<const StepItem> items,
-                                                      const torch::Tensor& states) const {
+                                                      const at::Tensor& states) const {
   std::vector<Codes> codes(items.size());
   std::vector<int64_t> speaking;
   for (size_t i = 0; i < items.size(); ++i) {
     if (Last(items[i]).speaks) speaking.push_back(static_cast<int64_t>(i));
   }
   if (speaking.empty()) return codes;
-  const auto draw = [&](int64_t row, int64_t codebook, const torch::Tensor& logits) {
+  const auto draw = [&](int64_t row, int64_t codebook, const at::Tensor& logits) {
     const StepItem& item = items[static_cast<size_t>(speaking[static_cast<size_t>(row)])];
-    const torch::Tensor values = OnCpu(logits);
+    const at::Tensor values = OnCpu(logits);
     return Draw({values.data_ptr<float>(), static_cast<size_t>(values.numel())}, {}, item.sampling, {},
                 {.position = LastPosition(item), .channel = 1 + codebook});
   };
-  const torch::Tensor drawn = model_.DrawFrames(SelectRows(states, speaking), draw).contiguous();
+  const at::Tensor drawn = model_.DrawFrames(SelectRows(states, speaking), draw).contiguous();
   for (size_t i = 0; i < speaking.size(); ++i) {
     codes[static_cast<size_t>(speaking[i])] = CodesOf(drawn, static_cast<int64_t>(i));
   }
@@ -189,7 +190,7 @@ void StepRunner::Write(StepItem& item, int64_t symbol, const Codes& codes) const
   }
 }
 
-void StepRunner::ScoreWords(std::span<StepItem> items, const torch::Tensor& states) const {
+void StepRunner::ScoreWords(std::span<StepItem> items, const at::Tensor& states) const {
   std::vector<StepItem*> speaking;
   std::vector<int64_t> rows;
   std::vector<std::span<const int64_t>> words;
@@ -215,10 +216,10 @@ void StepRunner::DecodeSpoken(std::span<StepItem> items, const std::vector<Codes
     frames.insert(frames.end(), codes[i].begin(), codes[i].end());
   }
   if (speaking.empty()) return;
-  const torch::Tensor batch = IndexTensor(frames).view({static_cast<int64_t>(speaking.size()), -1});
-  const std::vector<torch::Tensor> made = codec_.Decode(states, batch.to(states[0]->history.device()));
+  const at::Tensor batch = IndexTensor(frames).view({static_cast<int64_t>(speaking.size()), -1});
+  const std::vector<at::Tensor> made = codec_.Decode(states, batch.to(states[0]->history.device()));
   for (size_t i = 0; i < speaking.size(); ++i) {
-    const torch::Tensor samples = OnCpu(made[i].clamp(-1.0, 1.0));
+    const at::Tensor samples = OnCpu(made[i].clamp(-1.0, 1.0));
     const float* first = samples.data_ptr<float>();
     speaking[i]->speech.assign(first, first + samples.numel());
   }

@@ -71,11 +71,11 @@ class StepRunner {
   std::vector<Codes> Hear(std::span<StepItem> items) const;
   void PlanPositions(std::span<StepItem> items, const std::vector<Codes>& heard) const;
   // `states` are those of the items' last positions: [items, width].
-  std::vector<int64_t> ChooseSymbols(std::span<const StepItem> items, const torch::Tensor& states) const;
+  std::vector<int64_t> ChooseSymbols(std::span<const StepItem> items, const at::Tensor& states) const;
   int64_t ChooseSymbol(const StepItem& item, std::span<const float> logits) const;
-  std::vector<Codes> DrawFrames(std::span<const StepItem> items, const torch::Tensor& states) const;
+  std::vector<Codes> DrawFrames(std::span<const StepItem> items, const at::Tensor& states) const;
   void Write(StepItem& item, int64_t symbol, const Codes& codes) const;
-  void ScoreWords(std::span<StepItem> items, const torch::Tensor& states) const;
+  void ScoreWords(std::span<StepItem> items, const at::Tensor& states) const;
   void DecodeSpoken(std::span<StepItem> items, const std::vector<Codes>& codes) const;
 
   const LanguageModel& model_;

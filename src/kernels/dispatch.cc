@@ -10,7 +10,7 @@ thread_local const AttentionLoops* forced_attention_loops = nullptr;
 
 }  // namespace
 
-bool UseCpuLoops(const torch::Tensor& x) { return x.is_cpu() && !forced_aten; }
+bool UseCpuLoops(const at::Tensor& x) { return x.is_cpu() && !forced_aten; }
 
 const SimdLoops& CpuLoops() { return forced_loops != nullptr ? *forced_loops : BestLoops(); }
 

@@ -1,7 +1,7 @@
 // Which form of a kernel runs: our loops on the CPU, plain ATen elsewhere.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include "kernels/attention_loops.h"
 #include "kernels/int8_loops.h"
@@ -10,7 +10,7 @@
 namespace antiphon {
 
 // True when kernels on `x` run our loops: x is on the CPU and no guard below says otherwise.
-bool UseCpuLoops(const torch::Tensor& x);
+bool UseCpuLoops(const at::Tensor& x);
 
 // The loops they run.
 const SimdLoops& CpuLoops();

@@ -1,5 +1,6 @@
 #include "kernels/elementwise.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -17,8 +18,8 @@
 namespace antiphon {
 namespace {
 
-torch::Tensor AsTensor(const std::vector<int64_t>& values, torch::Device device) {
-  return at::tensor(values, torch::kLong).to(device);
+at::Tensor AsTensor(const std::vector<int64_t>& values, at::Device device) {
+  return at::tensor(values, at::kLong).to(device);
 }
 
 void AddRow(const float* from, int64_t width, float* to) {
@@ -40,7 +41,7 @@ void AddRows(const T* table, const std::vector<int64_t>& rows, const std::vector
   for (size_t i = 0; i < ids.size(); ++i) AddRow(table + ids[i] * width, width, x + rows[i] * width);
 }
 
-void CpuRotate(const RotaryTable& table, const std::vector<int64_t>& positions, torch::Tensor* x) {
+void CpuRotate(const RotaryTable& table, const std::vector<int64_t>& positions, at::Tensor* x) {
   TORCH_CHECK(x->is_contiguous(), "Rotate: not contiguous");
   const int64_t heads = x->size(1);
   const int64_t half = x->size(2) / 2;
@@ -62,26 +63,26 @@ void CpuRotate(const RotaryTable& table, const std::vector<int64_t>& positions, 
 
 }  // namespace
 
-torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps) {
+at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   if (!UseCpuLoops(x)) return x * at::rsqrt(x.pow(2).mean(-1, /*keepdim=*/true) + eps) * weight;
   TORCH_CHECK(x.is_contiguous() && weight.numel() == x.size(1), "RmsNorm: shapes disagree");
-  torch::Tensor y = at::empty_like(x);
+  at::Tensor y = at::empty_like(x);
   CpuLoops().rms_norm(x.data_ptr<float>(), x.size(0), x.size(1), weight.data_ptr<float>(),
                       static_cast<float>(eps), y.data_ptr<float>());
   return y;
 }
 
-torch::Tensor SwiGlu(const torch::Tensor& gate, const torch::Tensor& up) {
+at::Tensor SwiGlu(const at::Tensor& gate, const at::Tensor& up) {
   if (!UseCpuLoops(gate)) return at::silu(gate) * up;
   TORCH_CHECK(gate.is_contiguous() && up.is_contiguous() && gate.numel() == up.numel(),
               "SwiGlu: shapes disagree");
-  torch::Tensor y = at::empty_like(gate);
+  at::Tensor y = at::empty_like(gate);
   CpuLoops().swiglu(gate.data_ptr<float>(), up.data_ptr<float>(), gate.numel(), y.data_ptr<float>());
   return y;
 }
 
-void AddEmbedding(const torch::Tensor& table, const std::vector<int64_t>& rows,
-                  const std::vector<int64_t>& ids, torch::Tensor* x) {
+void AddEmbedding(const at::Tensor& table, const std::vector<int64_t>& rows, const std::vector<int64_t>& ids,
+                  at::Tensor* x) {
   TORCH_CHECK(rows.size() == ids.size(), "AddEmbedding: ", rows.size(), " rows for ", ids.size(), " ids");
   for (size_t i = 0; i < ids.size(); ++i) {
     TORCH_CHECK(ids[i] >= 0 && ids[i] < table.size(0), "AddEmbedding: id ", ids[i], " is not in the table");
@@ -89,31 +90,31 @@ void AddEmbedding(const torch::Tensor& table, const std::vector<int64_t>& rows,
   }
   if (ids.empty()) return;
   if (!UseCpuLoops(*x)) {
-    const torch::Tensor added = table.index_select(0, AsTensor(ids, table.device())).to(torch::kFloat);
+    const at::Tensor added = table.index_select(0, AsTensor(ids, table.device())).to(at::kFloat);
     x->index_add_(0, AsTensor(rows, x->device()), added);
-  } else if (table.scalar_type() == torch::kBFloat16) {
+  } else if (table.scalar_type() == at::kBFloat16) {
     AddRows(static_cast<const uint16_t*>(table.data_ptr()), rows, ids, table.size(1), x->data_ptr<float>());
   } else {
     AddRows(table.data_ptr<float>(), rows, ids, table.size(1), x->data_ptr<float>());
   }
 }
 
-RotaryTable MakeRotaryTable(int64_t positions, int64_t head_width, double theta, torch::Device device) {
-  const auto options = torch::TensorOptions().dtype(torch::kFloat);
+RotaryTable MakeRotaryTable(int64_t positions, int64_t head_width, double theta, at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kFloat);
   const int64_t half = head_width / 2;
   // In float32 step by step, as the trainer does it: at position 1000 another rounding of the angle would be
   // visible.
-  const torch::Tensor frequencies = at::pow(theta, -(at::arange(half, options) / static_cast<double>(half)));
-  const torch::Tensor angles = at::outer(at::arange(positions, options), frequencies);
+  const at::Tensor frequencies = at::pow(theta, -(at::arange(half, options) / static_cast<double>(half)));
+  const at::Tensor angles = at::outer(at::arange(positions, options), frequencies);
   return {angles.cos().to(device), angles.sin().to(device)};
 }
 
-void Rotate(const RotaryTable& table, const std::vector<int64_t>& positions, torch::Tensor* x) {
+void Rotate(const RotaryTable& table, const std::vector<int64_t>& positions, at::Tensor* x) {
   if (UseCpuLoops(*x)) return CpuRotate(table, positions, x);
-  const torch::Tensor at = AsTensor(positions, x->device());
-  const torch::Tensor cosines = table.cosines.index_select(0, at).unsqueeze(1);  // [n, 1, half]
-  const torch::Tensor sines = table.sines.index_select(0, at).unsqueeze(1);
-  const std::vector<torch::Tensor> halves = x->chunk(2, -1);
+  const at::Tensor at = AsTensor(positions, x->device());
+  const at::Tensor cosines = table.cosines.index_select(0, at).unsqueeze(1);  // [n, 1, half]
+  const at::Tensor sines = table.sines.index_select(0, at).unsqueeze(1);
+  const std::vector<at::Tensor> halves = x->chunk(2, -1);
   x->copy_(at::cat({halves[0] * cosines - halves[1] * sines, halves[1] * cosines + halves[0] * sines}, -1));
 }
 

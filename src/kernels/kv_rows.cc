@@ -1,5 +1,6 @@
 #include "kernels/kv_rows.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/where.h>
@@ -11,37 +12,37 @@ namespace {
 
 constexpr int64_t kScaleBytes = sizeof(float);
 
-torch::ScalarType TypeOf(KvFormat format) {
+at::ScalarType TypeOf(KvFormat format) {
   switch (format) {
     case KvFormat::kFloat32:
-      return torch::kFloat;
+      return at::kFloat;
     case KvFormat::kBfloat16:
-      return torch::kBFloat16;
+      return at::kBFloat16;
     case KvFormat::kInt8:
-      return torch::kChar;
+      return at::kChar;
   }
   TORCH_CHECK(false, "no such form of keys and values");
 }
 
 }  // namespace
 
-torch::Tensor MakeKvPages(KvFormat format, int64_t pages, int64_t page_positions, int64_t kv_heads,
-                          int64_t head_width, torch::Device device) {
+at::Tensor MakeKvPages(KvFormat format, int64_t pages, int64_t page_positions, int64_t kv_heads,
+                       int64_t head_width, at::Device device) {
   TORCH_CHECK(pages > 0 && page_positions > 0 && kv_heads > 0 && head_width > 0, "MakeKvPages: ", pages,
               " pages of ", page_positions, " positions, ", kv_heads, " heads of ", head_width);
   const int64_t row = head_width + (format == KvFormat::kInt8 ? kScaleBytes : 0);
   return at::empty({pages, page_positions, kv_heads, row},
-                   torch::TensorOptions().dtype(TypeOf(format)).device(device));
+                   at::TensorOptions().dtype(TypeOf(format)).device(device));
 }
 
-KvFormat KvFormatOf(const torch::Tensor& pages) {
-  if (pages.scalar_type() == torch::kFloat) return KvFormat::kFloat32;
-  if (pages.scalar_type() == torch::kBFloat16) return KvFormat::kBfloat16;
-  TORCH_CHECK(pages.scalar_type() == torch::kChar, "keys and values cannot be kept as ", pages.scalar_type());
+KvFormat KvFormatOf(const at::Tensor& pages) {
+  if (pages.scalar_type() == at::kFloat) return KvFormat::kFloat32;
+  if (pages.scalar_type() == at::kBFloat16) return KvFormat::kBfloat16;
+  TORCH_CHECK(pages.scalar_type() == at::kChar, "keys and values cannot be kept as ", pages.scalar_type());
   return KvFormat::kInt8;
 }
 
-int64_t HeadWidthOf(const torch::Tensor& pages) {
+int64_t HeadWidthOf(const at::Tensor& pages) {
   const int64_t width = pages.size(-1) - (KvFormatOf(pages) == KvFormat::kInt8 ? kScaleBytes : 0);
   TORCH_CHECK(width > 0, "a row of a page has no room for its scale");
   return width;
@@ -59,22 +60,22 @@ int64_t KvRowBytes(KvFormat format, int64_t head_width) {
   TORCH_CHECK(false, "no such form of keys and values");
 }
 
-torch::Tensor ToKvRows(const torch::Tensor& x, KvFormat format) {
+at::Tensor ToKvRows(const at::Tensor& x, KvFormat format) {
   if (format != KvFormat::kInt8) return x.to(TypeOf(format));
-  const torch::Tensor largest = x.abs().amax(-1, /*keepdim=*/true);
-  const torch::Tensor finite = x.isfinite().all(-1, /*keepdim=*/true);
-  const torch::Tensor steps = at::where(largest >= 1e-30, 127 / largest, 0 * largest);
-  const torch::Tensor bytes = at::where(finite, x * steps, 0 * steps).nan_to_num().round().to(torch::kChar);
-  torch::Tensor scales = at::where(largest >= 1e-30, largest / 127, 0 * largest);
+  const at::Tensor largest = x.abs().amax(-1, /*keepdim=*/true);
+  const at::Tensor finite = x.isfinite().all(-1, /*keepdim=*/true);
+  const at::Tensor steps = at::where(largest >= 1e-30, 127 / largest, 0 * largest);
+  const at::Tensor bytes = at::where(finite, x * steps, 0 * steps).nan_to_num().round().to(at::kChar);
+  at::Tensor scales = at::where(largest >= 1e-30, largest / 127, 0 * largest);
   scales = scales.masked_fill(finite.logical_not(), std::numeric_limits<float>::quiet_NaN());
-  return at::cat({bytes, scales.contiguous().view(torch::kChar)}, -1);
+  return at::cat({bytes, scales.contiguous().view(at::kChar)}, -1);
 }
 
-torch::Tensor FromKvRows(const torch::Tensor& rows) {
-  if (KvFormatOf(rows) != KvFormat::kInt8) return rows.to(torch::kFloat);
+at::Tensor FromKvRows(const at::Tensor& rows) {
+  if (KvFormatOf(rows) != KvFormat::kInt8) return rows.to(at::kFloat);
   const int64_t width = HeadWidthOf(rows);
-  const torch::Tensor scales = rows.narrow(-1, width, kScaleBytes).contiguous().view(torch::kFloat);
-  return rows.narrow(-1, 0, width).to(torch::kFloat) * scales;
+  const at::Tensor scales = rows.narrow(-1, width, kScaleBytes).contiguous().view(at::kFloat);
+  return rows.narrow(-1, 0, width).to(at::kFloat) * scales;
 }
 
 }  // namespace antiphon

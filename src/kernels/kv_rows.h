@@ -2,7 +2,7 @@
 // float that they are to be multiplied with behind them.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 
@@ -12,18 +12,18 @@ namespace antiphon {
 
 // Pages of keys or values [pages, page_positions, kv_heads, row], uninitialised. A row has head_width
 // elements of the format's type, with int8 four more. Throws c10::Error when a size is not positive.
-torch::Tensor MakeKvPages(KvFormat format, int64_t pages, int64_t page_positions, int64_t kv_heads,
-                          int64_t head_width, torch::Device device);
+at::Tensor MakeKvPages(KvFormat format, int64_t pages, int64_t page_positions, int64_t kv_heads,
+                       int64_t head_width, at::Device device);
 
 // Of pages that MakeKvPages made (checked: c10::Error).
-KvFormat KvFormatOf(const torch::Tensor& pages);
-int64_t HeadWidthOf(const torch::Tensor& pages);
+KvFormat KvFormatOf(const at::Tensor& pages);
+int64_t HeadWidthOf(const at::Tensor& pages);
 
 int64_t KvRowBytes(KvFormat format, int64_t head_width);
 
 // The plain-ATen form of AttentionLoops::write_rows and read_rows (kernels/attention_loops.h): float32
 // [..., head_width] to the rows of a page [..., row], and back.
-torch::Tensor ToKvRows(const torch::Tensor& x, KvFormat format);
-torch::Tensor FromKvRows(const torch::Tensor& rows);
+at::Tensor ToKvRows(const at::Tensor& x, KvFormat format);
+at::Tensor FromKvRows(const at::Tensor& rows);
 
 }  // namespace antiphon

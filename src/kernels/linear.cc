@@ -17,7 +17,7 @@ namespace {
 class ArrangedRows {
  public:
   // For matrices of the kind and width of `like`.
-  ArrangedRows(const torch::Tensor& x, const WeightMatrix& like) : rows_(x.size(0)), in_(like.in()) {
+  ArrangedRows(const at::Tensor& x, const WeightMatrix& like) : rows_(x.size(0)), in_(like.in()) {
     const float* from = x.data_ptr<float>();
     if (like.is_int8()) {
       values_.resize(rows_ * Int8Rows::Stride(in_));
@@ -28,7 +28,7 @@ class ArrangedRows {
     }
     floats_.resize(rows_ * ((in_ + 31) / 32 * 32));
     float_ = floats_.data();
-    if (like.values.scalar_type() == torch::kBFloat16) {
+    if (like.values.scalar_type() == at::kBFloat16) {
       loops_.arrange_bf16(from, rows_, in_, float_);
     } else {
       loops_.arrange_f32(from, rows_, in_, float_);
@@ -41,7 +41,7 @@ class ArrangedRows {
     if (weight.is_int8()) {
       int8_loops_.multiply(int8_, rows_, weight.values.data_ptr<int8_t>(), weight.scales.data_ptr<float>(),
                            in_, out, first, last, add, y);
-    } else if (weight.values.scalar_type() == torch::kBFloat16) {
+    } else if (weight.values.scalar_type() == at::kBFloat16) {
       const auto* w = static_cast<const uint16_t*>(weight.values.data_ptr());
       loops_.multiply_bf16(float_, rows_, w, in_, out, first, last, add, y);
     } else {
@@ -109,18 +109,18 @@ void Multiply(const ArrangedRows& x, at::ArrayRef<Product> products, bool add) {
   });
 }
 
-void Check(const torch::Tensor& x, const WeightMatrix& weight, const torch::Tensor& y) {
+void Check(const at::Tensor& x, const WeightMatrix& weight, const at::Tensor& y) {
   TORCH_CHECK(weight.in() == x.size(1) && y.size(0) == x.size(0) && y.size(1) == weight.out(),
               "Linear: shapes disagree");
   TORCH_CHECK(x.is_contiguous() && weight.values.is_contiguous() && y.is_contiguous(),
               "Linear: not contiguous");
-  TORCH_CHECK(!weight.is_int8() || (weight.values.scalar_type() == torch::kChar &&
-                                    weight.scales.scalar_type() == torch::kFloat &&
-                                    weight.scales.numel() == weight.out() && weight.scales.is_contiguous()),
+  TORCH_CHECK(!weight.is_int8() ||
+                  (weight.values.scalar_type() == at::kChar && weight.scales.scalar_type() == at::kFloat &&
+                   weight.scales.numel() == weight.out() && weight.scales.is_contiguous()),
               "Linear: int8 weights need a float32 scale a row");
 }
 
-void CpuLinear(const torch::Tensor& x, const WeightMatrix& weight, bool add, torch::Tensor* y) {
+void CpuLinear(const at::Tensor& x, const WeightMatrix& weight, bool add, at::Tensor* y) {
   Check(x, weight, *y);
   Multiply(ArrangedRows(x, weight), Product{&weight, y->data_ptr<float>()}, add);
 }
@@ -129,22 +129,21 @@ bool SameKind(const WeightMatrix& a, const WeightMatrix& b) {
   return a.is_int8() == b.is_int8() && a.values.scalar_type() == b.values.scalar_type();
 }
 
-torch::Tensor AtenLinear(const torch::Tensor& x, const WeightMatrix& weight) {
+at::Tensor AtenLinear(const at::Tensor& x, const WeightMatrix& weight) {
   return at::matmul(x, ToFloat(weight).t());
 }
 
 }  // namespace
 
-torch::Tensor Linear(const torch::Tensor& x, const WeightMatrix& weight) {
+at::Tensor Linear(const at::Tensor& x, const WeightMatrix& weight) {
   if (!UseCpuLoops(x)) return AtenLinear(x, weight);
-  torch::Tensor y = at::empty({x.size(0), weight.out()}, x.options());
+  at::Tensor y = at::empty({x.size(0), weight.out()}, x.options());
   CpuLinear(x, weight, /*add=*/false, &y);
   return y;
 }
 
-std::vector<torch::Tensor> LinearEach(const torch::Tensor& x,
-                                      std::initializer_list<const WeightMatrix*> weights) {
-  std::vector<torch::Tensor> results;
+std::vector<at::Tensor> LinearEach(const at::Tensor& x, std::initializer_list<const WeightMatrix*> weights) {
+  std::vector<at::Tensor> results;
   const bool together =
       UseCpuLoops(x) && std::all_of(weights.begin(), weights.end(),
                                     [&](const auto* weight) { return SameKind(*weight, **weights.begin()); });
@@ -162,7 +161,7 @@ std::vector<torch::Tensor> LinearEach(const torch::Tensor& x,
   return results;
 }
 
-void AddLinear(const torch::Tensor& x, const WeightMatrix& weight, torch::Tensor* sum) {
+void AddLinear(const at::Tensor& x, const WeightMatrix& weight, at::Tensor* sum) {
   if (UseCpuLoops(x)) {
     CpuLinear(x, weight, /*add=*/true, sum);
   } else {

@@ -1,7 +1,7 @@
 // Matrix products with weights as a model file holds them.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <initializer_list>
 #include <vector>
@@ -17,14 +17,13 @@ namespace antiphon {
 // stand for. On the CPU a row of the result is the same to the bit whatever the other rows are, and on
 // however many threads: a large product is shared with the caller's ThreadTeamScope, if it has one. All
 // kernels: tensors are contiguous and on one device; no autograd.
-torch::Tensor Linear(const torch::Tensor& x, const WeightMatrix& weight);
+at::Tensor Linear(const at::Tensor& x, const WeightMatrix& weight);
 
 // x W^T for each of `weights`, [n, out of each]: the same bits as Linear for each, in less time. x is
 // arranged for the weights once, and the threads share all products in one go.
-std::vector<torch::Tensor> LinearEach(const torch::Tensor& x,
-                                      std::initializer_list<const WeightMatrix*> weights);
+std::vector<at::Tensor> LinearEach(const at::Tensor& x, std::initializer_list<const WeightMatrix*> weights);
 
 // sum += x W^T; sum [n, out] float32.
-void AddLinear(const torch::Tensor& x, const WeightMatrix& weight, torch::Tensor* sum);
+void AddLinear(const at::Tensor& x, const WeightMatrix& weight, at::Tensor* sum);
 
 }  // namespace antiphon

@@ -1,5 +1,6 @@
 #include "kernels/paged_attention.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
@@ -15,7 +16,7 @@ namespace antiphon {
 namespace {
 
 // Everything that follows indexes the pool without further checks.
-void CheckSpans(const std::vector<SequenceSpan>& spans, const torch::Tensor& pool, int64_t rows) {
+void CheckSpans(const std::vector<SequenceSpan>& spans, const at::Tensor& pool, int64_t rows) {
   const int64_t page_positions = pool.size(1);
   for (const SequenceSpan& span : spans) {
     TORCH_CHECK(
@@ -30,37 +31,36 @@ void CheckSpans(const std::vector<SequenceSpan>& spans, const torch::Tensor& poo
 }
 
 // Index of each of the span's first `count` positions in the pool seen as [pages * page_positions, ...].
-torch::Tensor Slots(const SequenceSpan& span, int64_t count, const torch::Tensor& pool) {
+at::Tensor Slots(const SequenceSpan& span, int64_t count, const at::Tensor& pool) {
   const int64_t page_positions = pool.size(1);
-  const torch::Tensor pages = at::tensor(span.pages, torch::kInt).to(pool.device(), torch::kLong);
-  const torch::Tensor within = at::arange(page_positions, pages.options());
+  const at::Tensor pages = at::tensor(span.pages, at::kInt).to(pool.device(), at::kLong);
+  const at::Tensor within = at::arange(page_positions, pages.options());
   return (pages.unsqueeze(1) * page_positions + within).flatten().narrow(0, 0, count);
 }
 
-torch::Tensor Flat(const torch::Tensor& pool) {
+at::Tensor Flat(const at::Tensor& pool) {
   return pool.view({pool.size(0) * pool.size(1), pool.size(2), pool.size(3)});
 }
 
-torch::Tensor AtenAttention(const torch::Tensor& queries, const torch::Tensor& keys,
-                            const torch::Tensor& values, const std::vector<SequenceSpan>& spans) {
+at::Tensor AtenAttention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
+                         const std::vector<SequenceSpan>& spans) {
   const int64_t heads = queries.size(1);
   const int64_t width = queries.size(2);
   const int64_t group = heads / keys.size(2);
-  torch::Tensor out = at::empty({queries.size(0), heads * width}, queries.options());
+  at::Tensor out = at::empty({queries.size(0), heads * width}, queries.options());
   for (const SequenceSpan& span : spans) {
     const int64_t length = span.context + span.rows;
-    const torch::Tensor slots = Slots(span, length, keys);
-    const auto gather = [&](const torch::Tensor& pool) {  // [heads, length, width]
-      const torch::Tensor rows = FromKvRows(Flat(pool).index_select(0, slots));
+    const at::Tensor slots = Slots(span, length, keys);
+    const auto gather = [&](const at::Tensor& pool) {  // [heads, length, width]
+      const at::Tensor rows = FromKvRows(Flat(pool).index_select(0, slots));
       return rows.repeat_interleave(group, 1).transpose(0, 1);
     };
-    const torch::Tensor q = queries.narrow(0, span.first_row, span.rows).transpose(0, 1);
-    torch::Tensor scores =
-        at::matmul(q, gather(keys).transpose(1, 2)) / std::sqrt(static_cast<double>(width));
-    const torch::Tensor positions = at::arange(length, slots.options());
-    const torch::Tensor own = positions.narrow(0, span.context, span.rows).unsqueeze(1);
+    const at::Tensor q = queries.narrow(0, span.first_row, span.rows).transpose(0, 1);
+    at::Tensor scores = at::matmul(q, gather(keys).transpose(1, 2)) / std::sqrt(static_cast<double>(width));
+    const at::Tensor positions = at::arange(length, slots.options());
+    const at::Tensor own = positions.narrow(0, span.context, span.rows).unsqueeze(1);
     scores = scores.masked_fill(positions.unsqueeze(0) > own, -INFINITY);
-    const torch::Tensor mixed = at::matmul(scores.softmax(-1), gather(values));  // [heads, rows, width]
+    const at::Tensor mixed = at::matmul(scores.softmax(-1), gather(values));  // [heads, rows, width]
     out.narrow(0, span.first_row, span.rows).copy_(mixed.transpose(0, 1).reshape({span.rows, heads * width}));
   }
   return out;
@@ -68,21 +68,20 @@ torch::Tensor AtenAttention(const torch::Tensor& queries, const torch::Tensor& k
 
 }  // namespace
 
-void WritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool) {
+void WritePages(const at::Tensor& rows, const std::vector<SequenceSpan>& spans, at::Tensor* pool) {
   CheckSpans(spans, *pool, rows.size(0));
   TORCH_CHECK(rows.size(1) == pool->size(2) && rows.size(2) == HeadWidthOf(*pool),
               "WritePages: shapes disagree");
   if (UseCpuLoops(rows)) return CpuWritePages(rows, spans, pool);
   const KvFormat format = KvFormatOf(*pool);
   for (const SequenceSpan& span : spans) {
-    const torch::Tensor slots =
-        Slots(span, span.context + span.rows, *pool).narrow(0, span.context, span.rows);
+    const at::Tensor slots = Slots(span, span.context + span.rows, *pool).narrow(0, span.context, span.rows);
     Flat(*pool).index_copy_(0, slots, ToKvRows(rows.narrow(0, span.first_row, span.rows), format));
   }
 }
 
-torch::Tensor PagedAttention(const torch::Tensor& queries, const torch::Tensor& keys,
-                             const torch::Tensor& values, const std::vector<SequenceSpan>& spans) {
+at::Tensor PagedAttention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
+                          const std::vector<SequenceSpan>& spans) {
   CheckSpans(spans, keys, queries.size(0));
   TORCH_CHECK(keys.sizes() == values.sizes() && keys.scalar_type() == values.scalar_type() &&
                   queries.size(2) == HeadWidthOf(keys) && queries.size(1) % keys.size(2) == 0,

@@ -1,7 +1,7 @@
 // Attention of a ragged batch over a paged key-value cache. Contract of kernels/linear.h.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <vector>
 
@@ -12,7 +12,7 @@ namespace antiphon {
 // Writes rows [n, kv_heads, head_width] of a batch to their places in a pool of MakeKvPages
 // (kernels/kv_rows.h), rounded to its form. REQUIRES: the spans' page tables cover their positions with pages
 // of the pool (checked: c10::Error).
-void WritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool);
+void WritePages(const at::Tensor& rows, const std::vector<SequenceSpan>& spans, at::Tensor* pool);
 
 // For each row the attention of queries [n, heads, head_width] over all positions of its sequence up to and
 // including its own, which WritePages has already put in the pool; heads is a multiple of kv_heads, query
@@ -21,7 +21,7 @@ void WritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& span
 // query heads that share it and for up to 16 rows of a span; large calls are shared with the caller's
 // ThreadTeamScope; and a row's result is the same to the bit whether its span came alone, in a longer chunk
 // or in another batch, in pages of whatever size, and on however many threads.
-torch::Tensor PagedAttention(const torch::Tensor& queries, const torch::Tensor& keys,
-                             const torch::Tensor& values, const std::vector<SequenceSpan>& spans);
+at::Tensor PagedAttention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
+                          const std::vector<SequenceSpan>& spans);
 
 }  // namespace antiphon

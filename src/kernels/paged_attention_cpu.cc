@@ -67,7 +67,7 @@ class Scratch {
   std::vector<float> queries_, tiles_, mixed_, largest_, total_;
 };
 
-KvPageView View(const torch::Tensor& pool) {
+KvPageView View(const at::Tensor& pool) {
   const KvFormat format = KvFormatOf(pool);
   return {.data = static_cast<const char*>(pool.data_ptr()),
           .format = format,
@@ -84,7 +84,7 @@ double Microseconds(const KvPageView& view, const Shape& shape, int64_t rows, in
   return std::max(bytes / 10e3, products / 20e3);
 }
 
-void CutIntoChunks(const torch::Tensor& queries, const KvPageView& keys, const KvPageView& values,
+void CutIntoChunks(const at::Tensor& queries, const KvPageView& keys, const KvPageView& values,
                    const std::vector<SequenceSpan>& spans, const Shape& shape, const AttentionLoops& loops,
                    float* arranged, std::vector<Chunk>* chunks) {
   chunks->clear();
@@ -162,7 +162,7 @@ AttentionSums Behind(const AttentionSums& sums, int64_t queries, int64_t stride)
 
 }  // namespace
 
-void CpuWritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool) {
+void CpuWritePages(const at::Tensor& rows, const std::vector<SequenceSpan>& spans, at::Tensor* pool) {
   TORCH_CHECK(rows.is_contiguous() && pool->is_contiguous(), "WritePages: not contiguous");
   const AttentionLoops& loops = CpuAttentionLoops();
   const KvPageView view = View(*pool);
@@ -180,8 +180,8 @@ void CpuWritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& s
   }
 }
 
-torch::Tensor CpuPagedAttention(const torch::Tensor& queries, const torch::Tensor& keys,
-                                const torch::Tensor& values, const std::vector<SequenceSpan>& spans) {
+at::Tensor CpuPagedAttention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
+                             const std::vector<SequenceSpan>& spans) {
   TORCH_CHECK(queries.is_contiguous() && keys.is_contiguous() && values.is_contiguous(),
               "PagedAttention: not contiguous");
   // Below this it is done before another thread is awake.
@@ -189,7 +189,7 @@ torch::Tensor CpuPagedAttention(const torch::Tensor& queries, const torch::Tenso
   const Shape shape{keys.size(2), queries.size(1) / keys.size(2), queries.size(2)};
   const int64_t stride = shape.stride();
   const AttentionLoops& loops = CpuAttentionLoops();
-  torch::Tensor out = at::empty({queries.size(0), queries.size(1) * shape.width}, queries.options());
+  at::Tensor out = at::empty({queries.size(0), queries.size(1) * shape.width}, queries.options());
 
   thread_local Scratch scratch;
   int64_t rows = 0;

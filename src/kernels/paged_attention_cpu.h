@@ -1,7 +1,7 @@
 // The CPU's form of paged_attention.h, which has checked everything but memory order.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <vector>
 
@@ -9,9 +9,9 @@
 
 namespace antiphon {
 
-void CpuWritePages(const torch::Tensor& rows, const std::vector<SequenceSpan>& spans, torch::Tensor* pool);
+void CpuWritePages(const at::Tensor& rows, const std::vector<SequenceSpan>& spans, at::Tensor* pool);
 
-torch::Tensor CpuPagedAttention(const torch::Tensor& queries, const torch::Tensor& keys,
-                                const torch::Tensor& values, const std::vector<SequenceSpan>& spans);
+at::Tensor CpuPagedAttention(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values,
+                             const std::vector<SequenceSpan>& spans);
 
 }  // namespace antiphon

@@ -1,5 +1,6 @@
 #include "kernels/paged_gap.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 
@@ -14,7 +15,7 @@ namespace antiphon {
 namespace {
 
 // Everything that follows indexes pool and table without further checks.
-void CheckGap(const SequenceGap& gap, const RotaryTable* rotary, const torch::Tensor& pool) {
+void CheckGap(const SequenceGap& gap, const RotaryTable* rotary, const at::Tensor& pool) {
   TORCH_CHECK(gap.first >= 0 && gap.rows > 0 && gap.first + gap.rows <= gap.length, "CloseGap: positions ",
               gap.first, " to ", gap.first + gap.rows, " of ", gap.length);
   const int64_t page_positions = pool.size(1);
@@ -57,7 +58,7 @@ void TurnBack(const float* cosines, const float* sines, int64_t heads, int64_t h
 
 // From the front: a row that is read has not been written over, for it stands behind all that were. Scratch
 // comes first, so that nothing can fail halfway.
-void CpuCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tensor* pool) {
+void CpuCloseGap(const SequenceGap& gap, const RotaryTable* rotary, at::Tensor* pool) {
   const int64_t page_positions = pool->size(1);
   const int64_t heads = pool->size(2);
   const int64_t width = HeadWidthOf(*pool);
@@ -84,7 +85,7 @@ void CpuCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tenso
   }
 }
 
-void AtenCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tensor* pool) {
+void AtenCloseGap(const SequenceGap& gap, const RotaryTable* rotary, at::Tensor* pool) {
   const int64_t page_positions = pool->size(1);
   std::vector<int64_t> from, to;
   for (int64_t position = FirstWritten(gap, page_positions); position < gap.length - gap.rows; ++position) {
@@ -93,18 +94,18 @@ void AtenCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tens
     to.push_back(Slot(gap.after, position, page_positions));
   }
   if (to.empty()) return;
-  torch::Tensor flat = pool->view({pool->size(0) * page_positions, pool->size(2), pool->size(3)});
+  at::Tensor flat = pool->view({pool->size(0) * page_positions, pool->size(2), pool->size(3)});
   const auto index = [&](const std::vector<int64_t>& slots) {
-    return at::tensor(slots, torch::kLong).to(pool->device());
+    return at::tensor(slots, at::kLong).to(pool->device());
   };
-  torch::Tensor rows = flat.index_select(0, index(from));  // a copy
+  at::Tensor rows = flat.index_select(0, index(from));  // a copy
   const int64_t moving = gap.length - gap.rows - gap.first;
   if (rotary != nullptr && moving > 0) {
-    const torch::Tensor cosines = rotary->cosines[gap.rows];
-    const torch::Tensor sines = rotary->sines[gap.rows];
-    torch::Tensor moved = rows.narrow(0, rows.size(0) - moving, moving);
-    const std::vector<torch::Tensor> halves = FromKvRows(moved).chunk(2, -1);
-    const torch::Tensor turned =
+    const at::Tensor cosines = rotary->cosines[gap.rows];
+    const at::Tensor sines = rotary->sines[gap.rows];
+    at::Tensor moved = rows.narrow(0, rows.size(0) - moving, moving);
+    const std::vector<at::Tensor> halves = FromKvRows(moved).chunk(2, -1);
+    const at::Tensor turned =
         at::cat({halves[0] * cosines + halves[1] * sines, halves[1] * cosines - halves[0] * sines}, -1);
     moved.copy_(ToKvRows(turned, KvFormatOf(*pool)));
   }
@@ -113,7 +114,7 @@ void AtenCloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tens
 
 }  // namespace
 
-void CloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tensor* pool) {
+void CloseGap(const SequenceGap& gap, const RotaryTable* rotary, at::Tensor* pool) {
   CheckGap(gap, rotary, *pool);
   UseCpuLoops(*pool) ? CpuCloseGap(gap, rotary, pool) : AtenCloseGap(gap, rotary, pool);
 }

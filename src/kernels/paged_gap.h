@@ -1,7 +1,7 @@
 // Closing a gap in a sequence of the paged key-value cache. Contract of kernels/linear.h.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include "kernels/elementwise.h"
 #include "kernels/sequence_gap.h"
@@ -14,6 +14,6 @@ namespace antiphon {
 // within float rounding, and in pages of bfloat16 or int8 to within one rounding more of that form. Values
 // stay as they are to the bit. Checks all that it is given before it writes (c10::Error); the CPU's loops
 // cannot fail after that.
-void CloseGap(const SequenceGap& gap, const RotaryTable* rotary, torch::Tensor* pool);
+void CloseGap(const SequenceGap& gap, const RotaryTable* rotary, at::Tensor* pool);
 
 }  // namespace antiphon

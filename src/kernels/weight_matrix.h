@@ -1,7 +1,7 @@
 // A matrix of weights as a model file holds it.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <utility>
@@ -18,8 +18,8 @@ namespace antiphon {
 struct WeightMatrix {
   WeightMatrix() = default;
   // NOLINTNEXTLINE(google-explicit-constructor): a float matrix is a tensor and nothing more.
-  WeightMatrix(torch::Tensor floats) : values(std::move(floats)) {}
-  WeightMatrix(torch::Tensor int8_values, torch::Tensor row_scales)
+  WeightMatrix(at::Tensor floats) : values(std::move(floats)) {}
+  WeightMatrix(at::Tensor int8_values, at::Tensor row_scales)
       : values(std::move(int8_values)), scales(std::move(row_scales)) {}
 
   bool is_int8() const { return scales.defined(); }
@@ -27,16 +27,16 @@ struct WeightMatrix {
   int64_t in() const { return values.size(1); }
   int64_t bytes() const;
 
-  torch::Tensor values;  // [out, in]
-  torch::Tensor scales;  // [out], finite and not negative; undefined for floats
+  at::Tensor values;  // [out, in]
+  at::Tensor scales;  // [out], finite and not negative; undefined for floats
 };
 
 // The int8 matrix nearest to `weight`, a floating-point matrix of finite numbers: values within +-127, the
 // largest of each row at one of the two; a row of zeros has the scale 0. Contiguous, on the device of
 // `weight`.
-WeightMatrix QuantizeRows(const torch::Tensor& weight);
+WeightMatrix QuantizeRows(const at::Tensor& weight);
 
 // The matrix in float32.
-torch::Tensor ToFloat(const WeightMatrix& weight);
+at::Tensor ToFloat(const WeightMatrix& weight);
 
 }  // namespace antiphon

@@ -1,12 +1,14 @@
 #include "model/audio_codec.h"
 
+#include <ATen/ops/zeros_like.h>
+
 #include "model/wren_audio_codec.h"
 
 namespace antiphon {
 
 AudioCodecState& AudioCodecState::operator=(const AudioCodecState& other) {
   if (this == &other) return *this;
-  history = other.history.defined() ? other.history.clone() : torch::Tensor();
+  history = other.history.defined() ? other.history.clone() : at::Tensor();
   frames = other.frames;
   phase = other.phase;
   return *this;
@@ -26,7 +28,7 @@ void AudioDecoderState::Reset() {
 }
 
 Result<std::unique_ptr<AudioCodec>> AudioCodec::Load(const Safetensors& weights, const ModelConfig& config,
-                                                     torch::Device device) {
+                                                     at::Device device) {
   return WrenAudioCodec::Load(weights, config, device);
 }
 

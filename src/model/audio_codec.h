@@ -3,7 +3,7 @@
 // recognition alone.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
@@ -21,12 +21,12 @@ struct ModelConfig;
 // What a codec remembers of one stream of audio. A value: a copy is a fork that goes on by itself, and its
 // fields are all there is to serialise. Only the codec that made it reads or changes it, but for `manner`.
 struct AudioCodecState {
-  torch::Tensor history;  // [n] float32 on the codec's device: the last inputs of every layer; zeros at first
-  int64_t frames = 0;     // frames done
-  double phase = 0.0;     // of the voice source, in turns, [0, 1)
+  at::Tensor history;  // [n] float32 on the codec's device: the last inputs of every layer; zeros at first
+  int64_t frames = 0;  // frames done
+  double phase = 0.0;  // of the voice source, in turns, [0, 1)
 
   AudioCodecState() = default;
-  explicit AudioCodecState(torch::Tensor zeros) : history(std::move(zeros)) {}
+  explicit AudioCodecState(at::Tensor zeros) : history(std::move(zeros)) {}
   AudioCodecState(const AudioCodecState& other) { *this = other; }
   AudioCodecState(AudioCodecState&&) noexcept = default;
   AudioCodecState& operator=(const AudioCodecState& other);
@@ -66,7 +66,7 @@ class AudioCodec {
   // DATA_LOSS naming the file (config.path or that of the weights) and the field or tensor that is missing,
   // malformed, out of its limits or in contradiction to the rest.
   static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
-                                                  torch::Device device);
+                                                  at::Device device);
 
   virtual AudioHearingState MakeHearingState() const = 0;
   virtual AudioEncoderState MakeEncoderState() const = 0;
@@ -75,12 +75,10 @@ class AudioCodec {
   // One frame of each of B streams, for the heard channel. `samples` is [B, frame_samples()] float32 in [-1,
   // 1]; returns codes [B, K] int64. Both on the codec's device. REQUIRES: B = states.size() > 0; the states
   // are distinct and of this codec.
-  virtual torch::Tensor Hear(std::span<AudioHearingState* const> states,
-                             const torch::Tensor& samples) const = 0;
+  virtual at::Tensor Hear(std::span<AudioHearingState* const> states, const at::Tensor& samples) const = 0;
 
   // The same for the spoken channel: codes that Decode understands.
-  virtual torch::Tensor Encode(std::span<AudioEncoderState* const> states,
-                               const torch::Tensor& samples) const = 0;
+  virtual at::Tensor Encode(std::span<AudioEncoderState* const> states, const at::Tensor& samples) const = 0;
 
   // One frame of each of B streams, each in its state's manner. `codes` is [B, K] int64, each within its
   // codebook; returns B tensors of SamplesAt(speed, frame_samples()) samples, float32, nominally in [-1, 1],
@@ -88,8 +86,8 @@ class AudioCodec {
   // When the speed changes, the first frame at the new one still has a last piece of the old one in it and
   // makes up the difference in its length; it begins without a click. REQUIRES: as for Hear; manners are the
   // default one unless has_manners().
-  virtual std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
-                                            const torch::Tensor& codes) const = 0;
+  virtual std::vector<at::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                         const at::Tensor& codes) const = 0;
 
   // It can speak in every SpeechManner. Then 5/4 and 4/5 of a frame are whole numbers of samples: speech
   // never drifts.

@@ -11,9 +11,9 @@
 namespace antiphon {
 namespace {
 
-std::vector<torch::Tensor> ReadChannel(const std::string& prefix, const ModelConfig& config,
-                                       WeightReader* reader) {
-  std::vector<torch::Tensor> tables;
+std::vector<at::Tensor> ReadChannel(const std::string& prefix, const ModelConfig& config,
+                                    WeightReader* reader) {
+  std::vector<at::Tensor> tables;
   for (int64_t k = 0; k < config.codebooks(); ++k) {
     tables.push_back(
         reader->Table(prefix + std::to_string(k), config.codebook_sizes[k], config.backbone.width));
@@ -22,7 +22,7 @@ std::vector<torch::Tensor> ReadChannel(const std::string& prefix, const ModelCon
 }
 
 // Adds the embeddings of a channel's frames, one codebook after the other.
-void AddChannel(const std::vector<torch::Tensor>& tables, const ChannelCodes& channel, torch::Tensor* x) {
+void AddChannel(const std::vector<at::Tensor>& tables, const ChannelCodes& channel, at::Tensor* x) {
   const size_t codebooks = tables.size();
   TORCH_CHECK(channel.codes.size() == channel.rows.size() * codebooks, "a channel has ", channel.codes.size(),
               " codes for ", channel.rows.size(), " rows");
@@ -35,7 +35,7 @@ void AddChannel(const std::vector<torch::Tensor>& tables, const ChannelCodes& ch
 
 }  // namespace
 
-Backbone::Backbone(const ModelConfig& config, torch::Device device, WeightReader* reader)
+Backbone::Backbone(const ModelConfig& config, at::Device device, WeightReader* reader)
     : shape_(config.backbone),
       max_positions_(config.max_positions),
       device_(device),
@@ -50,8 +50,8 @@ Backbone::Backbone(const ModelConfig& config, torch::Device device, WeightReader
   }
 }
 
-torch::Tensor Backbone::Embed(const RaggedBatch& batch) const {
-  torch::Tensor x = at::zeros({batch.rows(), shape_.width}, torch::TensorOptions().device(device_));
+at::Tensor Backbone::Embed(const RaggedBatch& batch) const {
+  at::Tensor x = at::zeros({batch.rows(), shape_.width}, at::TensorOptions().device(device_));
   std::vector<int64_t> rows(batch.symbols.size());
   std::iota(rows.begin(), rows.end(), 0);
   AddEmbedding(symbol_embedding_, rows, batch.symbols, &x);
@@ -60,7 +60,7 @@ torch::Tensor Backbone::Embed(const RaggedBatch& batch) const {
   return x;
 }
 
-torch::Tensor Backbone::Forward(const RaggedBatch& batch, KvPool* pool) const {
+at::Tensor Backbone::Forward(const RaggedBatch& batch, KvPool* pool) const {
   BlockRows rows{.spans = batch.spans, .rotary = &rotary_};
   for (const SequenceSpan& span : batch.spans) {
     TORCH_CHECK(span.first_row == static_cast<int64_t>(rows.positions.size()),
@@ -70,7 +70,7 @@ torch::Tensor Backbone::Forward(const RaggedBatch& batch, KvPool* pool) const {
   }
   TORCH_CHECK(static_cast<int64_t>(rows.positions.size()) == batch.rows(), "spans do not cover the rows");
 
-  torch::Tensor x = Embed(batch);
+  at::Tensor x = Embed(batch);
   for (size_t i = 0; i < layers_.size(); ++i) {
     RunBlock(layers_[i], shape_, rows, &pool->keys[i], &pool->values[i], &x);
   }
@@ -84,7 +84,7 @@ void Backbone::CloseGap(const SequenceGap& gap, KvPool* pool) const {
   }
 }
 
-torch::Tensor Backbone::SymbolLogits(const torch::Tensor& states) const { return Linear(states, head_); }
+at::Tensor Backbone::SymbolLogits(const at::Tensor& states) const { return Linear(states, head_); }
 
 KvPool Backbone::MakePool(int64_t pages, int64_t page_positions, KvFormat format) const {
   KvPool pool{.page_positions = page_positions, .keys = {}, .values = {}};

@@ -1,7 +1,7 @@
 // The decoder-only transformer over the positions of a sequence.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <vector>
@@ -19,28 +19,28 @@ namespace antiphon {
 class Backbone {
  public:
   // Failures stay with the reader; a backbone read with one must not be run.
-  Backbone(const ModelConfig& config, torch::Device device, WeightReader* reader);
+  Backbone(const ModelConfig& config, at::Device device, WeightReader* reader);
 
   // Contract of LanguageModel::Forward.
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool* pool) const;
+  at::Tensor Forward(const RaggedBatch& batch, KvPool* pool) const;
   // Contract of LanguageModel::CloseGap.
   void CloseGap(const SequenceGap& gap, KvPool* pool) const;
   // Contract of LanguageModel::SymbolLogits.
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const;
+  at::Tensor SymbolLogits(const at::Tensor& states) const;
 
   KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const;
 
  private:
-  torch::Tensor Embed(const RaggedBatch& batch) const;
+  at::Tensor Embed(const RaggedBatch& batch) const;
 
   const TransformerShape shape_;
   const int64_t max_positions_;
-  const torch::Device device_;
-  torch::Tensor symbol_embedding_;                                 // [vocab_size, width]
-  std::vector<torch::Tensor> heard_embedding_, spoken_embedding_;  // [K] of [size of the codebook, width]
+  const at::Device device_;
+  at::Tensor symbol_embedding_;                                 // [vocab_size, width]
+  std::vector<at::Tensor> heard_embedding_, spoken_embedding_;  // [K] of [size of the codebook, width]
   std::vector<BlockWeights> layers_;
-  torch::Tensor norm_;  // [width]
-  WeightMatrix head_;   // [vocab_size, width]
+  at::Tensor norm_;    // [width]
+  WeightMatrix head_;  // [vocab_size, width]
   RotaryTable rotary_;
 };
 

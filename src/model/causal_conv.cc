@@ -1,6 +1,6 @@
 #include "model/causal_conv.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/cat.h>
 
 #include <algorithm>
 
@@ -9,13 +9,13 @@
 
 namespace antiphon {
 
-torch::Tensor HistorySlice::In(const torch::Tensor& histories) const {
+at::Tensor HistorySlice::In(const at::Tensor& histories) const {
   return histories.narrow(1, offset, size()).view({histories.size(0), rows, channels});
 }
 
-torch::Tensor JoinHistory(const HistorySlice& slice, const torch::Tensor& x, const torch::Tensor& histories) {
-  const torch::Tensor past = slice.In(histories);
-  torch::Tensor joined = at::cat({past, x}, 1);
+at::Tensor JoinHistory(const HistorySlice& slice, const at::Tensor& x, const at::Tensor& histories) {
+  const at::Tensor past = slice.In(histories);
+  at::Tensor joined = at::cat({past, x}, 1);
   past.copy_(joined.narrow(1, x.size(1), slice.rows));
   return joined;
 }
@@ -30,21 +30,20 @@ CausalConv::CausalConv(const std::string& name, const ConvShape& shape, CodecPar
   parameters->Require(layout->size() <= HistoryLayout::kMaxFloats,
                       name + ": the layers up to it remember more than " +
                           std::to_string(HistoryLayout::kMaxFloats) + " values of a stream");
-  const torch::Tensor weight =
-      parameters->Tensor(name + ".weight", {shape.outputs, shape.inputs, shape.kernel});
+  const at::Tensor weight = parameters->Tensor(name + ".weight", {shape.outputs, shape.inputs, shape.kernel});
   if (!parameters->ok()) return;
   weight_ = weight.permute({0, 2, 1}).reshape({shape.outputs, shape.kernel * shape.inputs}).contiguous();
   bias_ = parameters->Tensor(name + ".bias", {shape.outputs});
 }
 
-torch::Tensor CausalConv::Forward(const torch::Tensor& x, const torch::Tensor& histories) const {
+at::Tensor CausalConv::Forward(const at::Tensor& x, const at::Tensor& histories) const {
   const int64_t batch = x.size(0);
   const int64_t frames = x.size(1) / shape_.stride;
-  torch::Tensor rows;  // [B * frames, kernel * inputs]: one matrix product does it all
+  at::Tensor rows;  // [B * frames, kernel * inputs]: one matrix product does it all
   if (shape_.kernel == 1) {
     rows = x.reshape({batch * frames, shape_.inputs});
   } else {
-    const torch::Tensor joined = past_.rows > 0 ? JoinHistory(past_, x, histories) : x;
+    const at::Tensor joined = past_.rows > 0 ? JoinHistory(past_, x, histories) : x;
     const int64_t step = shape_.inputs;
     const int64_t stream = joined.size(1) * step;
     rows = joined

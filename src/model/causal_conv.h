@@ -1,7 +1,7 @@
 // A causal convolution over time, streaming: it sees the present and what its stream's history holds.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <string>
 
@@ -35,11 +35,11 @@ struct HistorySlice {
 
   int64_t size() const { return rows * channels; }
   // A view: writing to it changes the history. `histories` is [B, layout.size()].
-  torch::Tensor In(const torch::Tensor& histories) const;
+  at::Tensor In(const at::Tensor& histories) const;
 };
 
 // Puts the slice's past rows before `x` [B, T, channels] and keeps the last ones for the next call.
-torch::Tensor JoinHistory(const HistorySlice& slice, const torch::Tensor& x, const torch::Tensor& histories);
+at::Tensor JoinHistory(const HistorySlice& slice, const at::Tensor& x, const at::Tensor& histories);
 
 struct ConvShape {
   int64_t inputs = 1;
@@ -58,15 +58,15 @@ class CausalConv {
              HistoryLayout* layout);
 
   // [B, T, inputs] -> [B, T / stride, outputs]. REQUIRES: stride divides T; x is contiguous.
-  torch::Tensor Forward(const torch::Tensor& x, const torch::Tensor& histories) const;
+  at::Tensor Forward(const at::Tensor& x, const at::Tensor& histories) const;
 
   const ConvShape& shape() const { return shape_; }
 
  private:
   ConvShape shape_;
-  HistorySlice past_;     // the last inputs, (kernel - 1) * dilation - (stride - 1) rows
-  torch::Tensor weight_;  // [outputs, kernel * inputs]
-  torch::Tensor bias_;    // [outputs]
+  HistorySlice past_;  // the last inputs, (kernel - 1) * dilation - (stride - 1) rows
+  at::Tensor weight_;  // [outputs, kernel * inputs]
+  at::Tensor bias_;    // [outputs]
 };
 
 }  // namespace antiphon

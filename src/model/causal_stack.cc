@@ -1,6 +1,6 @@
 #include "model/causal_stack.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/leaky_relu.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -65,10 +65,10 @@ CausalStack::Layer CausalStack::ReadLayer(const std::string& path, bool residual
           .factor = factor};
 }
 
-torch::Tensor CausalStack::Forward(torch::Tensor x, const torch::Tensor& histories) const {
+at::Tensor CausalStack::Forward(at::Tensor x, const at::Tensor& histories) const {
   for (const Layer& layer : layers_) {
     if (layer.outer) {
-      torch::Tensor inside = layer.conv.Forward(at::leaky_relu(x, slope_), histories);
+      at::Tensor inside = layer.conv.Forward(at::leaky_relu(x, slope_), histories);
       x = layer.outer->Forward(at::leaky_relu_(inside, slope_), histories).add_(x);
       continue;
     }

@@ -1,7 +1,7 @@
 // A chain of causal convolutions: what the codec's encoder and decoder are made of.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <optional>
 #include <string>
@@ -26,7 +26,7 @@ class CausalStack {
   CausalStack(const std::string& path, double slope, CodecParameters* parameters, HistoryLayout* layout);
 
   // [B, T, inputs()] -> [B, T * rows_out / rows_in, outputs()].
-  torch::Tensor Forward(torch::Tensor x, const torch::Tensor& histories) const;
+  at::Tensor Forward(at::Tensor x, const at::Tensor& histories) const;
 
   int64_t inputs() const { return inputs_; }
   int64_t outputs() const { return outputs_; }

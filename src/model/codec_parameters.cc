@@ -1,5 +1,7 @@
 #include "model/codec_parameters.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -66,13 +68,13 @@ const json& CodecParameters::Objects(const std::string& path, size_t most) {
   return fits ? *value : kNone;
 }
 
-torch::Tensor CodecParameters::Tensor(const std::string& name, at::IntArrayRef shape) {
+at::Tensor CodecParameters::Tensor(const std::string& name, at::IntArrayRef shape) {
   // Of any shape without its memory: the shape may come from a damaged file.
   const auto zeros = [&] {
     return at::zeros({}, at::TensorOptions().device(device_).dtype(at::kFloat)).expand(shape);
   };
   if (!ok()) return zeros();
-  Result<torch::Tensor> tensor = weights_.GetFloat(name, shape, device_);
+  Result<at::Tensor> tensor = weights_.GetFloat(name, shape, device_);
   if (!tensor.ok()) {
     // A tensor that is not there is a damaged model, whatever the lookup calls it.
     status_ = DataLoss(tensor.status().message());

@@ -1,7 +1,7 @@
 // Reads what a codec is made of: numbers of its JSON section and tensors of its weights file.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -20,7 +20,7 @@ class CodecParameters {
   // `path` is the file that holds the section and `name` the section's in it, for messages. REQUIRES: section
   // and weights outlive this object.
   CodecParameters(const nlohmann::json& section, const std::string& name, const std::string& path,
-                  const Safetensors& weights, torch::Device device)
+                  const Safetensors& weights, at::Device device)
       : section_(section), prefix_(path + ": " + name + "."), weights_(weights), device_(device) {}
 
   // Fields by dotted path from the section's root, e.g. "mel.hop".
@@ -30,14 +30,14 @@ class CodecParameters {
   const nlohmann::json& Objects(const std::string& path, size_t most);
 
   // float32 on the device.
-  torch::Tensor Tensor(const std::string& name, at::IntArrayRef shape);
+  at::Tensor Tensor(const std::string& name, at::IntArrayRef shape);
 
   // `message` begins with the field's path.
   void Require(bool condition, const std::string& message);
   const Status& status() const { return status_; }
   bool ok() const { return status_.ok(); }
   uint64_t parameters() const { return parameters_; }  // floats read so far
-  torch::Device device() const { return device_; }
+  at::Device device() const { return device_; }
 
  private:
   const nlohmann::json* Find(const std::string& path);
@@ -45,7 +45,7 @@ class CodecParameters {
   const nlohmann::json& section_;
   const std::string prefix_;  // of messages
   const Safetensors& weights_;
-  const torch::Device device_;
+  const at::Device device_;
   Status status_;
   uint64_t parameters_ = 0;
 };

@@ -10,7 +10,7 @@
 
 namespace antiphon {
 
-DepthDecoder::DepthDecoder(const ModelConfig& config, torch::Device device, WeightReader* reader)
+DepthDecoder::DepthDecoder(const ModelConfig& config, at::Device device, WeightReader* reader)
     : shape_(config.depth),
       end_of_audio_(config.end_of_audio()),
       device_(device),
@@ -29,23 +29,22 @@ DepthDecoder::DepthDecoder(const ModelConfig& config, torch::Device device, Weig
   }
 }
 
-torch::Tensor DepthDecoder::DrawFrames(const torch::Tensor& states,
-                                       const LanguageModel::DrawCode& draw) const {
+at::Tensor DepthDecoder::DrawFrames(const at::Tensor& states, const LanguageModel::DrawCode& draw) const {
   const int64_t rows = states.size(0);
   const auto codebooks = static_cast<int64_t>(head_.size());
-  torch::Tensor frames = at::zeros({rows, codebooks}, torch::kLong);
+  at::Tensor frames = at::zeros({rows, codebooks}, at::kLong);
   int64_t* codes = frames.data_ptr<int64_t>();
 
   // A row is a sequence of K positions, and a page of K positions is its cache. Rows whose speech is over
   // drop out.
-  std::vector<torch::Tensor> keys, values;
+  std::vector<at::Tensor> keys, values;
   for (size_t i = 0; i < layers_.size(); ++i) {
     keys.push_back(MakePages(shape_, rows, codebooks, device_));
     values.push_back(MakePages(shape_, rows, codebooks, device_));
   }
   std::vector<int64_t> speaking(rows);
   std::iota(speaking.begin(), speaking.end(), 0);
-  torch::Tensor speaking_states = states;
+  at::Tensor speaking_states = states;
 
   for (int64_t k = 0; k < codebooks && !speaking.empty(); ++k) {
     const auto n = static_cast<int64_t>(speaking.size());
@@ -59,19 +58,19 @@ torch::Tensor DepthDecoder::DrawFrames(const torch::Tensor& states,
       if (k > 0) previous.push_back(codes[row * codebooks + k - 1]);
     }
 
-    torch::Tensor x = Linear(speaking_states, input_[k]);
+    at::Tensor x = Linear(speaking_states, input_[k]);
     AddEmbedding(position_, within, std::vector<int64_t>(n, k), &x);
     if (k > 0) AddEmbedding(embed_[k - 1], within, previous, &x);
     for (size_t i = 0; i < layers_.size(); ++i) {
       RunBlock(layers_[i], shape_, {.spans = spans}, &keys[i], &values[i], &x);
     }
-    const torch::Tensor logits = Linear(RmsNorm(x, norm_, shape_.norm_eps), head_[k]).cpu();
+    const at::Tensor logits = Linear(RmsNorm(x, norm_, shape_.norm_eps), head_[k]).cpu();
     for (int64_t i = 0; i < n; ++i) codes[speaking[i] * codebooks + k] = draw(speaking[i], k, logits[i]);
 
     if (k == 0) {
       std::erase_if(speaking, [&](int64_t row) { return codes[row * codebooks] == end_of_audio_; });
       if (static_cast<int64_t>(speaking.size()) < rows) {
-        speaking_states = states.index_select(0, at::tensor(speaking, torch::kLong).to(device_));
+        speaking_states = states.index_select(0, at::tensor(speaking, at::kLong).to(device_));
       }
     }
   }

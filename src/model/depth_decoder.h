@@ -1,7 +1,7 @@
 // The small transformer over the K codebooks of one spoken frame, conditioned on the backbone's state.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <vector>
@@ -17,20 +17,20 @@ namespace antiphon {
 class DepthDecoder {
  public:
   // Failures stay with the reader; a decoder read with one must not be run.
-  DepthDecoder(const ModelConfig& config, torch::Device device, WeightReader* reader);
+  DepthDecoder(const ModelConfig& config, at::Device device, WeightReader* reader);
 
   // Contract of LanguageModel::DrawFrames.
-  torch::Tensor DrawFrames(const torch::Tensor& states, const LanguageModel::DrawCode& draw) const;
+  at::Tensor DrawFrames(const at::Tensor& states, const LanguageModel::DrawCode& draw) const;
 
  private:
   const TransformerShape shape_;
   const int64_t end_of_audio_;
-  const torch::Device device_;
-  std::vector<WeightMatrix> input_;   // [K] of [width, width of the backbone]
-  std::vector<torch::Tensor> embed_;  // [K - 1] of [size of the codebook, width]
-  torch::Tensor position_;            // [K, width]
+  const at::Device device_;
+  std::vector<WeightMatrix> input_;  // [K] of [width, width of the backbone]
+  std::vector<at::Tensor> embed_;    // [K - 1] of [size of the codebook, width]
+  at::Tensor position_;              // [K, width]
   std::vector<BlockWeights> layers_;
-  torch::Tensor norm_;              // [width]
+  at::Tensor norm_;                 // [width]
   std::vector<WeightMatrix> head_;  // [K] of [size of the codebook (+ 1 for the first), width]
 };
 

@@ -5,7 +5,7 @@
 namespace antiphon {
 
 Result<std::unique_ptr<ImageCodec>> ImageCodec::Load(const Safetensors& weights, const ModelConfig& config,
-                                                     torch::Device device) {
+                                                     at::Device device) {
   return VqImageCodec::Load(weights, config, device);
 }
 

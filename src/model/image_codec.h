@@ -1,7 +1,7 @@
 // The image codec of a model: a picture to a grid of codes, and back.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
@@ -26,7 +26,7 @@ class ImageCodec {
   // tensor that is missing, malformed, out of its limits or in contradiction to the rest. REQUIRES:
   // config.image.known().
   static Result<std::unique_ptr<ImageCodec>> Load(const Safetensors& weights, const ModelConfig& config,
-                                                  torch::Device device);
+                                                  at::Device device);
 
   // grid() * grid() codes, row by row from the top. INVALID_ARGUMENT unless the picture is side() pixels on
   // both sides and its `rgb` fits them.

@@ -1,6 +1,8 @@
 #include "model/image_conv_stack.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/pixel_shuffle.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -17,7 +19,7 @@ constexpr int64_t kMaxValues = 1 << 24;  // of one layer's output: 64 MiB
 
 }  // namespace
 
-torch::Tensor ImageConvStack::Conv::Forward(const torch::Tensor& x) const {
+at::Tensor ImageConvStack::Conv::Forward(const at::Tensor& x) const {
   return at::conv2d(x, weight, bias, stride, padding);
 }
 
@@ -81,10 +83,10 @@ void ImageConvStack::ReadSide(const std::string& path, const Layer& layer, Codec
                       path + " makes more than " + std::to_string(kMaxValues) + " values of a picture");
 }
 
-torch::Tensor ImageConvStack::Forward(torch::Tensor x) const {
+at::Tensor ImageConvStack::Forward(at::Tensor x) const {
   for (const Layer& layer : layers_) {
     if (layer.outer) {
-      torch::Tensor inside = layer.conv.Forward(at::leaky_relu(x, slope_));
+      at::Tensor inside = layer.conv.Forward(at::leaky_relu(x, slope_));
       x = layer.outer->Forward(at::leaky_relu_(inside, slope_)).add_(x);
       continue;
     }

@@ -1,7 +1,7 @@
 // A chain of convolutions over square pictures: what the image codec's encoder and decoder are made of.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <optional>
@@ -28,7 +28,7 @@ class ImageConvStack {
   ImageConvStack(const std::string& path, int64_t side, double slope, CodecParameters* parameters);
 
   // [B, inputs(), side, side] -> [B, outputs(), side(), side()].
-  torch::Tensor Forward(torch::Tensor x) const;
+  at::Tensor Forward(at::Tensor x) const;
 
   int64_t inputs() const { return inputs_; }
   int64_t outputs() const { return outputs_; }
@@ -36,12 +36,12 @@ class ImageConvStack {
 
  private:
   struct Conv {
-    torch::Tensor weight;  // [outputs, inputs, kernel, kernel]
-    torch::Tensor bias;    // [outputs]
+    at::Tensor weight;  // [outputs, inputs, kernel, kernel]
+    at::Tensor bias;    // [outputs]
     int64_t stride = 1;
     int64_t padding = 0;
 
-    torch::Tensor Forward(const torch::Tensor& x) const;
+    at::Tensor Forward(const at::Tensor& x) const;
   };
   struct Layer {
     Conv conv;

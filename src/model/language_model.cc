@@ -1,7 +1,8 @@
 #include "model/language_model.h"
 
-#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/tensor.h>
 
 #include <utility>
 
@@ -13,14 +14,14 @@
 namespace antiphon {
 namespace {
 
-torch::Tensor ReadWordHead(const ModelConfig& config, WeightReader* reader) {
+at::Tensor ReadWordHead(const ModelConfig& config, WeightReader* reader) {
   if (!config.word_head) return {};
   return reader->Table("word_head", config.symbols.text_pieces, config.backbone.width);
 }
 
 class LoadedLanguageModel final : public LanguageModel {
  public:
-  LoadedLanguageModel(const ModelConfig& config, torch::Device device, WeightReader* reader)
+  LoadedLanguageModel(const ModelConfig& config, at::Device device, WeightReader* reader)
       : config_(config),
         backbone_(config, device, reader),
         depth_(config, device, reader),
@@ -31,7 +32,7 @@ class LoadedLanguageModel final : public LanguageModel {
     return backbone_.MakePool(pages, page_positions, format);
   }
 
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
+  at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     const at::NoGradGuard no_grad;
     return backbone_.Forward(batch, &pool);
   }
@@ -41,26 +42,26 @@ class LoadedLanguageModel final : public LanguageModel {
     backbone_.CloseGap(gap, &pool);
   }
 
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const override {
+  at::Tensor SymbolLogits(const at::Tensor& states) const override {
     const at::NoGradGuard no_grad;
     return backbone_.SymbolLogits(states);
   }
 
-  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override {
+  at::Tensor DrawFrames(const at::Tensor& states, const DrawCode& draw) const override {
     const at::NoGradGuard no_grad;
     return depth_.DrawFrames(states, draw);
   }
 
-  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+  std::vector<std::vector<float>> WordScores(const at::Tensor& states,
                                              std::span<const std::span<const int64_t>> words) const override {
     const at::NoGradGuard no_grad;
     std::vector<std::vector<float>> scores(words.size());
     if (!word_head_.defined()) return scores;
     for (size_t row = 0; row < words.size(); ++row) {
       const std::vector<int64_t> pieces(words[row].begin(), words[row].end());
-      const torch::Tensor index = at::tensor(pieces, at::kLong).to(word_head_.device());
-      const torch::Tensor candidates = word_head_.index_select(0, index).to(at::kFloat);
-      const torch::Tensor found = at::mv(candidates, states.select(0, static_cast<int64_t>(row))).cpu();
+      const at::Tensor index = at::tensor(pieces, at::kLong).to(word_head_.device());
+      const at::Tensor candidates = word_head_.index_select(0, index).to(at::kFloat);
+      const at::Tensor found = at::mv(candidates, states.select(0, static_cast<int64_t>(row))).cpu();
       const float* first = found.data_ptr<float>();
       scores[row].assign(first, first + found.numel());
     }
@@ -74,14 +75,14 @@ class LoadedLanguageModel final : public LanguageModel {
   const ModelConfig config_;
   const Backbone backbone_;
   const DepthDecoder depth_;
-  const torch::Tensor word_head_;  // [text_pieces, width]; undefined: it has none
+  const at::Tensor word_head_;  // [text_pieces, width]; undefined: it has none
   const uint64_t parameters_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<LanguageModel>> LanguageModel::Load(const Safetensors& weights,
-                                                           const ModelConfig& config, torch::Device device,
+                                                           const ModelConfig& config, at::Device device,
                                                            WeightFormat format) {
   WeightReader reader(weights, device, format);
   auto model = std::make_unique<LoadedLanguageModel>(config, device, &reader);

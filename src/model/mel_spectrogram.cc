@@ -1,6 +1,8 @@
 #include "model/mel_spectrogram.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/fft_rfft.h>
 
 #include <algorithm>
 
@@ -23,13 +25,13 @@ MelSpectrogram::MelSpectrogram(CodecParameters* parameters, HistoryLayout* layou
   filters_ = parameters->Tensor("mel.filters", {fft_ / 2 + 1, bands_}).t().contiguous();
 }
 
-torch::Tensor MelSpectrogram::Forward(const torch::Tensor& samples, const torch::Tensor& histories) const {
+at::Tensor MelSpectrogram::Forward(const at::Tensor& samples, const at::Tensor& histories) const {
   const int64_t batch = samples.size(0);
   const int64_t rows = samples.size(1) / hop_;
-  const torch::Tensor joined = JoinHistory(past_, samples.unsqueeze(2), histories);  // [B, past + samples, 1]
-  const torch::Tensor frames = joined.as_strided({batch, rows, fft_}, {joined.size(1), hop_, 1}) * window_;
-  const torch::Tensor magnitudes = at::abs(at::fft_rfft(frames)).view({batch * rows, fft_ / 2 + 1});
-  torch::Tensor mel = Linear(magnitudes, filters_).add_(floor_).log_();
+  const at::Tensor joined = JoinHistory(past_, samples.unsqueeze(2), histories);  // [B, past + samples, 1]
+  const at::Tensor frames = joined.as_strided({batch, rows, fft_}, {joined.size(1), hop_, 1}) * window_;
+  const at::Tensor magnitudes = at::abs(at::fft_rfft(frames)).view({batch * rows, fft_ / 2 + 1});
+  at::Tensor mel = Linear(magnitudes, filters_).add_(floor_).log_();
   return mel.add_(offset_).div_(scale_).view({batch, rows, bands_});
 }
 

@@ -1,7 +1,7 @@
 // Log-mel spectra of a stream of samples: the codec's ears.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include "model/causal_conv.h"
 
@@ -14,7 +14,7 @@ class MelSpectrogram {
   MelSpectrogram(CodecParameters* parameters, HistoryLayout* layout);
 
   // [B, samples] -> [B, samples / hop, bands]. REQUIRES: hop divides samples.
-  torch::Tensor Forward(const torch::Tensor& samples, const torch::Tensor& histories) const;
+  at::Tensor Forward(const at::Tensor& samples, const at::Tensor& histories) const;
 
   int64_t hop() const { return hop_; }
   int64_t bands() const { return bands_; }
@@ -26,9 +26,9 @@ class MelSpectrogram {
   double floor_;   // added to magnitudes before the logarithm
   double offset_;  // the result is (log magnitude + offset) / scale
   double scale_;
-  HistorySlice past_;      // fft - hop samples
-  torch::Tensor window_;   // [fft]
-  torch::Tensor filters_;  // [bands, fft / 2 + 1]
+  HistorySlice past_;   // fft - hop samples
+  at::Tensor window_;   // [fft]
+  at::Tensor filters_;  // [bands, fft / 2 + 1]
 };
 
 }  // namespace antiphon

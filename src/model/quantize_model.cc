@@ -54,9 +54,9 @@ class PartialFolder {
 
 // What the model multiplies with: reading it as the runtime does tells, and checks the file.
 Result<std::vector<std::string>> MatrixNames(const Safetensors& weights, const ModelConfig& config) {
-  WeightReader reader(weights, torch::kCPU);
-  const Backbone backbone(config, torch::kCPU, &reader);
-  const DepthDecoder depth(config, torch::kCPU, &reader);
+  WeightReader reader(weights, at::kCPU);
+  const Backbone backbone(config, at::kCPU, &reader);
+  const DepthDecoder depth(config, at::kCPU, &reader);
   if (!reader.status().ok()) return reader.status();
   return reader.matrices();
 }
@@ -83,12 +83,12 @@ Result<QuantizedModel> QuantizeModel(const std::string& model, const std::string
   if (!matrices.ok()) return matrices.status();
 
   QuantizedModel result;
-  std::map<std::string, torch::Tensor> tensors;
+  std::map<std::string, at::Tensor> tensors;
   for (const std::string& name : weights->names()) tensors[name] = *weights->Get(name);
-  WeightReader reader(*weights, torch::kCPU, WeightFormat::kInt8);
+  WeightReader reader(*weights, at::kCPU, WeightFormat::kInt8);
   for (const std::string& name : *matrices) {
-    torch::Tensor& values = tensors.at(name);
-    if (values.scalar_type() == torch::kChar) continue;
+    at::Tensor& values = tensors.at(name);
+    if (values.scalar_type() == at::kChar) continue;
     const WeightMatrix quantized = reader.Matrix(name, values.size(0), values.size(1));
     if (!reader.status().ok()) return reader.status();
     values = quantized.values;

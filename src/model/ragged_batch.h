@@ -2,7 +2,7 @@
 // together.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <vector>
@@ -32,8 +32,8 @@ struct RaggedBatch {
 // Who uses which page is the engine's business; the model only reads and writes through page tables.
 struct KvPool {
   int64_t page_positions = 0;
-  std::vector<torch::Tensor> keys;
-  std::vector<torch::Tensor> values;
+  std::vector<at::Tensor> keys;
+  std::vector<at::Tensor> values;
 };
 
 }  // namespace antiphon

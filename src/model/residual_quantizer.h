@@ -1,7 +1,7 @@
 // The codebooks between the codec's encoder and decoder.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <string>
 #include <vector>
@@ -19,18 +19,18 @@ class ResidualQuantizer {
   ResidualQuantizer(const std::string& name, const std::vector<int64_t>& sizes, CodecParameters* parameters);
 
   // semantic, acoustic [N, width] -> codes [N, K] int64: the nearest vectors, the lowest code among equals.
-  torch::Tensor Encode(const torch::Tensor& semantic, const torch::Tensor& acoustic) const;
+  at::Tensor Encode(const at::Tensor& semantic, const at::Tensor& acoustic) const;
 
   // codes [N, K] -> [N, width]. A code outside its codebook is an at::IndexError.
-  torch::Tensor Decode(const torch::Tensor& codes) const;
+  at::Tensor Decode(const at::Tensor& codes) const;
 
   int64_t width() const { return width_; }
 
  private:
   struct Codebook {
-    torch::Tensor nearest_weight;  // [size, width], -2 times the vectors
-    torch::Tensor nearest_bias;    // [size], their squared lengths
-    torch::Tensor decoded;         // [size, width], what a code adds to the decoder's input
+    at::Tensor nearest_weight;  // [size, width], -2 times the vectors
+    at::Tensor nearest_bias;    // [size], their squared lengths
+    at::Tensor decoded;         // [size, width], what a code adds to the decoder's input
   };
 
   int64_t width_;

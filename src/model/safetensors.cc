@@ -1,5 +1,6 @@
 #include "model/safetensors.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -29,7 +30,7 @@ constexpr size_t kMaxHeaderBytes = 16 << 20;
 constexpr size_t kMaxDimensions = 8;
 constexpr int kMaxNesting = 3;  // the header, a tensor, its shape
 
-std::optional<torch::ScalarType> ParseDtype(const std::string& name) {
+std::optional<at::ScalarType> ParseDtype(const std::string& name) {
   for (const SafetensorsDtype& dtype : kSafetensorsDtypes) {
     if (name == dtype.name) return dtype.type;
   }
@@ -161,7 +162,7 @@ Status Safetensors::ParseEntry(const std::string& name, const json& fields, size
     return bad("needs dtype, shape and data_offsets");
   }
   const json& dtype_field = fields["dtype"];
-  const std::optional<torch::ScalarType> dtype =
+  const std::optional<at::ScalarType> dtype =
       dtype_field.is_string() ? ParseDtype(dtype_field.get<std::string>()) : std::nullopt;
   if (!dtype) return bad("unknown dtype");
 
@@ -202,15 +203,15 @@ Status Safetensors::CheckLayout(size_t data_begin, size_t data_bytes) const {
   return OkStatus();
 }
 
-Result<torch::Tensor> Safetensors::Get(const std::string& name) const {
+Result<at::Tensor> Safetensors::Get(const std::string& name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return NotFound(path_ + " has no tensor " + name);
   const Entry& entry = found->second;
   char* data = mapping_->data() + entry.begin;
-  const auto options = torch::TensorOptions().dtype(entry.dtype);
+  const auto options = at::TensorOptions().dtype(entry.dtype);
   if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(entry.dtype) != 0) {
     // The format does not ask for alignment. Ours is aligned; a file that is not is read through a copy.
-    torch::Tensor copy = at::empty(entry.shape, options);
+    at::Tensor copy = at::empty(entry.shape, options);
     std::memcpy(copy.data_ptr(), data, entry.bytes);
     return copy;
   }
@@ -218,8 +219,8 @@ Result<torch::Tensor> Safetensors::Get(const std::string& name) const {
       data, entry.shape, [keep = mapping_](void*) {}, options);
 }
 
-Result<torch::Tensor> Safetensors::GetChecked(const std::string& name, at::IntArrayRef shape) const {
-  Result<torch::Tensor> tensor = Get(name);
+Result<at::Tensor> Safetensors::GetChecked(const std::string& name, at::IntArrayRef shape) const {
+  Result<at::Tensor> tensor = Get(name);
   if (tensor.ok() && tensor->sizes() != shape) {
     std::ostringstream message;
     message << path_ << ": tensor " << name << " has the shape " << tensor->sizes() << ", expected " << shape;
@@ -228,11 +229,11 @@ Result<torch::Tensor> Safetensors::GetChecked(const std::string& name, at::IntAr
   return tensor;
 }
 
-Result<torch::Tensor> Safetensors::GetFloat(const std::string& name, at::IntArrayRef shape,
-                                            torch::Device device) const {
-  Result<torch::Tensor> tensor = GetChecked(name, shape);
+Result<at::Tensor> Safetensors::GetFloat(const std::string& name, at::IntArrayRef shape,
+                                         at::Device device) const {
+  Result<at::Tensor> tensor = GetChecked(name, shape);
   if (!tensor.ok()) return tensor;
-  return tensor->to(device, torch::kFloat);
+  return tensor->to(device, at::kFloat);
 }
 
 uint32_t Safetensors::Checksum() const {

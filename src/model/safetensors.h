@@ -1,7 +1,7 @@
 // Reads safetensors files in place: the file is mapped and tensors are views of the mapping.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <map>
 #include <memory>
@@ -25,12 +25,12 @@ class Safetensors {
   static Result<Safetensors> Open(const std::string& path);
 
   // A contiguous CPU tensor of the file's dtype. NOT_FOUND naming the tensor and the file.
-  Result<torch::Tensor> Get(const std::string& name) const;
+  Result<at::Tensor> Get(const std::string& name) const;
   // The same; DATA_LOSS unless the shape is `shape`.
-  Result<torch::Tensor> GetChecked(const std::string& name, at::IntArrayRef shape) const;
+  Result<at::Tensor> GetChecked(const std::string& name, at::IntArrayRef shape) const;
   // GetChecked as float32 on `device`, copied when the file holds another type.
-  Result<torch::Tensor> GetFloat(const std::string& name, at::IntArrayRef shape,
-                                 torch::Device device = torch::kCPU) const;
+  Result<at::Tensor> GetFloat(const std::string& name, at::IntArrayRef shape,
+                              at::Device device = at::kCPU) const;
 
   // CRC-32 (RFC 1952) of the whole file: reads it once.
   uint32_t Checksum() const;
@@ -48,7 +48,7 @@ class Safetensors {
  private:
   class Mapping;
   struct Entry {
-    torch::ScalarType dtype;
+    at::ScalarType dtype;
     std::vector<int64_t> shape;
     size_t begin;  // offset in the mapping, bytes
     size_t bytes;

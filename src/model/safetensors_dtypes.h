@@ -1,19 +1,19 @@
 // The element types of a safetensors file that libtorch has, by the names the format gives them.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 namespace antiphon {
 
 struct SafetensorsDtype {
   const char* name;
-  torch::ScalarType type;
+  at::ScalarType type;
 };
 
 constexpr SafetensorsDtype kSafetensorsDtypes[] = {
-    {"F64", torch::kDouble},    {"F32", torch::kFloat}, {"F16", torch::kHalf},  {"I64", torch::kLong},
-    {"BF16", torch::kBFloat16}, {"I32", torch::kInt},   {"I16", torch::kShort}, {"I8", torch::kChar},
-    {"U8", torch::kByte},       {"BOOL", torch::kBool},
+    {"F64", at::kDouble},    {"F32", at::kFloat}, {"F16", at::kHalf},  {"I64", at::kLong},
+    {"BF16", at::kBFloat16}, {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
+    {"U8", at::kByte},       {"BOOL", at::kBool},
 };
 
 }  // namespace antiphon

@@ -13,12 +13,12 @@
 namespace antiphon {
 namespace {
 
-using Named = std::pair<const std::string, torch::Tensor>;
+using Named = std::pair<const std::string, at::Tensor>;
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kMaxHeaderBytes = 16 << 20;
 
-const char* DtypeName(torch::ScalarType type) {
+const char* DtypeName(at::ScalarType type) {
   for (const SafetensorsDtype& dtype : kSafetensorsDtypes) {
     if (type == dtype.type) return dtype.name;
   }
@@ -26,7 +26,7 @@ const char* DtypeName(torch::ScalarType type) {
 }
 
 // Larger elements first: then, without any holes, all are aligned.
-std::vector<const Named*> InOrder(const std::map<std::string, torch::Tensor>& tensors) {
+std::vector<const Named*> InOrder(const std::map<std::string, at::Tensor>& tensors) {
   std::vector<const Named*> order;
   for (const Named& named : tensors) order.push_back(&named);
   std::stable_sort(order.begin(), order.end(), [](const Named* a, const Named* b) {
@@ -37,14 +37,14 @@ std::vector<const Named*> InOrder(const std::map<std::string, torch::Tensor>& te
 
 }  // namespace
 
-Status WriteSafetensors(const std::string& path, const std::map<std::string, torch::Tensor>& tensors,
+Status WriteSafetensors(const std::string& path, const std::map<std::string, at::Tensor>& tensors,
                         const std::map<std::string, std::string>& metadata) {
   const std::vector<const Named*> order = InOrder(tensors);
   nlohmann::json header = nlohmann::json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   size_t offset = 0;
   for (const Named* named : order) {
-    const torch::Tensor& tensor = named->second;
+    const at::Tensor& tensor = named->second;
     const char* dtype = DtypeName(tensor.scalar_type());
     if (dtype == nullptr)
       return InvalidArgument("tensor " + named->first + " is of a type safetensors lacks");
@@ -63,7 +63,7 @@ Status WriteSafetensors(const std::string& path, const std::map<std::string, tor
   file.write(reinterpret_cast<const char*>(&header_bytes), sizeof header_bytes);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
   for (const Named* named : order) {
-    const torch::Tensor& tensor = named->second;
+    const at::Tensor& tensor = named->second;
     file.write(static_cast<const char*>(tensor.data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
   }
   file.close();

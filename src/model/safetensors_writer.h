@@ -1,7 +1,7 @@
 // Writes safetensors files that model/safetensors.h reads in place.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <map>
 #include <string>
@@ -14,7 +14,7 @@ namespace antiphon {
 // multiple of 64 bytes and every tensor is aligned to its elements. INVALID_ARGUMENT for a type that the
 // format lacks or a header above its 16 MiB, UNAVAILABLE when the file cannot be written; then a part of it
 // may be there.
-Status WriteSafetensors(const std::string& path, const std::map<std::string, torch::Tensor>& tensors,
+Status WriteSafetensors(const std::string& path, const std::map<std::string, at::Tensor>& tensors,
                         const std::map<std::string, std::string>& metadata);
 
 }  // namespace antiphon

@@ -1,6 +1,20 @@
 #include "model/source_filter_decoder.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/fft_irfft.h>
+#include <ATen/ops/fft_rfft.h>
+#include <ATen/ops/floor.h>
+#include <ATen/ops/frac.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/lerp.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <cmath>
@@ -61,8 +75,8 @@ SourceFilterDecoder::SourceFilterDecoder(int64_t frame_samples, double slope, Co
                       "decoder.pitch must make one value from decoder.net's rows");
   past_source_ = {.offset = layout->Reserve(2 * longest_hop_), .rows = 2, .channels = longest_hop_};
   overlap_ = {.offset = layout->Reserve(longest_hop_), .rows = 1, .channels = longest_hop_};
-  const torch::Tensor window = parameters->Tensor("source.window", {2 * hop_});
-  const torch::Tensor table = parameters->Tensor("source.noise", {noise_length_});
+  const at::Tensor window = parameters->Tensor("source.window", {2 * hop_});
+  const at::Tensor table = parameters->Tensor("source.noise", {noise_length_});
   if (!parameters->ok()) return;  // the sizes may be anything
   const int64_t frame = hops_ * longest_hop_;
   noise_ =
@@ -74,7 +88,7 @@ SourceFilterDecoder::SourceFilterDecoder(int64_t frame_samples, double slope, Co
       halves = {window.narrow(0, 0, hop_), window.narrow(0, hop_, hop_)};
     } else if (has_manners_) {
       const int64_t hop = SamplesAt(speed, hop_);
-      const torch::Tensor angle = at::arange(hop, ramp_.options()) * (std::numbers::pi / (2.0 * hop));
+      const at::Tensor angle = at::arange(hop, ramp_.options()) * (std::numbers::pi / (2.0 * hop));
       halves = {at::sin(angle).to(at::kFloat), at::cos(angle).to(at::kFloat)};
     }
     if (!has_manners_) continue;
@@ -90,8 +104,8 @@ SourceFilterDecoder::SourceFilterDecoder(int64_t frame_samples, double slope, Co
 SourceFilterDecoder::FilterMap SourceFilterDecoder::MapFilters(SpeechVoice voice, int64_t size) const {
   const double scale =
       static_cast<double>(bins_ - 1) / (static_cast<double>(size / 2) * FactorsOf(voice).tract);
-  const torch::Tensor from = at::arange(size / 2 + 1, ramp_.options()).mul_(scale).clamp_max_(bins_ - 1);
-  const torch::Tensor left = at::floor(from).clamp_max_(bins_ - 2);
+  const at::Tensor from = at::arange(size / 2 + 1, ramp_.options()).mul_(scale).clamp_max_(bins_ - 1);
+  const at::Tensor left = at::floor(from).clamp_max_(bins_ - 2);
   return {left.to(at::kLong), (from - left).to(at::kFloat)};
 }
 
@@ -99,40 +113,40 @@ int64_t SourceFilterDecoder::HopBefore(const AudioDecoderState& state) const {
   return state.last_hop == 0 ? SamplesAt(state.manner.speed, hop_) : state.last_hop;
 }
 
-torch::Tensor SourceFilterDecoder::Pulses(const torch::Tensor& log_pitch,
-                                          std::span<AudioDecoderState* const> states) const {
+at::Tensor SourceFilterDecoder::Pulses(const at::Tensor& log_pitch,
+                                       std::span<AudioDecoderState* const> states) const {
   const int64_t batch = log_pitch.size(0);
   const SpeechManner manner = states[0]->manner;
   const int64_t hop = SamplesAt(manner.speed, hop_);
-  torch::Tensor pitch = log_pitch.exp();  // [B, hops]
+  at::Tensor pitch = log_pitch.exp();  // [B, hops]
   if (manner.voice != SpeechVoice::kOwn) pitch.mul_(FactorsOf(manner.voice).pitch);
   pitch.clamp_(lowest_pitch_, highest_pitch_);
   // Phases are summed in double: an error in them would never fade.
-  const torch::Tensor step = pitch.to(at::kDouble).div_(sample_rate_);  // turns a sample
-  const torch::Tensor ends = (step * static_cast<double>(hop)).cumsum_(1);
-  const torch::Tensor starts = at::empty({batch}, ends.options().device(at::kCPU));
-  const torch::Tensor last = ends.select(1, hops_ - 1).to(at::kCPU);
+  const at::Tensor step = pitch.to(at::kDouble).div_(sample_rate_);  // turns a sample
+  const at::Tensor ends = (step * static_cast<double>(hop)).cumsum_(1);
+  const at::Tensor starts = at::empty({batch}, ends.options().device(at::kCPU));
+  const at::Tensor last = ends.select(1, hops_ - 1).to(at::kCPU);
   for (int64_t b = 0; b < batch; ++b) {
     double& phase = states[static_cast<size_t>(b)]->phase;
     starts.data_ptr<double>()[b] = phase;
     phase += last[b].item<double>();
     phase -= std::floor(phase);
   }
-  const torch::Tensor before = ends - step * static_cast<double>(hop) + starts.to(ends.device()).unsqueeze(1);
-  const torch::Tensor turns =
+  const at::Tensor before = ends - step * static_cast<double>(hop) + starts.to(ends.device()).unsqueeze(1);
+  const at::Tensor turns =
       at::addcmul(before.unsqueeze(2), step.unsqueeze(2), ramp_.narrow(0, 0, hop));  // [B, hops, hop]
-  const torch::Tensor phase = at::frac(turns).to(at::kFloat).mul_(2.0 * std::numbers::pi);
+  const at::Tensor phase = at::frac(turns).to(at::kFloat).mul_(2.0 * std::numbers::pi);
 
   // sum of cos(k phase), k = 1 .. count, as a quotient of sines, scaled to the power of one cosine.
-  const torch::Tensor count = at::floor(highest_harmonic_ / pitch).unsqueeze(2);
-  const torch::Tensor half = at::sin(phase * 0.5);
-  const torch::Tensor quotient = at::sin((count + 0.5) * phase).div_(half).sub_(1.0).mul_(0.5);
-  const torch::Tensor pulses = at::where(half.abs() < kAtPulse, count, quotient).div_((count * 0.5).sqrt_());
+  const at::Tensor count = at::floor(highest_harmonic_ / pitch).unsqueeze(2);
+  const at::Tensor half = at::sin(phase * 0.5);
+  const at::Tensor quotient = at::sin((count + 0.5) * phase).div_(half).sub_(1.0).mul_(0.5);
+  const at::Tensor pulses = at::where(half.abs() < kAtPulse, count, quotient).div_((count * 0.5).sqrt_());
   return pulses.view({batch, hops_ * hop});
 }
 
-torch::Tensor SourceFilterDecoder::Noise(std::span<AudioDecoderState* const> states, int64_t count) const {
-  std::vector<torch::Tensor> rows;
+at::Tensor SourceFilterDecoder::Noise(std::span<AudioDecoderState* const> states, int64_t count) const {
+  std::vector<at::Tensor> rows;
   rows.reserve(states.size());
   for (const AudioDecoderState* state : states) {
     rows.push_back(noise_.narrow(0, state->position % noise_length_, count));
@@ -145,8 +159,7 @@ const SourceFilterDecoder::WindowHalves& SourceFilterDecoder::HalvesOf(int64_t h
   return windows_[static_cast<size_t>(*speed)];
 }
 
-torch::Tensor SourceFilterDecoder::Gains(const torch::Tensor& log_gains, SpeechVoice voice,
-                                         int64_t size) const {
+at::Tensor SourceFilterDecoder::Gains(const at::Tensor& log_gains, SpeechVoice voice, int64_t size) const {
   if (voice == SpeechVoice::kOwn && size == 2 * hop_) return log_gains.exp();
   const auto speed =
       std::ranges::find_if(kSpeeds, [&](SpeechSpeed s) { return 2 * SamplesAt(s, hop_) == size; });
@@ -155,69 +168,68 @@ torch::Tensor SourceFilterDecoder::Gains(const torch::Tensor& log_gains, SpeechV
       .exp_();
 }
 
-torch::Tensor SourceFilterDecoder::Filter(const torch::Tensor& source, const torch::Tensor& log_gains,
-                                          SpeechManner manner, int64_t before,
-                                          const torch::Tensor& histories) const {
+at::Tensor SourceFilterDecoder::Filter(const at::Tensor& source, const at::Tensor& log_gains,
+                                       SpeechManner manner, int64_t before,
+                                       const at::Tensor& histories) const {
   const int64_t batch = source.size(0);
   const int64_t hop = SamplesAt(manner.speed, hop_);
   const int64_t hops = log_gains.size(1);
   const int64_t size = 2 * std::max(before, hop);
-  const torch::Tensor window = at::cat({HalvesOf(before).rising, HalvesOf(hop).falling});
-  const torch::Tensor past = past_source_.In(histories);
-  const torch::Tensor joined =
-      at::cat({past.narrow(2, 0, before), source}, 2);  // [B, 2, before + hops * hop]
+  const at::Tensor window = at::cat({HalvesOf(before).rising, HalvesOf(hop).falling});
+  const at::Tensor past = past_source_.In(histories);
+  const at::Tensor joined = at::cat({past.narrow(2, 0, before), source}, 2);  // [B, 2, before + hops * hop]
   past.narrow(2, 0, hop).copy_(source.narrow(2, (hops - 1) * hop, hop));
   const int64_t row = joined.size(2);
-  const torch::Tensor frames =
+  const at::Tensor frames =
       joined.as_strided({batch, 2, hops, before + hop}, {2 * row, row, hop, 1}) * window;
-  const torch::Tensor gains = Gains(log_gains, manner.voice, size).transpose(1, 2);  // [B, 2, hops, bins]
-  const torch::Tensor spectrum = at::fft_rfft(frames, size).mul_(gains).sum(1);      // [B, hops, bins]
-  const torch::Tensor made = at::fft_irfft(spectrum, size).narrow(2, 0, before + hop) * window;
-  const torch::Tensor second = made.narrow(2, before, hop);
-  const torch::Tensor carried = overlap_.In(histories);  // [B, 1, longest hop]
+  const at::Tensor gains = Gains(log_gains, manner.voice, size).transpose(1, 2);  // [B, 2, hops, bins]
+  const at::Tensor spectrum = at::fft_rfft(frames, size).mul_(gains).sum(1);      // [B, hops, bins]
+  const at::Tensor made = at::fft_irfft(spectrum, size).narrow(2, 0, before + hop) * window;
+  const at::Tensor second = made.narrow(2, before, hop);
+  const at::Tensor carried = overlap_.In(histories);  // [B, 1, longest hop]
   // More than one hop only where all are alike.
-  torch::Tensor late = carried.narrow(2, 0, before);
+  at::Tensor late = carried.narrow(2, 0, before);
   late = hops == 1 ? late.clone() : at::cat({late, second.narrow(1, 0, hops - 1)}, 1);
   carried.narrow(2, 0, hop).copy_(second.narrow(1, hops - 1, 1));
   return late.add_(made.narrow(2, 0, before)).view({batch, hops * before});
 }
 
-torch::Tensor SourceFilterDecoder::Render(const torch::Tensor& log_gains, const torch::Tensor& log_pitch,
-                                          std::span<AudioDecoderState* const> states,
-                                          const torch::Tensor& histories) const {
+at::Tensor SourceFilterDecoder::Render(const at::Tensor& log_gains, const at::Tensor& log_pitch,
+                                       std::span<AudioDecoderState* const> states,
+                                       const at::Tensor& histories) const {
   const SpeechManner manner = states[0]->manner;
   const int64_t hop = SamplesAt(manner.speed, hop_);
   const int64_t before = HopBefore(*states[0]);
-  const torch::Tensor source = at::stack({Pulses(log_pitch, states), Noise(states, hops_ * hop)}, 1);
+  const at::Tensor source = at::stack({Pulses(log_pitch, states), Noise(states, hops_ * hop)}, 1);
   for (AudioDecoderState* state : states) {
     state->position += hops_ * hop;
     state->last_hop = hop;
   }
   if (before == hop) return Filter(source, log_gains, manner, before, histories);
   // The window of the first hop joins two lengths.
-  const torch::Tensor first =
+  const at::Tensor first =
       Filter(source.narrow(2, 0, hop), log_gains.narrow(1, 0, 1), manner, before, histories);
   if (hops_ == 1) return first;
-  const torch::Tensor others = Filter(source.narrow(2, hop, (hops_ - 1) * hop),
-                                      log_gains.narrow(1, 1, hops_ - 1), manner, hop, histories);
+  const at::Tensor others = Filter(source.narrow(2, hop, (hops_ - 1) * hop),
+                                   log_gains.narrow(1, 1, hops_ - 1), manner, hop, histories);
   return at::cat({first, others}, 1);
 }
 
-std::vector<torch::Tensor> SourceFilterDecoder::Forward(const torch::Tensor& vectors,
-                                                        std::span<AudioDecoderState* const> states,
-                                                        const torch::Tensor& histories) const {
+std::vector<at::Tensor> SourceFilterDecoder::Forward(const at::Tensor& vectors,
+                                                     std::span<AudioDecoderState* const> states,
+                                                     const at::Tensor& histories) const {
   const int64_t batch = vectors.size(0);
-  torch::Tensor hidden = net_.Forward(vectors, histories);
+  at::Tensor hidden = net_.Forward(vectors, histories);
   hidden = at::leaky_relu_(hidden, slope_);  // [B, hops, channels]
-  const torch::Tensor log_gains =
+  const at::Tensor log_gains =
       filters_.Forward(hidden, histories).clamp_(lowest_gain_, highest_gain_).view({batch, hops_, 2, bins_});
-  const torch::Tensor log_pitch = pitch_.Forward(hidden, histories).view({batch, hops_});
+  const at::Tensor log_pitch = pitch_.Forward(hidden, histories).view({batch, hops_});
   const bool alike = std::ranges::all_of(states, [&](const AudioDecoderState* state) {
     return state->manner == states[0]->manner && HopBefore(*state) == HopBefore(*states[0]);
   });
   if (alike) return Render(log_gains, log_pitch, states, histories).unbind(0);
   // The network was the most of the work; the rest is done for each by itself.
-  std::vector<torch::Tensor> samples;
+  std::vector<at::Tensor> samples;
   for (int64_t b = 0; b < batch; ++b) {
     samples.push_back(Render(log_gains.narrow(0, b, 1), log_pitch.narrow(0, b, 1),
                              states.subspan(static_cast<size_t>(b), 1), histories.narrow(0, b, 1))[0]);

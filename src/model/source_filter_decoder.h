@@ -1,7 +1,7 @@
 // Wren's voice: from codec vectors to samples, by a source and a filter.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <array>
 #include <span>
@@ -29,8 +29,8 @@ class SourceFilterDecoder {
 
   // vectors [B, 1, inputs()] -> samples, one tensor a stream. Each stream is said in its state's manner;
   // moves the states' position, phase and last_hop on.
-  std::vector<torch::Tensor> Forward(const torch::Tensor& vectors, std::span<AudioDecoderState* const> states,
-                                     const torch::Tensor& histories) const;
+  std::vector<at::Tensor> Forward(const at::Tensor& vectors, std::span<AudioDecoderState* const> states,
+                                  const at::Tensor& histories) const;
 
   int64_t inputs() const { return net_.inputs(); }
   // A hop can be stretched to a whole number of samples at every speed.
@@ -39,30 +39,30 @@ class SourceFilterDecoder {
  private:
   // Where a filter of other frequencies is read: between bins `left` and `left` + 1, by their `share`.
   struct FilterMap {
-    torch::Tensor left;   // [bins] int64
-    torch::Tensor share;  // [bins] float32
+    at::Tensor left;   // [bins] int64
+    at::Tensor share;  // [bins] float32
   };
   // The halves of a window of two hops.
   struct WindowHalves {
-    torch::Tensor rising, falling;  // [hop]
+    at::Tensor rising, falling;  // [hop]
   };
 
   // Samples of the hop before the next one.
   int64_t HopBefore(const AudioDecoderState& state) const;
   // A frame of streams that are said in the same manner and were before. log_gains [B, hops, 2, bins],
   // log_pitch [B, hops] -> [B, samples].
-  torch::Tensor Render(const torch::Tensor& log_gains, const torch::Tensor& log_pitch,
-                       std::span<AudioDecoderState* const> states, const torch::Tensor& histories) const;
+  at::Tensor Render(const at::Tensor& log_gains, const at::Tensor& log_pitch,
+                    std::span<AudioDecoderState* const> states, const at::Tensor& histories) const;
   // log_pitch [B, hops] -> the pulse train [B, hops * hop]; moves the states' phases on.
-  torch::Tensor Pulses(const torch::Tensor& log_pitch, std::span<AudioDecoderState* const> states) const;
+  at::Tensor Pulses(const at::Tensor& log_pitch, std::span<AudioDecoderState* const> states) const;
   // The noise of each stream's next `count` samples [B, count].
-  torch::Tensor Noise(std::span<AudioDecoderState* const> states, int64_t count) const;
+  at::Tensor Noise(std::span<AudioDecoderState* const> states, int64_t count) const;
   // Hops of source [B, 2, n * hop] through gains [B, n, 2, bins]. The hop before the first has `before`
   // samples: where that is not `hop`, n is 1. -> samples [B, before + (n - 1) * hop].
-  torch::Tensor Filter(const torch::Tensor& source, const torch::Tensor& log_gains, SpeechManner manner,
-                       int64_t before, const torch::Tensor& histories) const;
+  at::Tensor Filter(const at::Tensor& source, const at::Tensor& log_gains, SpeechManner manner,
+                    int64_t before, const at::Tensor& histories) const;
   // log_gains [..., bins] as `voice` has them in a spectrum of size / 2 + 1 bins.
-  torch::Tensor Gains(const torch::Tensor& log_gains, SpeechVoice voice, int64_t size) const;
+  at::Tensor Gains(const at::Tensor& log_gains, SpeechVoice voice, int64_t size) const;
   FilterMap MapFilters(SpeechVoice voice, int64_t size) const;
   const WindowHalves& HalvesOf(int64_t hop) const;
 
@@ -81,9 +81,9 @@ class SourceFilterDecoder {
   HistorySlice overlap_;      // the second half of the last window
   std::array<WindowHalves, kSpeechSpeeds> windows_;
   std::array<std::array<FilterMap, kSpeechSpeeds>, kSpeechVoices>
-      filter_maps_;      // of spectra of two such hops
-  torch::Tensor noise_;  // [length + a frame], the table and its start once more
-  torch::Tensor ramp_;   // [longest hop] float64, 1 ..
+      filter_maps_;   // of spectra of two such hops
+  at::Tensor noise_;  // [length + a frame], the table and its start once more
+  at::Tensor ramp_;   // [longest hop] float64, 1 ..
   int64_t noise_length_;
 };
 

@@ -21,13 +21,13 @@ BlockWeights ReadBlock(const std::string& prefix, const TransformerShape& shape,
 }
 
 void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const BlockRows& rows,
-              torch::Tensor* keys, torch::Tensor* values, torch::Tensor* x) {
+              at::Tensor* keys, at::Tensor* values, at::Tensor* x) {
   const int64_t n = x->size(0);
-  torch::Tensor normed = RmsNorm(*x, weights.attn_norm, shape.norm_eps);
-  const std::vector<torch::Tensor> qkv = LinearEach(normed, {&weights.wq, &weights.wk, &weights.wv});
-  torch::Tensor q = qkv[0].view({n, shape.heads, shape.head_width});
-  torch::Tensor k = qkv[1].view({n, shape.kv_heads, shape.head_width});
-  const torch::Tensor v = qkv[2].view({n, shape.kv_heads, shape.head_width});
+  at::Tensor normed = RmsNorm(*x, weights.attn_norm, shape.norm_eps);
+  const std::vector<at::Tensor> qkv = LinearEach(normed, {&weights.wq, &weights.wk, &weights.wv});
+  at::Tensor q = qkv[0].view({n, shape.heads, shape.head_width});
+  at::Tensor k = qkv[1].view({n, shape.kv_heads, shape.head_width});
+  const at::Tensor v = qkv[2].view({n, shape.kv_heads, shape.head_width});
   if (rows.rotary != nullptr) {
     Rotate(*rows.rotary, rows.positions, &q);
     Rotate(*rows.rotary, rows.positions, &k);
@@ -37,12 +37,12 @@ void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const 
   AddLinear(PagedAttention(q, *keys, *values, rows.spans), weights.wo, x);
 
   normed = RmsNorm(*x, weights.mlp_norm, shape.norm_eps);
-  const std::vector<torch::Tensor> gated = LinearEach(normed, {&weights.w_gate, &weights.w_up});
+  const std::vector<at::Tensor> gated = LinearEach(normed, {&weights.w_gate, &weights.w_up});
   AddLinear(SwiGlu(gated[0], gated[1]), weights.w_down, x);
 }
 
-torch::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions,
-                        torch::Device device, KvFormat format) {
+at::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions, at::Device device,
+                     KvFormat format) {
   return MakeKvPages(format, pages, page_positions, shape.kv_heads, shape.head_width, device);
 }
 

@@ -2,7 +2,7 @@
 // of these.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <string>
@@ -17,10 +17,10 @@
 namespace antiphon {
 
 struct BlockWeights {
-  torch::Tensor attn_norm;  // [width]
+  at::Tensor attn_norm;  // [width]
   WeightMatrix wq, wk, wv,
-      wo;  // [heads * head_width, width], [kv_heads * head_width, width] twice, wq's transposed
-  torch::Tensor mlp_norm;     // [width]
+      wo;               // [heads * head_width, width], [kv_heads * head_width, width] twice, wq's transposed
+  at::Tensor mlp_norm;  // [width]
   WeightMatrix w_gate, w_up;  // [mlp_width, width]
   WeightMatrix w_down;        // [width, mlp_width]
 };
@@ -38,10 +38,10 @@ struct BlockRows {
 // Runs the layer on `x` [rows, width] in place; its keys and values go to the pools that MakePages
 // made.
 void RunBlock(const BlockWeights& weights, const TransformerShape& shape, const BlockRows& rows,
-              torch::Tensor* keys, torch::Tensor* values, torch::Tensor* x);
+              at::Tensor* keys, at::Tensor* values, at::Tensor* x);
 
 // A pool of keys or of values for one layer, uninitialised.
-torch::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions,
-                        torch::Device device, KvFormat format = KvFormat::kFloat32);
+at::Tensor MakePages(const TransformerShape& shape, int64_t pages, int64_t page_positions, at::Device device,
+                     KvFormat format = KvFormat::kFloat32);
 
 }  // namespace antiphon

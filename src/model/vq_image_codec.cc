@@ -1,6 +1,10 @@
 #include "model/vq_image_codec.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/pixel_unshuffle.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -41,13 +45,13 @@ VqImageCodec::VqImageCodec(const ModelConfig& config, CodecParameters* parameter
 }
 
 Result<std::unique_ptr<ImageCodec>> VqImageCodec::Load(const Safetensors& weights, const ModelConfig& config,
-                                                       torch::Device device) {
+                                                       at::Device device) {
   const nlohmann::json section = nlohmann::json::parse(config.image_codec_json, nullptr, false);
   if (!section.is_object()) return DataLoss(config.path + ": image_codec is missing");
   if (section.value("type", nlohmann::json()) != "vq") {
     return DataLoss(config.path + ": image_codec.type must be \"vq\"");
   }
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   CodecParameters parameters(section, "image_codec", config.path, weights, device);
   std::unique_ptr<ImageCodec> codec(new VqImageCodec(config, &parameters));
   if (!parameters.ok()) return parameters.status();
@@ -61,14 +65,14 @@ Result<std::vector<int>> VqImageCodec::Encode(const Image& picture) const {
                            std::to_string(side_) + " pixels");
   }
   const c10::InferenceMode inference;
-  torch::Tensor bytes = at::empty({side_, side_, 3}, at::kByte);
+  at::Tensor bytes = at::empty({side_, side_, 3}, at::kByte);
   std::ranges::copy(picture.rgb, bytes.data_ptr<uint8_t>());
-  const torch::Tensor pixels = bytes.to(device_).to(at::kFloat).div_(255.0).mul_(2.0).sub_(1.0);
-  const torch::Tensor patches = at::pixel_unshuffle(pixels.permute({2, 0, 1}).unsqueeze(0), patch_);
-  const torch::Tensor latents = encoder_.Forward(patches)[0].flatten(1).t();  // [grid * grid, vector_size]
+  const at::Tensor pixels = bytes.to(device_).to(at::kFloat).div_(255.0).mul_(2.0).sub_(1.0);
+  const at::Tensor patches = at::pixel_unshuffle(pixels.permute({2, 0, 1}).unsqueeze(0), patch_);
+  const at::Tensor latents = encoder_.Forward(patches)[0].flatten(1).t();  // [grid * grid, vector_size]
   // |v - x|^2 without |x|^2, which is the same for all v.
-  const torch::Tensor distances = at::addmm(lengths_, latents, vectors_.t(), 1.0, -2.0);
-  const torch::Tensor nearest = distances.argmin(1).to(at::kCPU).to(at::kInt).contiguous();
+  const at::Tensor distances = at::addmm(lengths_, latents, vectors_.t(), 1.0, -2.0);
+  const at::Tensor nearest = distances.argmin(1).to(at::kCPU).to(at::kInt).contiguous();
   return std::vector<int>(nearest.data_ptr<int>(), nearest.data_ptr<int>() + nearest.numel());
 }
 
@@ -84,19 +88,19 @@ Result<Image> VqImageCodec::Decode(std::span<const int> codes) const {
                            std::to_string(codebook_size_));
   }
   const c10::InferenceMode inference;
-  const torch::Tensor indices = at::empty({known}, at::kLong);
+  const at::Tensor indices = at::empty({known}, at::kLong);
   std::ranges::copy(codes, indices.data_ptr<int64_t>());
-  const torch::Tensor vectors = at::cat(
+  const at::Tensor vectors = at::cat(
       {vectors_.index_select(0, indices.to(device_)), mean_.expand({grid_ * grid_ - known, vector_size_})});
-  const torch::Tensor latents = vectors.t().reshape({1, vector_size_, grid_, grid_});
-  const torch::Tensor painted = decoder_.Forward(latents)[0].add(1.0).div_(2.0);  // [3, side, side]
-  const torch::Tensor bytes = painted.clamp_(0.0, 1.0)
-                                  .mul_(255.0)
-                                  .round_()
-                                  .to(at::kByte)
-                                  .permute({1, 2, 0})
-                                  .to(at::kCPU)
-                                  .contiguous();
+  const at::Tensor latents = vectors.t().reshape({1, vector_size_, grid_, grid_});
+  const at::Tensor painted = decoder_.Forward(latents)[0].add(1.0).div_(2.0);  // [3, side, side]
+  const at::Tensor bytes = painted.clamp_(0.0, 1.0)
+                               .mul_(255.0)
+                               .round_()
+                               .to(at::kByte)
+                               .permute({1, 2, 0})
+                               .to(at::kCPU)
+                               .contiguous();
   const uint8_t* first = bytes.data_ptr<uint8_t>();
   Image picture{.width = static_cast<int>(side_),
                 .height = static_cast<int>(side_),

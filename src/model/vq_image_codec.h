@@ -16,7 +16,7 @@ class CodecParameters;
 class VqImageCodec final : public ImageCodec {
  public:
   static Result<std::unique_ptr<ImageCodec>> Load(const Safetensors& weights, const ModelConfig& config,
-                                                  torch::Device device);
+                                                  at::Device device);
 
   Result<std::vector<int>> Encode(const Image& picture) const override;
   Result<Image> Decode(std::span<const int> codes) const override;
@@ -29,7 +29,7 @@ class VqImageCodec final : public ImageCodec {
  private:
   VqImageCodec(const ModelConfig& config, CodecParameters* parameters);
 
-  const torch::Device device_;
+  const at::Device device_;
   const int64_t side_;
   const int64_t grid_;
   const int64_t codebook_size_;
@@ -37,9 +37,9 @@ class VqImageCodec final : public ImageCodec {
   const int64_t patch_;  // pixels on a side that enter the encoder as channels
   const double slope_;   // of the leaky ReLU
   const ImageConvStack encoder_, decoder_;
-  torch::Tensor vectors_;  // [codebook_size, vector_size]
-  torch::Tensor mean_;     // [1, vector_size], of the vectors: stands for a code that is missing
-  torch::Tensor lengths_;  // [codebook_size], squared, of the vectors
+  at::Tensor vectors_;  // [codebook_size, vector_size]
+  at::Tensor mean_;     // [1, vector_size], of the vectors: stands for a code that is missing
+  at::Tensor lengths_;  // [codebook_size], squared, of the vectors
   uint64_t parameters_ = 0;
 };
 

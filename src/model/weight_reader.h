@@ -1,7 +1,7 @@
 // Takes the tensors of a model out of its weights file, with their shapes checked.
 #pragma once
 
-#include <torch/types.h>
+#include <ATen/core/Tensor.h>
 
 #include <string>
 #include <vector>
@@ -17,7 +17,7 @@ namespace antiphon {
 // tensors and asks once. One thread.
 class WeightReader {
  public:
-  WeightReader(const Safetensors& file, torch::Device device, WeightFormat format = WeightFormat::kAsStored)
+  WeightReader(const Safetensors& file, at::Device device, WeightFormat format = WeightFormat::kAsStored)
       : file_(file), device_(device), format_(format) {}
 
   // A matrix [out, in], for Linear; int8 where the file or the format says so. On the CPU a bfloat16 or int8
@@ -25,9 +25,9 @@ class WeightReader {
   // the memory traffic; elsewhere all become float32.
   WeightMatrix Matrix(const std::string& name, int64_t out, int64_t in);
   // A table [rows, width], for AddEmbedding: float32, or on the CPU bfloat16.
-  torch::Tensor Table(const std::string& name, int64_t rows, int64_t width);
+  at::Tensor Table(const std::string& name, int64_t rows, int64_t width);
   // A vector, as float32.
-  torch::Tensor Vector(const std::string& name, int64_t size);
+  at::Tensor Vector(const std::string& name, int64_t size);
 
   const Status& status() const { return status_; }
   uint64_t parameters() const { return parameters_; }  // numbers read so far, scales not counted
@@ -35,15 +35,15 @@ class WeightReader {
   const std::vector<std::string>& matrices() const { return matrices_; }
 
  private:
-  torch::Tensor Read(const std::string& name, const std::vector<int64_t>& shape, bool keep_bfloat16);
-  WeightMatrix Quantize(const std::string& name, const torch::Tensor& matrix);
-  torch::Tensor ReadScales(const std::string& name, int64_t out);
+  at::Tensor Read(const std::string& name, const std::vector<int64_t>& shape, bool keep_bfloat16);
+  WeightMatrix Quantize(const std::string& name, const at::Tensor& matrix);
+  at::Tensor ReadScales(const std::string& name, int64_t out);
   // The tensor with its shape checked; undefined after a failure.
-  torch::Tensor Get(const std::string& name, at::IntArrayRef shape);
+  at::Tensor Get(const std::string& name, at::IntArrayRef shape);
   void Fail(const std::string& name, const std::string& what);
 
   const Safetensors& file_;
-  const torch::Device device_;
+  const at::Device device_;
   const WeightFormat format_;
   Status status_;
   uint64_t parameters_ = 0;

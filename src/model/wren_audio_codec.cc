@@ -1,6 +1,8 @@
 #include "model/wren_audio_codec.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 
 #include <nlohmann/json.hpp>
 
@@ -20,7 +22,7 @@ class JoinedHistories {
       joined_ = states[0]->history.unsqueeze(0);
       return;
     }
-    std::vector<torch::Tensor> rows;
+    std::vector<at::Tensor> rows;
     rows.reserve(states.size());
     for (const State* state : states) rows.push_back(state->history);
     joined_ = at::stack(rows);
@@ -29,26 +31,25 @@ class JoinedHistories {
     if (states_.size() == 1) return;
     for (size_t b = 0; b < states_.size(); ++b) states_[b]->history.copy_(joined_[static_cast<int64_t>(b)]);
   }
-  const torch::Tensor& tensor() const { return joined_; }
+  const at::Tensor& tensor() const { return joined_; }
 
  private:
   const std::span<State* const> states_;
-  torch::Tensor joined_;
+  at::Tensor joined_;
 };
 
 // One frame of each stream through one of the encoders.
 template <typename State>
-torch::Tensor Forward(const WrenEncoder& encoder, std::span<State* const> states,
-                      const torch::Tensor& samples) {
+at::Tensor Forward(const WrenEncoder& encoder, std::span<State* const> states, const at::Tensor& samples) {
   const c10::InferenceMode inference;
   const JoinedHistories joined(states);
-  torch::Tensor codes = encoder.Forward(samples, joined.tensor());
+  at::Tensor codes = encoder.Forward(samples, joined.tensor());
   joined.CopyBack();
   for (State* state : states) ++state->frames;
   return codes;
 }
 
-torch::Tensor Zeros(const HistoryLayout& layout, torch::Device device) {
+at::Tensor Zeros(const HistoryLayout& layout, at::Device device) {
   return at::zeros({layout.size()}, at::TensorOptions().dtype(at::kFloat).device(device));
 }
 
@@ -72,11 +73,11 @@ WrenAudioCodec::WrenAudioCodec(const ModelConfig& config, CodecParameters* param
 }
 
 Result<std::unique_ptr<AudioCodec>> WrenAudioCodec::Load(const Safetensors& weights,
-                                                         const ModelConfig& config, torch::Device device) {
+                                                         const ModelConfig& config, at::Device device) {
   const nlohmann::json section = nlohmann::json::parse(config.audio_codec_json, nullptr, false);
   if (!section.is_object()) return DataLoss(config.path + ": audio_codec is missing");
   if (config.codebook_sizes.empty()) return DataLoss(config.path + ": audio.codebook_sizes is empty");
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   CodecParameters parameters(section, "audio_codec", config.path, weights, device);
   std::unique_ptr<AudioCodec> codec(new WrenAudioCodec(config, &parameters));
   if (!parameters.ok()) return parameters.status();
@@ -95,22 +96,21 @@ AudioDecoderState WrenAudioCodec::MakeDecoderState() const {
   return AudioDecoderState(Zeros(decoder_layout_, device_));
 }
 
-torch::Tensor WrenAudioCodec::Hear(std::span<AudioHearingState* const> states,
-                                   const torch::Tensor& samples) const {
+at::Tensor WrenAudioCodec::Hear(std::span<AudioHearingState* const> states, const at::Tensor& samples) const {
   return Forward(hearing_, states, samples);
 }
 
-torch::Tensor WrenAudioCodec::Encode(std::span<AudioEncoderState* const> states,
-                                     const torch::Tensor& samples) const {
+at::Tensor WrenAudioCodec::Encode(std::span<AudioEncoderState* const> states,
+                                  const at::Tensor& samples) const {
   return Forward(encoder_, states, samples);
 }
 
-std::vector<torch::Tensor> WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
-                                                  const torch::Tensor& codes) const {
+std::vector<at::Tensor> WrenAudioCodec::Decode(std::span<AudioDecoderState* const> states,
+                                               const at::Tensor& codes) const {
   const c10::InferenceMode inference;
   const JoinedHistories joined(states);
-  const torch::Tensor vectors = encoder_.quantizer().Decode(codes).unsqueeze(1);
-  std::vector<torch::Tensor> samples = decoder_.Forward(vectors, states, joined.tensor());
+  const at::Tensor vectors = encoder_.quantizer().Decode(codes).unsqueeze(1);
+  std::vector<at::Tensor> samples = decoder_.Forward(vectors, states, joined.tensor());
   joined.CopyBack();
   for (AudioDecoderState* state : states) ++state->frames;
   return samples;

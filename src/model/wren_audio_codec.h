@@ -14,16 +14,15 @@ namespace antiphon {
 class WrenAudioCodec final : public AudioCodec {
  public:
   static Result<std::unique_ptr<AudioCodec>> Load(const Safetensors& weights, const ModelConfig& config,
-                                                  torch::Device device);
+                                                  at::Device device);
 
   AudioHearingState MakeHearingState() const override;
   AudioEncoderState MakeEncoderState() const override;
   AudioDecoderState MakeDecoderState() const override;
-  torch::Tensor Hear(std::span<AudioHearingState* const> states, const torch::Tensor& samples) const override;
-  torch::Tensor Encode(std::span<AudioEncoderState* const> states,
-                       const torch::Tensor& samples) const override;
-  std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
-                                    const torch::Tensor& codes) const override;
+  at::Tensor Hear(std::span<AudioHearingState* const> states, const at::Tensor& samples) const override;
+  at::Tensor Encode(std::span<AudioEncoderState* const> states, const at::Tensor& samples) const override;
+  std::vector<at::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                 const at::Tensor& codes) const override;
   bool has_manners() const override { return decoder_.has_manners(); }
 
   int64_t sample_rate() const override { return sample_rate_; }
@@ -35,7 +34,7 @@ class WrenAudioCodec final : public AudioCodec {
  private:
   WrenAudioCodec(const ModelConfig& config, CodecParameters* parameters);
 
-  const torch::Device device_;
+  const at::Device device_;
   const int64_t sample_rate_;
   const int64_t frame_samples_;
   const std::vector<int64_t> codebook_sizes_;

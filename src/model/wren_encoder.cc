@@ -25,10 +25,10 @@ WrenEncoder::WrenEncoder(const std::string& name, int64_t frame_samples,
                       name + ".acoustic must lead from " + name + ".trunk to vector_size");
 }
 
-torch::Tensor WrenEncoder::Forward(const torch::Tensor& samples, const torch::Tensor& histories) const {
-  const torch::Tensor rows = trunk_.Forward(mel_.Forward(samples.contiguous(), histories), histories);
-  const torch::Tensor semantic = semantic_.Forward(rows, histories);
-  const torch::Tensor acoustic = acoustic_.Forward(rows, histories);
+at::Tensor WrenEncoder::Forward(const at::Tensor& samples, const at::Tensor& histories) const {
+  const at::Tensor rows = trunk_.Forward(mel_.Forward(samples.contiguous(), histories), histories);
+  const at::Tensor semantic = semantic_.Forward(rows, histories);
+  const at::Tensor acoustic = acoustic_.Forward(rows, histories);
   return quantizer_.Encode(semantic.squeeze(1), acoustic.squeeze(1));
 }
 

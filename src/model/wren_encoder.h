@@ -20,7 +20,7 @@ class WrenEncoder {
               double slope, CodecParameters* parameters, HistoryLayout* layout);
 
   // One frame of each of B streams: samples [B, frame_samples] -> codes [B, K] int64.
-  torch::Tensor Forward(const torch::Tensor& samples, const torch::Tensor& histories) const;
+  at::Tensor Forward(const at::Tensor& samples, const at::Tensor& histories) const;
 
   const ResidualQuantizer& quantizer() const { return quantizer_; }
 

@@ -1,7 +1,7 @@
 #include "bench/random_model.h"
 
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
-#include <torch/types.h>
 
 #include <filesystem>
 #include <fstream>
@@ -36,9 +36,9 @@ class RandomModelTest : public testing::Test {
 };
 
 TEST_F(RandomModelTest, AFolderHoldsAModelOfTheShapeInEachForm) {
-  const std::map<RandomWeights, torch::ScalarType> types = {{RandomWeights::kFloat32, torch::kFloat},
-                                                            {RandomWeights::kBFloat16, torch::kBFloat16},
-                                                            {RandomWeights::kInt8, torch::kChar}};
+  const std::map<RandomWeights, at::ScalarType> types = {{RandomWeights::kFloat32, at::kFloat},
+                                                         {RandomWeights::kBFloat16, at::kBFloat16},
+                                                         {RandomWeights::kInt8, at::kChar}};
   for (const auto& [weights, type] : types) {
     const std::string folder = NewFolder("form");
     ASSERT_TRUE(WriteRandomModel(kSmall, weights, 1, folder).ok());
@@ -50,7 +50,7 @@ TEST_F(RandomModelTest, AFolderHoldsAModelOfTheShapeInEachForm) {
     const auto file = Safetensors::Open(folder + "/backbone.safetensors");
     ASSERT_TRUE(file.ok()) << file.status().ToString();
     EXPECT_EQ(file->GetChecked("layers.1.w_down", {32, 48})->scalar_type(), type);
-    EXPECT_TRUE(LanguageModel::Load(*file, *LoadModelConfig(folder), torch::kCPU).ok());
+    EXPECT_TRUE(LanguageModel::Load(*file, *LoadModelConfig(folder), at::kCPU).ok());
   }
 }
 

@@ -28,10 +28,10 @@ EngineModules TinyModules() {
   const ModelConfig config = LoadModelConfig(folder).value();
   const Result<Safetensors> backbone = Safetensors::Open(folder + "/backbone.safetensors");
   const Result<Safetensors> images = Safetensors::Open(folder + "/image_codec.safetensors");
-  return {LanguageModel::Load(backbone.value(), config, torch::kCPU).value(),
+  return {LanguageModel::Load(backbone.value(), config, at::kCPU).value(),
           std::make_unique<FakeCodec>(config),
           TextTokenizer::Load(folder + "/tokenizer.model", config.symbols).value(),
-          ImageCodec::Load(images.value(), config, torch::kCPU).value()};
+          ImageCodec::Load(images.value(), config, at::kCPU).value()};
 }
 
 class VideoTest : public testing::Test {

@@ -1,6 +1,7 @@
 #include "tests/engine/fake_model.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 #include <map>
@@ -60,15 +61,15 @@ int64_t FakeModel::WantedInAnswer(int64_t place, int64_t seed) const {
 
 KvPool FakeModel::MakePool(int64_t pages, int64_t page_positions, KvFormat) const {
   // Full of nonsense: whoever reads what was not written notices.
-  const torch::Tensor keys = at::full({pages, page_positions, 1, kRecord}, 1e6f);
+  const at::Tensor keys = at::full({pages, page_positions, 1, kRecord}, 1e6f);
   return {page_positions, {keys}, {keys.clone()}};
 }
 
-torch::Tensor FakeModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
+at::Tensor FakeModel::Forward(const RaggedBatch& batch, KvPool& pool) const {
   if (on_forward) on_forward(batch);
   const auto heard = Numbers(batch.heard, config_.codebook_sizes);
   const auto spoken = Numbers(batch.spoken, config_.codebook_sizes);
-  torch::Tensor states = at::zeros({batch.rows(), kFeatures});
+  at::Tensor states = at::zeros({batch.rows(), kFeatures});
   for (const SequenceSpan& span : batch.spans) {
     const auto record = [&](int64_t position) {
       return pool.keys[0]
@@ -115,8 +116,8 @@ void FakeModel::CloseGap(const SequenceGap& gap, KvPool& pool) const {
   antiphon::CloseGap(gap, nullptr, &pool.values[0]);
 }
 
-torch::Tensor FakeModel::SymbolLogits(const torch::Tensor& states) const {
-  torch::Tensor logits = at::zeros({states.size(0), config_.symbols.vocab_size});
+at::Tensor FakeModel::SymbolLogits(const at::Tensor& states) const {
+  at::Tensor logits = at::zeros({states.size(0), config_.symbols.vocab_size});
   for (int64_t row = 0; row < states.size(0); ++row) {
     const float* state = states.data_ptr<float>() + row * kFeatures;
     const int64_t place = std::lround(state[kPlace]);
@@ -133,15 +134,15 @@ torch::Tensor FakeModel::SymbolLogits(const torch::Tensor& states) const {
   return logits;
 }
 
-torch::Tensor FakeModel::DrawFrames(const torch::Tensor& states, const DrawCode& draw) const {
-  torch::Tensor codes = at::zeros({states.size(0), config_.codebooks()}, at::kLong);
+at::Tensor FakeModel::DrawFrames(const at::Tensor& states, const DrawCode& draw) const {
+  at::Tensor codes = at::zeros({states.size(0), config_.codebooks()}, at::kLong);
   for (int64_t row = 0; row < states.size(0); ++row) {
     const float* state = states.data_ptr<float>() + row * kFeatures;
     const int64_t frame = std::lround(state[kPlace]) - config_.speech_lead;
     const int64_t seed = std::lround(state[kSeed]);
     for (int64_t k = 0; k < config_.codebooks(); ++k) {
       const int64_t size = config_.codebook_sizes[static_cast<size_t>(k)];
-      torch::Tensor logits = at::zeros({size + (k == 0 ? 1 : 0)});
+      at::Tensor logits = at::zeros({size + (k == 0 ? 1 : 0)});
       const bool over = k == 0 && frame >= answer_frames;
       logits.data_ptr<float>()[over ? size : (seed + frame * (k + 3)) % size] = kCertain;
       const int64_t code = draw(row, k, logits);
@@ -152,7 +153,7 @@ torch::Tensor FakeModel::DrawFrames(const torch::Tensor& states, const DrawCode&
   return codes;
 }
 
-std::vector<std::vector<float>> FakeModel::WordScores(const torch::Tensor& states,
+std::vector<std::vector<float>> FakeModel::WordScores(const at::Tensor& states,
                                                       std::span<const std::span<const int64_t>> words) const {
   std::vector<std::vector<float>> scores(words.size());
   if (frames_per_word == 0) return scores;
@@ -171,10 +172,9 @@ std::vector<float> FakeCodec::Sound(int64_t code) const {
   return std::vector<float>(static_cast<size_t>(frame_samples_), static_cast<float>(code) / 100.0f);
 }
 
-torch::Tensor FakeCodec::Hear(std::span<AudioHearingState* const> states,
-                              const torch::Tensor& samples) const {
+at::Tensor FakeCodec::Hear(std::span<AudioHearingState* const> states, const at::Tensor& samples) const {
   const auto streams = static_cast<int64_t>(states.size());
-  torch::Tensor codes = at::zeros({streams, static_cast<int64_t>(codebook_sizes_.size())}, at::kLong);
+  at::Tensor codes = at::zeros({streams, static_cast<int64_t>(codebook_sizes_.size())}, at::kLong);
   for (int64_t row = 0; row < streams; ++row) {
     AudioHearingState& state = *states[static_cast<size_t>(row)];
     float& history = *state.history.data_ptr<float>();
@@ -189,10 +189,10 @@ torch::Tensor FakeCodec::Hear(std::span<AudioHearingState* const> states,
   return codes;
 }
 
-std::vector<torch::Tensor> FakeCodec::Decode(std::span<AudioDecoderState* const> states,
-                                             const torch::Tensor& codes) const {
+std::vector<at::Tensor> FakeCodec::Decode(std::span<AudioDecoderState* const> states,
+                                          const at::Tensor& codes) const {
   const auto streams = static_cast<int64_t>(states.size());
-  std::vector<torch::Tensor> decoded;
+  std::vector<at::Tensor> decoded;
   for (int64_t row = 0; row < streams; ++row) {
     AudioDecoderState& state = *states[static_cast<size_t>(row)];
     float& history = *state.history.data_ptr<float>();

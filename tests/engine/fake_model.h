@@ -5,6 +5,8 @@
 // restores too little gets other answers.
 #pragma once
 
+#include <ATen/ops/zeros.h>
+
 #include <atomic>
 #include <functional>
 #include <string>
@@ -42,11 +44,11 @@ class FakeModel final : public LanguageModel {
   std::function<void(const SequenceGap&)> on_close_gap;
 
   KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override;
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
+  at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override;
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const override;
-  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override;
-  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+  at::Tensor SymbolLogits(const at::Tensor& states) const override;
+  at::Tensor DrawFrames(const at::Tensor& states, const DrawCode& draw) const override;
+  std::vector<std::vector<float>> WordScores(const at::Tensor& states,
                                              std::span<const std::span<const int64_t>> words) const override;
   const ModelConfig& config() const override { return config_; }
   uint64_t parameters() const override { return 0; }
@@ -71,16 +73,14 @@ class FakeCodec final : public AudioCodec {
   // A frame that is encoded with code 0 = `code`.
   std::vector<float> Sound(int64_t code) const;
 
-  AudioHearingState MakeHearingState() const override { return AudioHearingState(torch::zeros({1})); }
+  AudioHearingState MakeHearingState() const override { return AudioHearingState(at::zeros({1})); }
   // The engine encodes nothing for the spoken channel.
   AudioEncoderState MakeEncoderState() const override { return {}; }
-  AudioDecoderState MakeDecoderState() const override { return AudioDecoderState(torch::zeros({1})); }
-  torch::Tensor Hear(std::span<AudioHearingState* const> states, const torch::Tensor& samples) const override;
-  torch::Tensor Encode(std::span<AudioEncoderState* const>, const torch::Tensor&) const override {
-    return {};
-  }
-  std::vector<torch::Tensor> Decode(std::span<AudioDecoderState* const> states,
-                                    const torch::Tensor& codes) const override;
+  AudioDecoderState MakeDecoderState() const override { return AudioDecoderState(at::zeros({1})); }
+  at::Tensor Hear(std::span<AudioHearingState* const> states, const at::Tensor& samples) const override;
+  at::Tensor Encode(std::span<AudioEncoderState* const>, const at::Tensor&) const override { return {}; }
+  std::vector<at::Tensor> Decode(std::span<AudioDecoderState* const> states,
+                                 const at::Tensor& codes) const override;
   bool has_manners() const override { return manners; }
   int64_t sample_rate() const override { return sample_rate_; }
   int64_t frame_samples() const override { return frame_samples_; }

@@ -249,26 +249,26 @@ class NotingModel final : public LanguageModel {
   explicit NotingModel(const ModelConfig& config)
       : weights_(
             Safetensors::Open(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model/backbone.safetensors").value()),
-        model_(LanguageModel::Load(weights_, config, torch::kCPU).value()) {}
+        model_(LanguageModel::Load(weights_, config, at::kCPU).value()) {}
 
   mutable std::string noted;
 
   KvPool MakePool(int64_t pages, int64_t page_positions) const override {
     return model_->MakePool(pages, page_positions);
   }
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
+  at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return model_->Forward(batch, pool);
   }
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override { model_->CloseGap(gap, pool); }
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const override {
-    torch::Tensor logits = model_->SymbolLogits(states).contiguous();
+  at::Tensor SymbolLogits(const at::Tensor& states) const override {
+    at::Tensor logits = model_->SymbolLogits(states).contiguous();
     noted.append(reinterpret_cast<const char*>(logits.data_ptr<float>()), logits.nbytes());
     return logits;
   }
-  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override {
+  at::Tensor DrawFrames(const at::Tensor& states, const DrawCode& draw) const override {
     return model_->DrawFrames(states, draw);
   }
-  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+  std::vector<std::vector<float>> WordScores(const at::Tensor& states,
                                              std::span<const std::span<const int64_t>> words) const override {
     return model_->WordScores(states, words);
   }

@@ -38,29 +38,29 @@ class WatchedModel final : public LanguageModel {
   WatchedModel(const ModelConfig& config, WeightFormat format)
       : weights_(
             Safetensors::Open(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model/backbone.safetensors").value()),
-        model_(LanguageModel::Load(weights_, config, torch::kCPU, format).value()) {}
+        model_(LanguageModel::Load(weights_, config, at::kCPU, format).value()) {}
 
   mutable LogitsSeen seen;
 
   KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override {
     return model_->MakePool(pages, page_positions, format);
   }
-  torch::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
+  at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return model_->Forward(batch, pool);
   }
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override { model_->CloseGap(gap, pool); }
-  torch::Tensor SymbolLogits(const torch::Tensor& states) const override {
-    torch::Tensor logits = model_->SymbolLogits(states);
+  at::Tensor SymbolLogits(const at::Tensor& states) const override {
+    at::Tensor logits = model_->SymbolLogits(states);
     for (int64_t row = 0; row < logits.size(0); ++row) Note(logits[row]);
     return logits;
   }
-  torch::Tensor DrawFrames(const torch::Tensor& states, const DrawCode& draw) const override {
-    return model_->DrawFrames(states, [&](int64_t row, int64_t codebook, const torch::Tensor& logits) {
+  at::Tensor DrawFrames(const at::Tensor& states, const DrawCode& draw) const override {
+    return model_->DrawFrames(states, [&](int64_t row, int64_t codebook, const at::Tensor& logits) {
       Note(logits);
       return draw(row, codebook, logits);
     });
   }
-  std::vector<std::vector<float>> WordScores(const torch::Tensor& states,
+  std::vector<std::vector<float>> WordScores(const at::Tensor& states,
                                              std::span<const std::span<const int64_t>> words) const override {
     return model_->WordScores(states, words);
   }
@@ -68,8 +68,8 @@ class WatchedModel final : public LanguageModel {
   uint64_t parameters() const override { return model_->parameters(); }
 
  private:
-  void Note(const torch::Tensor& logits) const {
-    const torch::Tensor row = logits.contiguous();
+  void Note(const at::Tensor& logits) const {
+    const at::Tensor row = logits.contiguous();
     ++seen[{reinterpret_cast<const char*>(row.data_ptr<float>()), row.nbytes()}];
   }
 

@@ -59,7 +59,7 @@ struct TinyEngine {
   static std::unique_ptr<LanguageModel> Load(const ModelConfig& config) {
     const auto weights =
         Safetensors::Open(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model/backbone.safetensors");
-    return LanguageModel::Load(weights.value(), config, torch::kCPU).value();
+    return LanguageModel::Load(weights.value(), config, at::kCPU).value();
   }
   std::unique_ptr<Owner> Open(const SequenceOptions& options) {
     return std::make_unique<Owner>(loop, codec, tokenizer, clock, options);

@@ -21,7 +21,7 @@ using Told = std::vector<std::string>;
 
 std::unique_ptr<LanguageModel> LoadTinyModel(const ModelConfig& config) {
   const auto weights = Safetensors::Open(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model/backbone.safetensors");
-  return LanguageModel::Load(weights.value(), config, torch::kCPU).value();
+  return LanguageModel::Load(weights.value(), config, at::kCPU).value();
 }
 
 struct TinyBench {
@@ -292,7 +292,7 @@ TEST_F(ForkTest, APictureLeavesTheCacheAndForksKeepIt) {
     item.pieces = pieces;
     Run(state, std::move(item), static_cast<int64_t>(pieces.size()));
   };
-  const auto row = [&](const std::vector<torch::Tensor>& tensors, size_t layer, const SequenceState& state,
+  const auto row = [&](const std::vector<at::Tensor>& tensors, size_t layer, const SequenceState& state,
                        int64_t position) {
     return tensors[layer][state.pages.pages()[static_cast<size_t>(position / 4)]][position % 4].clone();
   };
@@ -305,7 +305,7 @@ TEST_F(ForkTest, APictureLeavesTheCacheAndForksKeepIt) {
   type(state, picture);
   for (SequenceState* one : {&without, &state}) type(*one, words);
   const SequenceState fork = state;
-  std::vector<torch::Tensor> of_fork;
+  std::vector<at::Tensor> of_fork;
   for (int64_t position = 0; position < fork.length(); ++position) {
     of_fork.push_back(row(pool_.keys, 1, fork, position));
   }
@@ -316,7 +316,7 @@ TEST_F(ForkTest, APictureLeavesTheCacheAndForksKeepIt) {
   EXPECT_EQ(Tokens(state), Tokens(without));
   double largest = 0;
   for (int64_t position = 0; position < state.length(); ++position) {
-    const auto difference = [&](const std::vector<torch::Tensor>& tensors, size_t layer) {
+    const auto difference = [&](const std::vector<at::Tensor>& tensors, size_t layer) {
       return (row(tensors, layer, state, position) - row(tensors, layer, without, position))
           .abs()
           .max()

@@ -35,11 +35,11 @@ inline std::vector<const AttentionLoops*> RunnableAttentionLoops() {
 }
 
 // Normally distributed, the same for the same seed.
-inline torch::Tensor Noise(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, at::detail::createCPUGenerator(seed), torch::TensorOptions().dtype(torch::kFloat));
+inline at::Tensor Noise(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, at::detail::createCPUGenerator(seed), at::TensorOptions().dtype(at::kFloat));
 }
 
-inline double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
+inline double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 

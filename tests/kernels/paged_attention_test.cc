@@ -1,6 +1,7 @@
 #include "kernels/paged_attention.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/full.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -34,9 +35,9 @@ struct Shape {
 };
 
 // Pages of NaN, in any form, so that reading a place nobody wrote shows.
-torch::Tensor EmptyPages(const Shape& shape, int64_t pages) {
-  torch::Tensor made =
-      MakeKvPages(shape.format, pages, shape.page_positions, shape.kv_heads, shape.width, torch::kCPU);
+at::Tensor EmptyPages(const Shape& shape, int64_t pages) {
+  at::Tensor made =
+      MakeKvPages(shape.format, pages, shape.page_positions, shape.kv_heads, shape.width, at::kCPU);
   if (shape.format == KvFormat::kInt8) return made.fill_(-1);  // a float of such bytes is NaN
   return made.fill_(std::numeric_limits<float>::quiet_NaN());
 }
@@ -47,7 +48,7 @@ struct Rows {
       : q(Noise({positions, shape.kv_heads * shape.group, shape.width}, seed)),
         k(Noise({positions, shape.kv_heads, shape.width}, seed + 100)),
         v(Noise({positions, shape.kv_heads, shape.width}, seed + 200)) {}
-  torch::Tensor q, k, v;
+  at::Tensor q, k, v;
 };
 
 // A sequence in pages of its own, in an order that is not that of its positions.
@@ -62,7 +63,7 @@ class Sequence {
   }
 
   // Runs positions [first, first + count) as one span of its own.
-  torch::Tensor Run(int64_t first, int64_t count) {
+  at::Tensor Run(int64_t first, int64_t count) {
     Write(first, count);
     return Attend(first, count);
   }
@@ -70,14 +71,14 @@ class Sequence {
     WritePages(rows_.k.narrow(0, first, count), Spans(first, count), &keys_);
     WritePages(rows_.v.narrow(0, first, count), Spans(first, count), &values_);
   }
-  torch::Tensor Attend(int64_t first, int64_t count) const {
+  at::Tensor Attend(int64_t first, int64_t count) const {
     return PagedAttention(rows_.q.narrow(0, first, count), keys_, values_, Spans(first, count));
   }
 
   const Rows& rows() const { return rows_; }
   const std::vector<int32_t>& pages() const { return pages_; }
-  torch::Tensor& keys() { return keys_; }
-  torch::Tensor& values() { return values_; }
+  at::Tensor& keys() { return keys_; }
+  at::Tensor& values() { return values_; }
 
  private:
   std::vector<SequenceSpan> Spans(int64_t first, int64_t count) const {
@@ -86,7 +87,7 @@ class Sequence {
 
   Rows rows_;
   std::vector<int32_t> pages_;
-  torch::Tensor keys_, values_;
+  at::Tensor keys_, values_;
 };
 
 // Calls check(loops) with each set of loops in force.
@@ -139,7 +140,7 @@ TEST(PagedAttention, EveryFormAgreesWithAtenOverRandomShapes) {
     const int64_t rows = draw(1, std::min<int64_t>(length, 70));
     Sequence sequence(shape, length, static_cast<uint64_t>(i));
     sequence.Write(0, length);
-    const torch::Tensor expected = [&] {
+    const at::Tensor expected = [&] {
       const auto form = KernelFormGuard::Aten();
       return sequence.Attend(length - rows, rows);
     }();
@@ -157,7 +158,7 @@ TEST(PagedAttention, RoundedPagesComeNear) {
     Sequence sequence({.width = 64, .page_positions = 16, .format = format}, 300, 3);
     return sequence.Run(0, 300);
   };
-  const torch::Tensor exact = result(KvFormat::kFloat32);
+  const at::Tensor exact = result(KvFormat::kFloat32);
   const auto error = [&](KvFormat format) {
     return ((result(format) - exact).norm() / exact.norm()).item<double>();
   };
@@ -177,7 +178,7 @@ TEST(PagedAttention, ChunksDoNotMatter) {
         const int64_t length = kAttentionSegment + 30;
         Sequence sequence(shape, length, 5);
         sequence.Run(0, first);
-        const torch::Tensor whole = sequence.Run(first, length - first);
+        const at::Tensor whole = sequence.Run(first, length - first);
         for (const int64_t chunk : {1, 3, 16, 40}) {
           for (int64_t at = first; at < length; at += chunk) {
             const int64_t count = std::min<int64_t>(chunk, length - at);
@@ -193,11 +194,11 @@ TEST(PagedAttention, ChunksDoNotMatter) {
 TEST(PagedAttention, PageSizesDoNotMatter) {
   for (const KvFormat format : kFormats) {
     WithAllLoops([&](const char* name) {
-      torch::Tensor first;
+      at::Tensor first;
       for (const int64_t page_positions : {1, 7, 16, 64, 1000}) {
         Sequence sequence({.group = 3, .width = 48, .page_positions = page_positions, .format = format}, 150,
                           9);
-        const torch::Tensor result = sequence.Run(0, 150);
+        const at::Tensor result = sequence.Run(0, 150);
         if (!first.defined()) first = result;
         EXPECT_TRUE(result.equal(first)) << name << ", pages of " << page_positions;
       }
@@ -214,7 +215,7 @@ TEST(PagedAttention, ThreadsDoNotMatter) {
     Sequence sequence(shape, kLength, 11);
     sequence.Write(0, kLength);
     for (const int64_t rows : {1, 5, 16, 33, 100}) {
-      const torch::Tensor alone = sequence.Attend(kLength - rows, rows);
+      const at::Tensor alone = sequence.Attend(kLength - rows, rows);
       for (const int threads : {1, 2, 3, 7}) {
         ThreadTeam team(threads);
         const ThreadTeamScope scope(&team);
@@ -230,10 +231,10 @@ TEST(PagedAttention, SequencesOfABatchDoNotMix) {
     WithAllLoops([&](const char* name) {
       const Shape shape{.format = format};
       Sequence a(shape, 9, 10), b(shape, 14, 20);
-      const torch::Tensor a_alone = a.Run(0, 9);
-      const torch::Tensor b_alone = b.Run(0, 14);
+      const at::Tensor a_alone = a.Run(0, 9);
+      const at::Tensor b_alone = b.Run(0, 14);
 
-      torch::Tensor keys = EmptyPages(shape, 12), values = EmptyPages(shape, 12);
+      at::Tensor keys = EmptyPages(shape, 12), values = EmptyPages(shape, 12);
       const std::vector<SequenceSpan> before = {{.first_row = 0, .rows = 6, .context = 0, .pages = {5, 4}}};
       WritePages(a.rows().k.narrow(0, 0, 6), before, &keys);
       WritePages(a.rows().v.narrow(0, 0, 6), before, &values);
@@ -241,14 +242,14 @@ TEST(PagedAttention, SequencesOfABatchDoNotMix) {
       const std::vector<SequenceSpan> spans = {{.first_row = 0, .rows = 14, .context = 0, .pages = {9, 7, 6}},
                                                {.first_row = 3, .rows = 0, .context = 4, .pages = {8}},
                                                {.first_row = 14, .rows = 3, .context = 6, .pages = {5, 4}}};
-      const auto join = [](const torch::Tensor& of_b, const torch::Tensor& of_a) {
+      const auto join = [](const at::Tensor& of_b, const at::Tensor& of_a) {
         return at::cat({of_b, of_a.narrow(0, 6, 3)});
       };
       WritePages(join(b.rows().k, a.rows().k), spans, &keys);
       WritePages(join(b.rows().v, a.rows().v), spans, &values);
       ThreadTeam team(2);
       const ThreadTeamScope scope(&team);
-      const torch::Tensor together = PagedAttention(join(b.rows().q, a.rows().q), keys, values, spans);
+      const at::Tensor together = PagedAttention(join(b.rows().q, a.rows().q), keys, values, spans);
       EXPECT_TRUE(together.narrow(0, 0, 14).equal(b_alone)) << name;
       EXPECT_TRUE(together.narrow(0, 14, 3).equal(a_alone.narrow(0, 6, 3))) << name;
     });
@@ -262,9 +263,9 @@ TEST(PagedAttention, WhatIsNotFiniteStaysBehindItsPosition) {
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       WithAllLoops([&](const char* name) {
         Sequence sequence({.format = format}, 40, 2);
-        const torch::Tensor clean = sequence.Run(0, 40);
+        const at::Tensor clean = sequence.Run(0, 40);
         sequence.rows().v[25][0][3] = wrong;
-        const torch::Tensor spoilt = sequence.Run(0, 40);
+        const at::Tensor spoilt = sequence.Run(0, 40);
         EXPECT_TRUE(spoilt.narrow(0, 0, 25).equal(clean.narrow(0, 0, 25))) << name;
         EXPECT_FALSE(spoilt.narrow(0, 25, 15).select(1, 3).isfinite().any().item<bool>()) << name;
         EXPECT_TRUE(spoilt.narrow(1, 32, 32).equal(clean.narrow(1, 32, 32))) << name << ": another kv head";
@@ -279,7 +280,7 @@ TEST(PagedAttention, KeepsTheBytesItSays) {
     EXPECT_EQ(KvRowBytes(KvFormat::kBfloat16, width), 2 * width);
     EXPECT_EQ(KvRowBytes(KvFormat::kInt8, width), width + 4);
     for (const KvFormat format : kFormats) {
-      const torch::Tensor pages = MakeKvPages(format, 3, 16, 2, width, torch::kCPU);
+      const at::Tensor pages = MakeKvPages(format, 3, 16, 2, width, at::kCPU);
       EXPECT_EQ(static_cast<int64_t>(pages.nbytes()), 3 * 16 * 2 * KvRowBytes(format, width));
       EXPECT_EQ(KvFormatOf(pages), format);
       EXPECT_EQ(HeadWidthOf(pages), width);
@@ -291,7 +292,7 @@ TEST(PagedAttention, RefusesPageTablesThatDoNotFit) {
   for (const KvFormat format : kFormats) {
     const Shape shape{.width = 8, .format = format};
     const Rows rows(shape, 7, 1);
-    torch::Tensor keys = EmptyPages(shape, 4), values = EmptyPages(shape, 4);
+    at::Tensor keys = EmptyPages(shape, 4), values = EmptyPages(shape, 4);
     const auto run = [&](int64_t first_row, int64_t count, int64_t context, std::vector<int32_t> pages) {
       const std::vector<SequenceSpan> spans = {{first_row, count, context, std::move(pages)}};
       EXPECT_THROW(WritePages(rows.k, spans, &keys), c10::Error);
@@ -312,17 +313,17 @@ TEST(PagedAttention, RefusesPagesOfAnotherShapeOrForm) {
   const Shape shape{.width = 16};
   const Rows rows(shape, 3, 1);
   const std::vector<SequenceSpan> spans = {{.first_row = 0, .rows = 3, .context = 0, .pages = {0}}};
-  const torch::Tensor keys = EmptyPages(shape, 2);
-  torch::Tensor wide = EmptyPages({.width = 20}, 2);  // bytes of an int8 row of 16
+  const at::Tensor keys = EmptyPages(shape, 2);
+  at::Tensor wide = EmptyPages({.width = 20}, 2);  // bytes of an int8 row of 16
   EXPECT_THROW(WritePages(rows.k, spans, &wide), c10::Error);
   EXPECT_THROW(PagedAttention(rows.q, keys, wide, spans), c10::Error);
   EXPECT_THROW(PagedAttention(rows.q, keys, EmptyPages({.format = KvFormat::kBfloat16}, 2), spans),
                c10::Error);
-  EXPECT_THROW(PagedAttention(rows.q, keys.to(torch::kDouble), keys.to(torch::kDouble), spans), c10::Error);
+  EXPECT_THROW(PagedAttention(rows.q, keys.to(at::kDouble), keys.to(at::kDouble), spans), c10::Error);
   EXPECT_THROW(PagedAttention(Noise({3, 3, 16}, 1), keys, keys, spans), c10::Error) << "3 heads on 2";
-  EXPECT_THROW(MakeKvPages(KvFormat::kInt8, 0, 16, 2, 16, torch::kCPU), c10::Error);
-  EXPECT_THROW(MakeKvPages(KvFormat::kInt8, 1, 16, 2, 0, torch::kCPU), c10::Error);
-  EXPECT_THROW(HeadWidthOf(at::full({1, 1, 1, 4}, 0, torch::kChar)), c10::Error) << "only a scale";
+  EXPECT_THROW(MakeKvPages(KvFormat::kInt8, 0, 16, 2, 16, at::kCPU), c10::Error);
+  EXPECT_THROW(MakeKvPages(KvFormat::kInt8, 1, 16, 2, 0, at::kCPU), c10::Error);
+  EXPECT_THROW(HeadWidthOf(at::full({1, 1, 1, 4}, 0, at::kChar)), c10::Error) << "only a scale";
 }
 
 }  // namespace

@@ -23,22 +23,22 @@ constexpr int64_t kLength = 23;
 using Pages = std::vector<int32_t>;
 const Pages kScattered = {7, 3, 11, 0, 8};  // 25 positions
 
-torch::Tensor EmptyPool() {
+at::Tensor EmptyPool() {
   return at::full({kPages, kPagePositions, kKvHeads, kWidth}, std::numeric_limits<float>::quiet_NaN());
 }
 
-RotaryTable Rotary() { return MakeRotaryTable(64, kWidth, 10000.0, torch::kCPU); }
+RotaryTable Rotary() { return MakeRotaryTable(64, kWidth, 10000.0, at::kCPU); }
 
 // `rows` at the positions from `first` on, turned to them if they are keys.
-void Put(const torch::Tensor& rows, bool keys, int64_t first, const Pages& pages, torch::Tensor* pool) {
-  torch::Tensor turned = rows.clone();
+void Put(const at::Tensor& rows, bool keys, int64_t first, const Pages& pages, at::Tensor* pool) {
+  at::Tensor turned = rows.clone();
   std::vector<int64_t> positions(static_cast<size_t>(rows.size(0)));
   std::iota(positions.begin(), positions.end(), first);
   if (keys) Rotate(Rotary(), positions, &turned);
   WritePages(turned, {{.first_row = 0, .rows = rows.size(0), .context = first, .pages = pages}}, pool);
 }
 
-torch::Tensor RowAt(const torch::Tensor& pool, const Pages& pages, int64_t position) {
+at::Tensor RowAt(const at::Tensor& pool, const Pages& pages, int64_t position) {
   return pool[pages[static_cast<size_t>(position / kPagePositions)]][position % kPagePositions];
 }
 
@@ -57,14 +57,14 @@ void InEveryForm(const std::function<void(const char* form)>& check) {
 // Closes the gap [first, first + rows) of kLength positions and compares every position with a pool into
 // which only the others were written.
 void ExpectAsIfNeverThere(int64_t first, int64_t rows, const Pages& after, const char* form) {
-  const torch::Tensor made = Noise({kLength, kKvHeads, kWidth}, 1);
+  const at::Tensor made = Noise({kLength, kKvHeads, kWidth}, 1);
   for (const bool keys : {true, false}) {
-    torch::Tensor pool = EmptyPool();
+    at::Tensor pool = EmptyPool();
     Put(made, keys, 0, kScattered, &pool);
-    const torch::Tensor original = pool.clone();
+    const at::Tensor original = pool.clone();
     const RotaryTable rotary = Rotary();
     CloseGap({first, rows, kLength, kScattered, after}, keys ? &rotary : nullptr, &pool);
-    torch::Tensor expected = EmptyPool();
+    at::Tensor expected = EmptyPool();
     if (first > 0) Put(made.narrow(0, 0, first), keys, 0, after, &expected);
     const int64_t behind = kLength - first - rows;
     if (behind > 0) Put(made.narrow(0, first + rows, behind), keys, first, after, &expected);
@@ -107,9 +107,9 @@ TEST(PagedGap, ReplacedPagesLeaveThoseOfOthersAlone) {
 
 TEST(PagedGap, LeavesWhatIsBeforeItToTheBit) {
   InEveryForm([](const char* form) {
-    torch::Tensor pool = EmptyPool();
+    at::Tensor pool = EmptyPool();
     Put(Noise({kLength, kKvHeads, kWidth}, 2), true, 0, kScattered, &pool);
-    const torch::Tensor before = pool.clone();
+    const at::Tensor before = pool.clone();
     const RotaryTable rotary = Rotary();
     CloseGap({8, 5, kLength, kScattered, {7, 3, 11, 0}}, &rotary, &pool);
     for (int64_t position = 0; position < 8; ++position) {
@@ -122,24 +122,24 @@ TEST(PagedGap, LeavesWhatIsBeforeItToTheBit) {
 TEST(PagedGap, EightRemovalsOfAPictureKeepAKeyWithinFloatRounding) {
   constexpr int64_t kPicture = 66;
   constexpr int64_t kPositions = 8 * kPicture + 10;
-  const RotaryTable rotary = MakeRotaryTable(kPositions, kWidth, 10000.0, torch::kCPU);
+  const RotaryTable rotary = MakeRotaryTable(kPositions, kWidth, 10000.0, at::kCPU);
   const Pages pages = [] {
     Pages all(static_cast<size_t>((kPositions + kPagePositions - 1) / kPagePositions));
     std::iota(all.begin(), all.end(), 0);
     return all;
   }();
-  const torch::Tensor made = Noise({kPositions, kKvHeads, kWidth}, 3);
-  torch::Tensor turned = made.clone();
+  const at::Tensor made = Noise({kPositions, kKvHeads, kWidth}, 3);
+  at::Tensor turned = made.clone();
   std::vector<int64_t> positions(static_cast<size_t>(kPositions));
   std::iota(positions.begin(), positions.end(), 0);
   Rotate(rotary, positions, &turned);
-  torch::Tensor pool = at::full({static_cast<int64_t>(pages.size()), kPagePositions, kKvHeads, kWidth}, 0.0f);
+  at::Tensor pool = at::full({static_cast<int64_t>(pages.size()), kPagePositions, kKvHeads, kWidth}, 0.0f);
   WritePages(turned, {{.first_row = 0, .rows = kPositions, .context = 0, .pages = pages}}, &pool);
   for (int64_t length = kPositions; length > 10; length -= kPicture) {
     const auto left = static_cast<std::ptrdiff_t>((length - kPicture + kPagePositions - 1) / kPagePositions);
     CloseGap({0, kPicture, length, pages, {pages.begin(), pages.begin() + left}}, &rotary, &pool);
   }
-  torch::Tensor expected = made.narrow(0, 8 * kPicture, 10).clone();
+  at::Tensor expected = made.narrow(0, 8 * kPicture, 10).clone();
   positions.resize(10);
   Rotate(rotary, positions, &expected);
   for (int64_t position = 0; position < 10; ++position) {
@@ -154,24 +154,22 @@ TEST(PagedGap, EightRemovalsOfAPictureKeepAKeyWithinFloatRounding) {
 TEST(PagedGap, RoundedPagesKeepKeysNear) {
   InEveryForm([](const char* form) {
     for (const KvFormat format : {KvFormat::kBfloat16, KvFormat::kInt8}) {
-      const torch::Tensor made = Noise({kLength, kKvHeads, kWidth}, 5);
+      const at::Tensor made = Noise({kLength, kKvHeads, kWidth}, 5);
       const double step =
           made.abs().max().item<double>() * (format == KvFormat::kInt8 ? 1.0 / 127 : 1.0 / 256);
       for (const bool keys : {true, false}) {
-        torch::Tensor pool =
-            MakeKvPages(format, kPages, kPagePositions, kKvHeads, kWidth, torch::kCPU).zero_();
+        at::Tensor pool = MakeKvPages(format, kPages, kPagePositions, kKvHeads, kWidth, at::kCPU).zero_();
         Put(made, keys, 0, kScattered, &pool);
-        const torch::Tensor original = pool.clone();
+        const at::Tensor original = pool.clone();
         const RotaryTable rotary = Rotary();
         const Pages after = {7, 1, 2, 4};
         CloseGap({7, 6, kLength, kScattered, after}, keys ? &rotary : nullptr, &pool);
-        torch::Tensor expected =
-            MakeKvPages(format, kPages, kPagePositions, kKvHeads, kWidth, torch::kCPU).zero_();
+        at::Tensor expected = MakeKvPages(format, kPages, kPagePositions, kKvHeads, kWidth, at::kCPU).zero_();
         Put(made.narrow(0, 0, 7), keys, 0, after, &expected);
         Put(made.narrow(0, 13, kLength - 13), keys, 7, after, &expected);
         for (int64_t position = 0; position < kLength - 6; ++position) {
-          const torch::Tensor got = RowAt(pool, after, position);
-          const torch::Tensor wanted = RowAt(expected, after, position);
+          const at::Tensor got = RowAt(pool, after, position);
+          const at::Tensor wanted = RowAt(expected, after, position);
           if (keys && position >= 7) {
             // Two roundings to the nearest, turned, against one.
             EXPECT_LT(LargestDifference(FromKvRows(got), FromKvRows(wanted)), 2 * step)
@@ -187,9 +185,9 @@ TEST(PagedGap, RoundedPagesKeepKeysNear) {
 }
 
 TEST(PagedGap, RefusesWhatDoesNotFitAndWritesNothing) {
-  torch::Tensor pool = at::full({kPages, kPagePositions, kKvHeads, kWidth}, 0.0f);
+  at::Tensor pool = at::full({kPages, kPagePositions, kKvHeads, kWidth}, 0.0f);
   Put(Noise({kLength, kKvHeads, kWidth}, 4), true, 0, kScattered, &pool);
-  const torch::Tensor before = pool.clone();
+  const at::Tensor before = pool.clone();
   const RotaryTable rotary = Rotary();
   const Pages whole = kScattered;
   const SequenceGap wrong[] = {
@@ -203,8 +201,8 @@ TEST(PagedGap, RefusesWhatDoesNotFitAndWritesNothing) {
       {3, 2, kLength, whole, {7, 3, 11, 0, 8, 1}},    // more than before
   };
   for (const SequenceGap& gap : wrong) EXPECT_THROW(CloseGap(gap, &rotary, &pool), c10::Error);
-  const RotaryTable narrow = MakeRotaryTable(64, kWidth - 2, 10000.0, torch::kCPU);
-  const RotaryTable brief = MakeRotaryTable(2, kWidth, 10000.0, torch::kCPU);
+  const RotaryTable narrow = MakeRotaryTable(64, kWidth - 2, 10000.0, at::kCPU);
+  const RotaryTable brief = MakeRotaryTable(2, kWidth, 10000.0, at::kCPU);
   EXPECT_THROW(CloseGap({3, 2, kLength, whole, whole}, &narrow, &pool), c10::Error);
   EXPECT_THROW(CloseGap({3, 2, kLength, whole, whole}, &brief, &pool), c10::Error);
   EXPECT_TRUE(pool.equal(before));

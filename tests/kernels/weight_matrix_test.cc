@@ -10,23 +10,23 @@ namespace {
 
 TEST(QuantizeRows, IsWithinHalfAStepOfEveryWeight) {
   // Rows of very different size.
-  const torch::Tensor weight = Noise({50, 300}, 1) * Noise({50, 1}, 2).exp();
-  for (const torch::ScalarType type : {torch::kFloat, torch::kBFloat16}) {
-    const torch::Tensor exact = weight.to(type).to(torch::kFloat);
+  const at::Tensor weight = Noise({50, 300}, 1) * Noise({50, 1}, 2).exp();
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor exact = weight.to(type).to(at::kFloat);
     const WeightMatrix quantized = QuantizeRows(weight.to(type));
     ASSERT_TRUE(quantized.is_int8());
-    EXPECT_EQ(quantized.values.scalar_type(), torch::kChar);
+    EXPECT_EQ(quantized.values.scalar_type(), at::kChar);
     EXPECT_EQ(quantized.scales.sizes(), (std::vector<int64_t>{50}));
     EXPECT_EQ(quantized.bytes(), 50 * 300 + 50 * 4);
-    const torch::Tensor half_step = quantized.scales.unsqueeze(1) * 0.5001;
+    const at::Tensor half_step = quantized.scales.unsqueeze(1) * 0.5001;
     EXPECT_TRUE(((ToFloat(quantized) - exact).abs() <= half_step).all().item<bool>()) << type;
-    const torch::Tensor largest = quantized.values.to(torch::kInt).abs().amax(1);
+    const at::Tensor largest = quantized.values.to(at::kInt).abs().amax(1);
     EXPECT_TRUE((largest == 127).all().item<bool>()) << "the whole range is used";
   }
 }
 
 TEST(QuantizeRows, ZerosAreExactAndHaveTheScaleZero) {
-  torch::Tensor weight = Noise({3, 40}, 1);
+  at::Tensor weight = Noise({3, 40}, 1);
   weight[1].zero_();
   weight[2].fill_(1e-38);
   const WeightMatrix quantized = QuantizeRows(weight);

@@ -2,7 +2,8 @@
 // itself in other groupings of the same streams.
 #include "model/audio_codec.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,16 +40,16 @@ ModelConfig ConfigFor(const nlohmann::json& section) {
 Result<std::unique_ptr<AudioCodec>> LoadWith(const nlohmann::json& section, const std::string& weights_path) {
   Result<Safetensors> weights = Safetensors::Open(weights_path);
   if (!weights.ok()) return weights.status();
-  return AudioCodec::Load(*weights, ConfigFor(section), torch::kCPU);
+  return AudioCodec::Load(*weights, ConfigFor(section), at::kCPU);
 }
 
 std::string WeightsPath() { return kRoot + "/models/wren/audio_codec.safetensors"; }
 
 struct Recording {
-  torch::Tensor wave;   // [T * frame]
-  torch::Tensor heard;  // [T, K], by the ears
-  torch::Tensor codes;  // [T, K], by the codec
-  torch::Tensor made;   // [T * frame]
+  at::Tensor wave;   // [T * frame]
+  at::Tensor heard;  // [T, K], by the ears
+  at::Tensor codes;  // [T, K], by the codec
+  at::Tensor made;   // [T * frame]
 
   int64_t frames() const { return codes.size(0); }
 };
@@ -71,50 +72,50 @@ class AudioCodecTest : public testing::Test {
     EXPECT_TRUE(file.ok()) << file.status().ToString();
     const auto read = [&](const std::string& part) { return file->Get(name + "." + part).value().clone(); };
     return {.wave = read("wave"),
-            .heard = read("heard").to(torch::kLong),
-            .codes = read("codes").to(torch::kLong),
+            .heard = read("heard").to(at::kLong),
+            .codes = read("codes").to(at::kLong),
             .made = read("made")};
   }
 
-  static torch::Tensor Frame(const Recording& recording, int64_t frame) {
+  static at::Tensor Frame(const Recording& recording, int64_t frame) {
     return recording.wave.narrow(0, frame * codec_->frame_samples(), codec_->frame_samples()).unsqueeze(0);
   }
 
-  static torch::Tensor HearOne(AudioHearingState& state, const torch::Tensor& samples) {
+  static at::Tensor HearOne(AudioHearingState& state, const at::Tensor& samples) {
     AudioHearingState* const states[] = {&state};
     return codec_->Hear(states, samples);
   }
-  static torch::Tensor EncodeOne(AudioEncoderState& state, const torch::Tensor& samples) {
+  static at::Tensor EncodeOne(AudioEncoderState& state, const at::Tensor& samples) {
     AudioEncoderState* const states[] = {&state};
     return codec_->Encode(states, samples);
   }
-  static torch::Tensor DecodeOne(AudioDecoderState& state, const torch::Tensor& codes) {
+  static at::Tensor DecodeOne(AudioDecoderState& state, const at::Tensor& codes) {
     AudioDecoderState* const states[] = {&state};
     return codec_->Decode(states, codes)[0];
   }
 
-  static torch::Tensor HearAll(const Recording& recording) {
+  static at::Tensor HearAll(const Recording& recording) {
     AudioHearingState state = codec_->MakeHearingState();
-    std::vector<torch::Tensor> codes;
+    std::vector<at::Tensor> codes;
     for (int64_t t = 0; t < recording.frames(); ++t) codes.push_back(HearOne(state, Frame(recording, t)));
     return at::cat(codes);
   }
-  static torch::Tensor EncodeAll(const Recording& recording) {
+  static at::Tensor EncodeAll(const Recording& recording) {
     AudioEncoderState state = codec_->MakeEncoderState();
-    std::vector<torch::Tensor> codes;
+    std::vector<at::Tensor> codes;
     for (int64_t t = 0; t < recording.frames(); ++t) codes.push_back(EncodeOne(state, Frame(recording, t)));
     return at::cat(codes);
   }
-  static torch::Tensor DecodeAll(const Recording& recording) {
+  static at::Tensor DecodeAll(const Recording& recording) {
     AudioDecoderState state = codec_->MakeDecoderState();
-    std::vector<torch::Tensor> waves;
+    std::vector<at::Tensor> waves;
     for (int64_t t = 0; t < recording.frames(); ++t) {
       waves.push_back(DecodeOne(state, recording.codes.narrow(0, t, 1)));
     }
     return at::cat(waves);
   }
 
-  static double Difference(const torch::Tensor& a, const torch::Tensor& b) {
+  static double Difference(const at::Tensor& a, const at::Tensor& b) {
     return (a - b).abs().max().item<double>();
   }
 
@@ -147,7 +148,7 @@ TEST_F(AudioCodecTest, WaveIsSpeechLikeTheOriginalAtTheStatedDelay) {
   const int64_t delay = codec_->decoder_delay_samples();
   const int64_t count = golden.wave.size(0) - delay;
   // Loudness contours in 20 ms windows: they agree at the stated delay and better than 80 ms away from it.
-  const auto contour = [](const torch::Tensor& wave) {
+  const auto contour = [](const at::Tensor& wave) {
     return wave.narrow(0, 0, wave.size(0) / 320 * 320).view({-1, 320}).square().mean(1).add(1e-6).log();
   };
   const auto distance = [&](int64_t shift) {
@@ -168,14 +169,14 @@ TEST_F(AudioCodecTest, BatchedStreamsEqualTheStreamsAlone) {
   AudioHearingState hearing_a = codec_->MakeHearingState(), hearing_b = codec_->MakeHearingState();
   AudioEncoderState encoder_a = codec_->MakeEncoderState(), encoder_b = codec_->MakeEncoderState();
   AudioDecoderState decoder_a = codec_->MakeDecoderState(), decoder_b = codec_->MakeDecoderState();
-  const torch::Tensor alone_a = DecodeAll(a), alone_b = DecodeAll(b);
+  const at::Tensor alone_a = DecodeAll(a), alone_b = DecodeAll(b);
   const int64_t frame = codec_->frame_samples();
   for (int64_t t = 0; t < std::min(a.frames(), b.frames() + lag); ++t) {
     std::vector<AudioHearingState*> hearing = {&hearing_a};
     std::vector<AudioEncoderState*> encoders = {&encoder_a};
     std::vector<AudioDecoderState*> decoders = {&decoder_a};
-    std::vector<torch::Tensor> samples = {Frame(a, t)}, codes = {a.codes.narrow(0, t, 1)};
-    std::vector<torch::Tensor> heard = {a.heard.narrow(0, t, 1)};
+    std::vector<at::Tensor> samples = {Frame(a, t)}, codes = {a.codes.narrow(0, t, 1)};
+    std::vector<at::Tensor> heard = {a.heard.narrow(0, t, 1)};
     const bool both = t >= lag;
     if (both) {
       hearing.insert(hearing.begin(), &hearing_b);  // and in the other order
@@ -186,9 +187,9 @@ TEST_F(AudioCodecTest, BatchedStreamsEqualTheStreamsAlone) {
       heard.insert(heard.begin(), b.heard.narrow(0, t - lag, 1));
     }
     ASSERT_TRUE(at::equal(codec_->Hear(hearing, at::cat(samples)), at::cat(heard))) << "frame " << t;
-    const torch::Tensor found = codec_->Encode(encoders, at::cat(samples));
+    const at::Tensor found = codec_->Encode(encoders, at::cat(samples));
     ASSERT_TRUE(at::equal(found, at::cat(codes))) << "frame " << t;
-    const std::vector<torch::Tensor> made = codec_->Decode(decoders, found);
+    const std::vector<at::Tensor> made = codec_->Decode(decoders, found);
     EXPECT_LT(Difference(made[both ? 1 : 0], alone_a.narrow(0, t * frame, frame)), kGroupingTolerance);
     if (both) {
       EXPECT_LT(Difference(made[0], alone_b.narrow(0, (t - lag) * frame, frame)), kGroupingTolerance);
@@ -217,7 +218,7 @@ TEST_F(AudioCodecTest, CopiedStateIsAForkThatLeavesTheOriginalAlone) {
     DecodeOne(other_decoder, b.codes.narrow(0, t, 1));
   }
   const int64_t frame = codec_->frame_samples();
-  const torch::Tensor wave = DecodeAll(a);
+  const at::Tensor wave = DecodeAll(a);
   for (int64_t t = fork; t < a.frames(); ++t) {
     ASSERT_TRUE(at::equal(HearOne(hearing, Frame(a, t)), a.heard.narrow(0, t, 1))) << "frame " << t;
     ASSERT_TRUE(at::equal(EncodeOne(encoder, Frame(a, t)), a.codes.narrow(0, t, 1))) << "frame " << t;
@@ -244,7 +245,7 @@ TEST_F(AudioCodecTest, ResetStateIsANewStream) {
   decoder.Reset();
   EXPECT_TRUE(at::equal(HearOne(hearing, Frame(a, 0)), a.heard.narrow(0, 0, 1)));
   EXPECT_TRUE(at::equal(EncodeOne(encoder, Frame(a, 0)), a.codes.narrow(0, 0, 1)));
-  const torch::Tensor first = DecodeAll(a).narrow(0, 0, codec_->frame_samples());
+  const at::Tensor first = DecodeAll(a).narrow(0, 0, codec_->frame_samples());
   EXPECT_TRUE(at::equal(DecodeOne(decoder, a.codes.narrow(0, 0, 1)), first));
 }
 
@@ -297,7 +298,7 @@ TEST_F(AudioCodecTest, RefusesAModelWithoutACodec) {
   for (const std::string json : {"", "[]", "{", "{}"}) {
     ModelConfig config = ConfigFor(Section());
     config.audio_codec_json = json;
-    const auto loaded = AudioCodec::Load(*weights, config, torch::kCPU);
+    const auto loaded = AudioCodec::Load(*weights, config, at::kCPU);
     EXPECT_EQ(loaded.status().code(), StatusCode::kDataLoss) << json;
     EXPECT_EQ(loaded.status().message().find("folder/config.json: audio_codec"), 0u)
         << loaded.status().message();

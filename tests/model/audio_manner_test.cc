@@ -1,6 +1,9 @@
 // The codec's manners of speaking: against what its trainer rendered
 // (tests/golden/audio_manners.safetensors), their lengths, and what happens at a change.
-#include <ATen/ATen.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/fft_rfft.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -37,7 +40,7 @@ std::unique_ptr<AudioCodec> Load(const nlohmann::json& section) {
   config.codebook_sizes = {1024, 512, 512, 512};
   config.audio_codec_json = section.dump();
   const auto weights = Safetensors::Open(kRoot + "/models/wren/audio_codec.safetensors");
-  auto codec = AudioCodec::Load(weights.value(), config, torch::kCPU);
+  auto codec = AudioCodec::Load(weights.value(), config, at::kCPU);
   EXPECT_TRUE(codec.ok()) << codec.status().ToString();
   return codec.ok() ? std::move(*codec) : nullptr;
 }
@@ -53,45 +56,45 @@ class AudioMannerTest : public testing::Test {
     ASSERT_NE(codec_, nullptr);
     const auto file = Safetensors::Open(kRoot + "/tests/golden/audio_manners.safetensors");
     ASSERT_TRUE(file.ok()) << file.status().ToString();
-    codes_ = file->Get("codes").value().to(torch::kLong);
-    made_ = file->Get("made").value().to(torch::kFloat);
-    const torch::Tensor numbers = file->Get("manners").value().to(torch::kLong);
+    codes_ = file->Get("codes").value().to(at::kLong);
+    made_ = file->Get("made").value().to(at::kFloat);
+    const at::Tensor numbers = file->Get("manners").value().to(at::kLong);
     for (int64_t t = 0; t < numbers.numel(); ++t) {
       manners_.push_back(kManners[numbers[t].item<int64_t>()]);
     }
     ASSERT_EQ(codes_.size(0), static_cast<int64_t>(manners_.size()));
   }
 
-  static torch::Tensor DecodeOne(AudioDecoderState& state, const torch::Tensor& codes) {
+  static at::Tensor DecodeOne(AudioDecoderState& state, const at::Tensor& codes) {
     AudioDecoderState* const states[] = {&state};
     return codec_->Decode(states, codes)[0];
   }
   // The recording's codes, each frame in its manner.
-  std::vector<torch::Tensor> DecodeAll(const std::vector<SpeechManner>& manners) const {
+  std::vector<at::Tensor> DecodeAll(const std::vector<SpeechManner>& manners) const {
     AudioDecoderState state = codec_->MakeDecoderState();
-    std::vector<torch::Tensor> frames;
+    std::vector<at::Tensor> frames;
     for (size_t t = 0; t < manners.size(); ++t) {
       state.manner = manners[t];
       frames.push_back(DecodeOne(state, Codes(t)));
     }
     return frames;
   }
-  std::vector<torch::Tensor> DecodeAll(SpeechManner manner) const {
+  std::vector<at::Tensor> DecodeAll(SpeechManner manner) const {
     return DecodeAll(std::vector<SpeechManner>(manners_.size(), manner));
   }
-  torch::Tensor Codes(size_t frame) const { return codes_.narrow(0, static_cast<int64_t>(frame), 1); }
+  at::Tensor Codes(size_t frame) const { return codes_.narrow(0, static_cast<int64_t>(frame), 1); }
 
-  static double Difference(const torch::Tensor& a, const torch::Tensor& b) {
+  static double Difference(const at::Tensor& a, const at::Tensor& b) {
     return (a - b).abs().max().item<double>();
   }
   // The largest step from one sample to the next.
-  static double Steepest(const torch::Tensor& wave) {
+  static double Steepest(const at::Tensor& wave) {
     return Difference(wave.narrow(0, 1, wave.size(0) - 1), wave.narrow(0, 0, wave.size(0) - 1));
   }
 
   static AudioCodec* codec_;
-  torch::Tensor codes_;                // [T, K]
-  torch::Tensor made_;                 // what the trainer made of them
+  at::Tensor codes_;                   // [T, K]
+  at::Tensor made_;                    // what the trainer made of them
   std::vector<SpeechManner> manners_;  // [T]: every manner, and changes between them
 };
 
@@ -102,7 +105,7 @@ TEST_F(AudioMannerTest, StreamingGivesTheTrainersWaveThroughAllManners) {
   for (const SpeechManner& manner : kManners) {
     EXPECT_GE(std::ranges::count(manners_, manner), 2) << "the recording has not got every manner";
   }
-  const torch::Tensor made = at::cat(DecodeAll(manners_));
+  const at::Tensor made = at::cat(DecodeAll(manners_));
   ASSERT_EQ(made.size(0), made_.size(0));
   EXPECT_GT(made_.abs().max().item<double>(), 0.1) << "the recording is silent";
   EXPECT_LT(Difference(made, made_), kWaveTolerance);
@@ -113,7 +116,7 @@ TEST_F(AudioMannerTest, EveryFrameHasTheLengthOfItsSpeedAndNothingDrifts) {
     const int64_t length = manner.speed == SpeechSpeed::kSlow   ? 1600
                            : manner.speed == SpeechSpeed::kFast ? 1024
                                                                 : 1280;
-    for (const torch::Tensor& frame : DecodeAll(manner)) EXPECT_EQ(frame.size(0), length);
+    for (const at::Tensor& frame : DecodeAll(manner)) EXPECT_EQ(frame.size(0), length);
   }
 }
 
@@ -135,7 +138,7 @@ TEST_F(AudioMannerTest, AChangeBeginsWithoutAClick) {
   }
   // Also where the sound stands still in loudness: one frame, said over and over.
   AudioDecoderState state = codec_->MakeDecoderState();
-  std::vector<torch::Tensor> held;
+  std::vector<at::Tensor> held;
   for (int t = 0; t < 24; ++t) {
     state.manner = kManners[t % 6];
     held.push_back(DecodeOne(state, Codes(6)));
@@ -144,7 +147,7 @@ TEST_F(AudioMannerTest, AChangeBeginsWithoutAClick) {
   for (const SpeechManner& manner : kManners) {
     AudioDecoderState steady = codec_->MakeDecoderState();
     steady.manner = manner;
-    std::vector<torch::Tensor> wave;
+    std::vector<at::Tensor> wave;
     for (int t = 0; t < 24; ++t) wave.push_back(DecodeOne(steady, Codes(6)));
     steepest_held = std::max(steepest_held, Steepest(at::cat(wave)));
   }
@@ -166,18 +169,18 @@ TEST_F(AudioMannerTest, TheDefaultMannerIsAsIfThereWereNoOthers) {
 
 TEST_F(AudioMannerTest, TheLowVoiceIsLower) {
   // The centre of the spectrum's weight, its tilt taken off.
-  const auto centre = [](const torch::Tensor& wave) {
-    const torch::Tensor power = at::fft_rfft(wave.diff()).abs().square();
-    const torch::Tensor bins = at::arange(power.size(0), power.options());
+  const auto centre = [](const at::Tensor& wave) {
+    const at::Tensor power = at::fft_rfft(wave.diff()).abs().square();
+    const at::Tensor bins = at::arange(power.size(0), power.options());
     return (power * bins).sum().item<double>() / power.sum().item<double>() / wave.size(0) * 16000;
   };
   // The lag in samples, of some, at which the wave repeats itself best.
-  const auto period = [](const torch::Tensor& wave, int64_t from, int64_t to) {
+  const auto period = [](const at::Tensor& wave, int64_t from, int64_t to) {
     double best = -1;
     int64_t found = 0;
     for (int64_t lag = from; lag < to; ++lag) {
       const int64_t count = wave.size(0) - to;
-      const torch::Tensor now = wave.narrow(0, 0, count), later = wave.narrow(0, lag, count);
+      const at::Tensor now = wave.narrow(0, 0, count), later = wave.narrow(0, lag, count);
       const double likeness =
           ((now * later).sum() / (now.square().sum() * later.square().sum()).sqrt()).item<double>();
       if (likeness > best) {
@@ -187,8 +190,8 @@ TEST_F(AudioMannerTest, TheLowVoiceIsLower) {
     }
     return static_cast<double>(found);
   };
-  const torch::Tensor own = at::cat(DecodeAll(SpeechManner{}));
-  const torch::Tensor low = at::cat(DecodeAll({SpeechVoice::kLow, SpeechSpeed::kNormal}));
+  const at::Tensor own = at::cat(DecodeAll(SpeechManner{}));
+  const at::Tensor low = at::cat(DecodeAll({SpeechVoice::kLow, SpeechSpeed::kNormal}));
   EXPECT_NEAR(centre(low) / centre(own), 0.86, 0.06);
   // The loudest 100 ms are voiced.
   int64_t loudest = 0;
@@ -204,12 +207,12 @@ TEST_F(AudioMannerTest, TheLowVoiceIsLower) {
 
 // Streams of all manners in one call, which join at different times.
 TEST_F(AudioMannerTest, BatchedStreamsEqualTheStreamsAlone) {
-  std::vector<std::vector<torch::Tensor>> alone;
+  std::vector<std::vector<at::Tensor>> alone;
   for (const SpeechManner& manner : kManners) alone.push_back(DecodeAll(manner));
   std::vector<AudioDecoderState> states(6);
   for (size_t t = 0; t < manners_.size(); ++t) {
     std::vector<AudioDecoderState*> batch;
-    std::vector<torch::Tensor> codes;
+    std::vector<at::Tensor> codes;
     std::vector<size_t> who;
     for (size_t m = 0; m < 6 && m <= t; ++m) {
       if (m == t) {

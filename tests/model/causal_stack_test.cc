@@ -54,7 +54,7 @@ Status Read(const json& layers) {
       Safetensors::Open(folder.Write("weights.safetensors", WeightsOf(layers)));
   if (!weights.ok()) return weights.status();
   const json section = {{"stack", layers}};
-  CodecParameters parameters(section, "audio_codec", "folder/config.json", *weights, torch::kCPU);
+  CodecParameters parameters(section, "audio_codec", "folder/config.json", *weights, at::kCPU);
   HistoryLayout layout;
   const CausalStack stack("stack", 0.1, &parameters, &layout);
   return parameters.status();

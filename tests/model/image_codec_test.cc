@@ -46,7 +46,7 @@ ModelConfig ConfigFor(const json& section) {
 Result<std::unique_ptr<ImageCodec>> Load(const ModelConfig& config, const std::string& weights_path) {
   const Result<Safetensors> weights = Safetensors::Open(weights_path);
   if (!weights.ok()) return weights.status();
-  return ImageCodec::Load(*weights, config, torch::kCPU);
+  return ImageCodec::Load(*weights, config, at::kCPU);
 }
 
 std::unique_ptr<ImageCodec> TinyCodec() {
@@ -59,8 +59,8 @@ struct Recording {
   Image made;
 };
 
-Image ImageOf(const torch::Tensor& pixels) {
-  const torch::Tensor whole = pixels.contiguous();
+Image ImageOf(const at::Tensor& pixels) {
+  const at::Tensor whole = pixels.contiguous();
   const uint8_t* first = whole.data_ptr<uint8_t>();
   return {.width = static_cast<int>(whole.size(1)),
           .height = static_cast<int>(whole.size(0)),
@@ -69,11 +69,11 @@ Image ImageOf(const torch::Tensor& pixels) {
 
 std::vector<Recording> Recordings(const std::string& golden) {
   const Safetensors file = Safetensors::Open(golden + ".safetensors").value();
-  const torch::Tensor pictures = file.Get("pictures").value(), made = file.Get("made").value();
-  const torch::Tensor codes = file.Get("codes").value();
+  const at::Tensor pictures = file.Get("pictures").value(), made = file.Get("made").value();
+  const at::Tensor codes = file.Get("codes").value();
   std::vector<Recording> recordings;
   for (int64_t i = 0; i < pictures.size(0); ++i) {
-    const torch::Tensor row = codes[i].contiguous();
+    const at::Tensor row = codes[i].contiguous();
     recordings.push_back({.picture = ImageOf(pictures[i]),
                           .codes = {row.data_ptr<int>(), row.data_ptr<int>() + row.numel()},
                           .made = ImageOf(made[i])});

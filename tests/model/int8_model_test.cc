@@ -24,7 +24,7 @@ namespace {
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-using Tensors = std::map<std::string, torch::Tensor>;
+using Tensors = std::map<std::string, at::Tensor>;
 
 std::string Bytes(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -61,7 +61,7 @@ class Int8ModelTest : public ::testing::Test {
     if (Status written = WriteSafetensors(path, tensors, {}); !written.ok()) return written;
     const Result<Safetensors> weights = Safetensors::Open(path);
     if (!weights.ok()) return weights.status();
-    return LanguageModel::Load(*weights, LoadModelConfig(kTinyModel).value(), torch::kCPU).status();
+    return LanguageModel::Load(*weights, LoadModelConfig(kTinyModel).value(), at::kCPU).status();
   }
 
   const ScratchFolder folder_;
@@ -81,7 +81,7 @@ TEST_F(Int8ModelTest, TheMatricesAndNothingElseBecomeInt8) {
   const Tensors after = ReadAll(int8_ + "/backbone.safetensors");
   int matrices = 0;
   for (const auto& [name, tensor] : before) {
-    const torch::Tensor& now = after.at(name);
+    const at::Tensor& now = after.at(name);
     EXPECT_EQ(now.sizes(), tensor.sizes()) << name;
     // Embeddings are read row by row and never multiplied with; of the word head a few rows are.
     const bool table =
@@ -93,10 +93,10 @@ TEST_F(Int8ModelTest, TheMatricesAndNothingElseBecomeInt8) {
       continue;
     }
     ++matrices;
-    ASSERT_EQ(now.scalar_type(), torch::kChar) << name;
-    const torch::Tensor scales = after.at(ScalesName(name));
+    ASSERT_EQ(now.scalar_type(), at::kChar) << name;
+    const at::Tensor scales = after.at(ScalesName(name));
     ASSERT_EQ(scales.sizes(), (std::vector<int64_t>{tensor.size(0)})) << name;
-    const torch::Tensor error = (ToFloat({now, scales}) - tensor.to(torch::kFloat)).abs();
+    const at::Tensor error = (ToFloat({now, scales}) - tensor.to(at::kFloat)).abs();
     EXPECT_TRUE((error <= scales.unsqueeze(1) * 0.5001).all().item<bool>()) << name;
   }
   EXPECT_EQ(done_.matrices, matrices);
@@ -117,10 +117,10 @@ TEST_F(Int8ModelTest, AStoredOneIsWhatLoadingMakes) {
   const auto logits = [&](const LanguageModel& model) {
     return model.SymbolLogits(SoloSequence(model, 2, 16).Run(positions));
   };
-  const torch::Tensor expected = logits(*stored);
+  const at::Tensor expected = logits(*stored);
   EXPECT_TRUE(logits(*loaded).equal(expected));
   EXPECT_TRUE(logits(*again).equal(expected));
-  const torch::Tensor error = (expected - logits(*exact)).abs();
+  const at::Tensor error = (expected - logits(*exact)).abs();
   EXPECT_GT(error.max().item<double>(), 0.0);
   EXPECT_LT(error.max().item<double>(), 0.05 * logits(*exact).abs().max().item<double>());
 }
@@ -134,8 +134,8 @@ TEST_F(Int8ModelTest, QuantizingTwiceChangesNothing) {
 
 TEST_F(Int8ModelTest, ScalesMayBeBfloat16) {
   EXPECT_TRUE(LoadChanged([](Tensors* tensors) {
-                torch::Tensor& scales = tensors->at("head.scale");
-                scales = scales.to(torch::kBFloat16);
+                at::Tensor& scales = tensors->at("head.scale");
+                scales = scales.to(at::kBFloat16);
               }).ok());
 }
 
@@ -148,7 +148,7 @@ TEST_F(Int8ModelTest, BrokenFilesAreRefusedByName) {
       tensors->at(scale)[0] = value;
     };
   };
-  const auto replace = [](const std::string& name, const torch::Tensor& by) {
+  const auto replace = [](const std::string& name, const at::Tensor& by) {
     return [name, by](Tensors* tensors) { tensors->at(name) = by; };
   };
   const Tensors good = ReadAll(int8_ + "/backbone.safetensors");
@@ -164,15 +164,15 @@ TEST_F(Int8ModelTest, BrokenFilesAreRefusedByName) {
       {"a scale too many", scale, replace(scale, at::full({out + 1}, 0.1f))},
       {"scales in two dimensions", scale, replace(scale, at::full({out, 1}, 0.1f))},
       {"one scale for all", scale, replace(scale, at::full({}, 0.1f))},
-      {"integer scales", scale, replace(scale, at::full({out}, 1, torch::kInt))},
+      {"integer scales", scale, replace(scale, at::full({out}, 1, at::kInt))},
       {"a NaN", scale, set(std::numeric_limits<float>::quiet_NaN())},
       {"an infinite scale", scale, set(std::numeric_limits<float>::infinity())},
       {"a negative scale", scale, set(-0.1f)},
-      {"a matrix of another shape", "layers.0.wo", replace("layers.0.wo", at::zeros({3, 3}, torch::kChar))},
-      {"an unsigned matrix", "head", replace("head", good.at("head").to(torch::kByte))},
+      {"a matrix of another shape", "layers.0.wo", replace("layers.0.wo", at::zeros({3, 3}, at::kChar))},
+      {"an unsigned matrix", "head", replace("head", good.at("head").to(at::kByte))},
       {"int8 embeddings", "embed.symbol",
-       replace("embed.symbol", at::zeros(good.at("embed.symbol").sizes(), torch::kChar))},
-      {"an int8 norm", "norm", replace("norm", at::zeros(good.at("norm").sizes(), torch::kChar))},
+       replace("embed.symbol", at::zeros(good.at("embed.symbol").sizes(), at::kChar))},
+      {"an int8 norm", "norm", replace("norm", at::zeros(good.at("norm").sizes(), at::kChar))},
   };
   for (const Broken& b : broken) {
     const Status status = LoadChanged(b.change);
@@ -185,7 +185,7 @@ TEST_F(Int8ModelTest, WhatIsNotFiniteHasNoInt8Form) {
   const std::string broken = folder_.path() + "/broken";
   fs::copy(kTinyModel, broken, fs::copy_options::recursive);
   Tensors tensors = ReadAll(kTinyModel + "/backbone.safetensors");
-  torch::Tensor& matrix = tensors.at("depth.head.2");
+  at::Tensor& matrix = tensors.at("depth.head.2");
   matrix = matrix.clone();
   matrix[1][2] = std::numeric_limits<float>::infinity();
   ASSERT_TRUE(WriteSafetensors(broken + "/backbone.safetensors", tensors, {}).ok());
@@ -196,7 +196,7 @@ TEST_F(Int8ModelTest, WhatIsNotFiniteHasNoInt8Form) {
   EXPECT_FALSE(fs::exists(folder_.path() + "/never.partial"));
   const Result<Safetensors> weights = Safetensors::Open(broken + "/backbone.safetensors");
   const Status loading =
-      LanguageModel::Load(*weights, LoadModelConfig(kTinyModel).value(), torch::kCPU, WeightFormat::kInt8)
+      LanguageModel::Load(*weights, LoadModelConfig(kTinyModel).value(), at::kCPU, WeightFormat::kInt8)
           .status();
   EXPECT_EQ(loading.code(), StatusCode::kDataLoss);
   EXPECT_THAT(loading.message(), HasSubstr("depth.head.2"));

@@ -39,8 +39,8 @@ struct Position {
   StreamPosition read;
   int64_t written = -1;
   std::vector<int64_t> frame;
-  torch::Tensor logits;
-  std::vector<torch::Tensor> depth_logits;
+  at::Tensor logits;
+  std::vector<at::Tensor> depth_logits;
 };
 
 // Runs one conversation greedily.
@@ -78,7 +78,7 @@ class Conversation {
     while (state_.in_response()) {
       std::vector<StreamPosition> plan;
       grammar_.Answer(&state_, &plan);
-      const torch::Tensor state = Run(plan);
+      const at::Tensor state = Run(plan);
       Position& position = trace_.back();
       if (plan.back().speaks) position.frame = Speak(state, &position);
       position.written = ArgMax(Floats(position.logits), grammar_.allowed(plan.back().rule));
@@ -90,9 +90,9 @@ class Conversation {
 
  private:
   // Runs the positions; returns the last one's state [1, width].
-  torch::Tensor Run(const std::vector<StreamPosition>& plan) {
-    const torch::Tensor states = sequence_.Run(plan);
-    const torch::Tensor logits = model_.SymbolLogits(states);
+  at::Tensor Run(const std::vector<StreamPosition>& plan) {
+    const at::Tensor states = sequence_.Run(plan);
+    const at::Tensor logits = model_.SymbolLogits(states);
     for (size_t i = 0; i < plan.size(); ++i) {
       trace_.push_back(
           {.read = plan[i], .frame = {}, .logits = logits[static_cast<int64_t>(i)], .depth_logits = {}});
@@ -100,8 +100,8 @@ class Conversation {
     return states.narrow(0, states.size(0) - 1, 1);
   }
 
-  std::vector<int64_t> Speak(const torch::Tensor& state, Position* position) {
-    const torch::Tensor frame = model_.DrawFrames(state, [&](int64_t, int64_t, const torch::Tensor& logits) {
+  std::vector<int64_t> Speak(const at::Tensor& state, Position* position) {
+    const at::Tensor frame = model_.DrawFrames(state, [&](int64_t, int64_t, const at::Tensor& logits) {
       position->depth_logits.push_back(logits.clone());
       return ArgMax(Floats(logits), {});
     });
@@ -133,13 +133,13 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
 
   // The recorded values as a flat list of int64 or as floats.
   std::vector<int64_t> Integers(size_t conversation, const std::string& name) const {
-    const torch::Tensor tensor = vectors_->Get(Name(conversation, name))->to(torch::kLong).contiguous();
+    const at::Tensor tensor = vectors_->Get(Name(conversation, name))->to(at::kLong).contiguous();
     return {tensor.data_ptr<int64_t>(), tensor.data_ptr<int64_t>() + tensor.numel()};
   }
   bool Has(size_t conversation, const std::string& name) const {
     return vectors_->Contains(Name(conversation, name));
   }
-  torch::Tensor Vector(size_t conversation, const std::string& name) const {
+  at::Tensor Vector(size_t conversation, const std::string& name) const {
     return *vectors_->Get(Name(conversation, name));
   }
 
@@ -203,16 +203,16 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
     const auto tolerance = summary_["logit_tolerance"].get<double>();
     const std::vector<int64_t> at = Integers(index, "at");
     for (size_t i = 0; i < at.size(); ++i) {
-      const torch::Tensor expected = Vector(index, "logits")[static_cast<int64_t>(i)];
+      const at::Tensor expected = Vector(index, "logits")[static_cast<int64_t>(i)];
       EXPECT_LT((trace.at(at[i]).logits - expected).abs().max().item<double>(), tolerance);
     }
     if (!Has(index, "depth_at")) return;
     const std::vector<int64_t> depth_at = Integers(index, "depth_at");
     for (size_t i = 0; i < depth_at.size(); ++i) {
-      const std::vector<torch::Tensor>& levels = trace.at(depth_at[i]).depth_logits;
+      const std::vector<at::Tensor>& levels = trace.at(depth_at[i]).depth_logits;
       ASSERT_EQ(levels.size(), model_->config().codebook_sizes.size());
       for (size_t k = 0; k < levels.size(); ++k) {
-        const torch::Tensor expected =
+        const at::Tensor expected =
             Vector(index, "depth_logits." + std::to_string(k))[static_cast<int64_t>(i)];
         EXPECT_LT((levels[k] - expected).abs().max().item<double>(), tolerance) << "codebook " << k;
       }
@@ -231,7 +231,7 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
   }
 
   // What a model writes at a position, greedily; -1 where it has no choice.
-  int64_t Choose(const torch::Tensor& logits, int64_t phase, int64_t written) const {
+  int64_t Choose(const at::Tensor& logits, int64_t phase, int64_t written) const {
     const StreamGrammar grammar(model_->config());
     auto rule = static_cast<SymbolRule>(phase);
     if (rule == SymbolRule::kHearing) {
@@ -251,9 +251,9 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
   void Compare(const LanguageModel& int8, size_t index, Agreement* agreement) const {
     const std::vector<StreamPosition> positions = Positions(index);
     const auto pages = static_cast<int64_t>(positions.size() + 15) / 16;
-    const torch::Tensor states = SoloSequence(int8, pages, 16).Run(positions);
-    const torch::Tensor logits = int8.SymbolLogits(states);
-    const torch::Tensor exact = model_->SymbolLogits(SoloSequence(*model_, pages, 16).Run(positions));
+    const at::Tensor states = SoloSequence(int8, pages, 16).Run(positions);
+    const at::Tensor logits = int8.SymbolLogits(states);
+    const at::Tensor exact = model_->SymbolLogits(SoloSequence(*model_, pages, 16).Run(positions));
     agreement->logit_error = std::max(agreement->logit_error, (logits - exact).abs().max().item<double>());
     const std::vector<int64_t> phase = Integers(index, "phase"), written = Integers(index, "written");
     const std::vector<int64_t> frames = Integers(index, "frame");
@@ -265,13 +265,12 @@ class LanguageModelGolden : public ::testing::TestWithParam<Recording> {
       }
       const std::vector<int64_t> frame = Frame(frames, at);
       if (frame.empty()) continue;
-      (void)int8.DrawFrames(states.narrow(0, row, 1),
-                            [&](int64_t, int64_t k, const torch::Tensor& code_logits) {
-                              const int64_t code = frame.at(static_cast<size_t>(k));
-                              ++agreement->codes;
-                              agreement->same_codes += ArgMax(Floats(code_logits), {}) == code;
-                              return code;
-                            });
+      (void)int8.DrawFrames(states.narrow(0, row, 1), [&](int64_t, int64_t k, const at::Tensor& code_logits) {
+        const int64_t code = frame.at(static_cast<size_t>(k));
+        ++agreement->codes;
+        agreement->same_codes += ArgMax(Floats(code_logits), {}) == code;
+        return code;
+      });
     }
   }
 

@@ -36,7 +36,7 @@ std::vector<StreamPosition> RandomPositions(const ModelConfig& config, int count
 }
 
 LanguageModel::DrawCode Sampled(uint64_t seed) {
-  return [seed](int64_t row, int64_t codebook, const torch::Tensor& logits) {
+  return [seed](int64_t row, int64_t codebook, const at::Tensor& logits) {
     return Draw(Floats(logits), {}, {.temperature = 1.0f, .seed = seed + row}, {},
                 {.position = 0, .channel = codebook});
   };
@@ -65,10 +65,10 @@ TEST_F(LanguageModelTest, CountsItsParameters) {
 TEST_F(LanguageModelTest, PrefillInChunksEqualsSingleStepsToTheBit) {
   const std::vector<StreamPosition> positions = RandomPositions(config(), 40, 1);
   SoloSequence whole(model(), 8, 5);
-  const torch::Tensor expected = whole.Run(positions);
+  const at::Tensor expected = whole.Run(positions);
   for (const size_t chunk : {1, 2, 7, 16}) {
     SoloSequence sequence(model(), 3, 16);  // other pages, too
-    std::vector<torch::Tensor> states;
+    std::vector<at::Tensor> states;
     for (size_t first = 0; first < positions.size(); first += chunk) {
       const size_t count = std::min(chunk, positions.size() - first);
       states.push_back(sequence.Run(std::span(positions).subspan(first, count)));
@@ -82,7 +82,7 @@ TEST_F(LanguageModelTest, ASequenceDoesNotDependOnItsBatchToTheBit) {
   constexpr int64_t kPagePositions = 4;
   std::mt19937 random(3);
   std::vector<std::vector<StreamPosition>> positions;
-  std::vector<torch::Tensor> alone;
+  std::vector<at::Tensor> alone;
   for (int s = 0; s < kSequences; ++s) {
     positions.push_back(RandomPositions(config(), 20 + 3 * s, 100 + s));
     alone.push_back(SoloSequence(model(), 1, 64).Run(positions.back()));
@@ -95,7 +95,7 @@ TEST_F(LanguageModelTest, ASequenceDoesNotDependOnItsBatchToTheBit) {
   std::shuffle(free_pages.begin(), free_pages.end(), random);
   std::vector<std::vector<int32_t>> pages(kSequences);
   std::vector<int64_t> context(kSequences);
-  std::vector<std::vector<torch::Tensor>> states(kSequences);
+  std::vector<std::vector<at::Tensor>> states(kSequences);
   for (bool more = true; more;) {
     more = false;
     RaggedBatch batch;
@@ -115,7 +115,7 @@ TEST_F(LanguageModelTest, ASequenceDoesNotDependOnItsBatchToTheBit) {
       members.push_back(s);
     }
     if (members.empty()) continue;
-    const torch::Tensor out = model().Forward(batch, pool);
+    const at::Tensor out = model().Forward(batch, pool);
     for (size_t i = 0; i < members.size(); ++i) {
       const SequenceSpan& span = batch.spans[i];
       states[members[i]].push_back(out.narrow(0, span.first_row, span.rows));
@@ -126,20 +126,20 @@ TEST_F(LanguageModelTest, ASequenceDoesNotDependOnItsBatchToTheBit) {
 }
 
 TEST_F(LanguageModelTest, FramesDoNotDependOnTheBatch) {
-  const torch::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 12, 5));
-  const torch::Tensor together = model().DrawFrames(states, Sampled(50));
+  const at::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 12, 5));
+  const at::Tensor together = model().DrawFrames(states, Sampled(50));
   EXPECT_EQ(together.sizes(), (std::vector<int64_t>{12, config().codebooks()}));
   for (int64_t row = 0; row < 12; ++row) {
-    const torch::Tensor alone = model().DrawFrames(states.narrow(0, row, 1), Sampled(50 + row));
+    const at::Tensor alone = model().DrawFrames(states.narrow(0, row, 1), Sampled(50 + row));
     EXPECT_TRUE(alone[0].equal(together[row])) << row;
   }
 }
 
 TEST_F(LanguageModelTest, EndOfAudioLeavesTheOtherCodesUndrawn) {
-  const torch::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 3, 5));
+  const at::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 3, 5));
   std::vector<std::pair<int64_t, int64_t>> drawn;
-  const torch::Tensor frames =
-      model().DrawFrames(states, [&](int64_t row, int64_t codebook, const torch::Tensor& logits) -> int64_t {
+  const at::Tensor frames =
+      model().DrawFrames(states, [&](int64_t row, int64_t codebook, const at::Tensor& logits) -> int64_t {
         drawn.emplace_back(row, codebook);
         EXPECT_EQ(logits.numel(), config().codebook_sizes[codebook] + (codebook == 0 ? 1 : 0));
         return codebook == 0 && row == 1 ? config().end_of_audio() : 3 + codebook;
@@ -153,9 +153,9 @@ TEST_F(LanguageModelTest, EndOfAudioLeavesTheOtherCodesUndrawn) {
 }
 
 TEST_F(LanguageModelTest, TellsWordsByTheRowsOfTheWordHead) {
-  const torch::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 3, 5));
+  const at::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 3, 5));
   const Result<Safetensors> file = Safetensors::Open(kTinyModel + "/backbone.safetensors");
-  const torch::Tensor expected = states.matmul(file->Get("word_head")->to(torch::kFloat).t());
+  const at::Tensor expected = states.matmul(file->Get("word_head")->to(at::kFloat).t());
   const std::vector<int64_t> words[] = {{7, 63, 7}, {}, {0}};
   const auto scores = model().WordScores(states, std::vector<std::span<const int64_t>>(words, words + 3));
   ASSERT_EQ(scores.size(), 3u);
@@ -172,9 +172,9 @@ TEST_F(LanguageModelTest, AModelNeedNotTellWords) {
   ModelConfig silent = config();
   silent.word_head = false;
   const Result<Safetensors> file = Safetensors::Open(kTinyModel + "/backbone.safetensors");
-  const auto without = LanguageModel::Load(*file, silent, torch::kCPU);
+  const auto without = LanguageModel::Load(*file, silent, at::kCPU);
   ASSERT_TRUE(without.ok());
-  const torch::Tensor states = SoloSequence(**without, 1, 64).Run(RandomPositions(config(), 1, 5));
+  const at::Tensor states = SoloSequence(**without, 1, 64).Run(RandomPositions(config(), 1, 5));
   const std::vector<int64_t> words = {7};
   const std::span<const int64_t> asked[] = {words};
   EXPECT_EQ((*without)->WordScores(states, asked), std::vector<std::vector<float>>(1));
@@ -182,10 +182,10 @@ TEST_F(LanguageModelTest, AModelNeedNotTellWords) {
 
 TEST_F(LanguageModelTest, AtenFormAgrees) {
   const std::vector<StreamPosition> positions = RandomPositions(config(), 30, 7);
-  const torch::Tensor states = SoloSequence(model(), 1, 64).Run(positions);
-  const torch::Tensor frames = model().DrawFrames(states, Sampled(9));
+  const at::Tensor states = SoloSequence(model(), 1, 64).Run(positions);
+  const at::Tensor frames = model().DrawFrames(states, Sampled(9));
   const auto form = KernelFormGuard::Aten();
-  const torch::Tensor aten_states = SoloSequence(model(), 1, 64).Run(positions);
+  const at::Tensor aten_states = SoloSequence(model(), 1, 64).Run(positions);
   EXPECT_LT((states - aten_states).abs().max().item<double>(), 1e-4);
   EXPECT_LT((model().SymbolLogits(states) - model().SymbolLogits(aten_states)).abs().max().item<double>(),
             1e-3);
@@ -210,12 +210,12 @@ TEST_F(LanguageModelTest, AWrongShapeIsDataLossNamingTheTensor) {
   const Result<Safetensors> weights = Safetensors::Open(kTinyModel + "/backbone.safetensors");
   ModelConfig wrong = config();
   wrong.backbone.mlp_width += 1;
-  const Status status = LanguageModel::Load(*weights, wrong, torch::kCPU).status();
+  const Status status = LanguageModel::Load(*weights, wrong, at::kCPU).status();
   EXPECT_EQ(status.code(), StatusCode::kDataLoss);
   EXPECT_THAT(status.message(), HasSubstr("layers.0.w_gate"));
   wrong = config();
   wrong.depth.layers += 1;
-  const Status missing = LanguageModel::Load(*weights, wrong, torch::kCPU).status();
+  const Status missing = LanguageModel::Load(*weights, wrong, at::kCPU).status();
   EXPECT_EQ(missing.code(), StatusCode::kDataLoss);
   EXPECT_THAT(missing.message(), HasSubstr("depth.layers.2.attn_norm"));
 }
@@ -235,14 +235,14 @@ TEST_F(LanguageModelTest, WeightsMayBeAnyFloatingPointType) {
   const ScratchFolder folder;
   const Result<Safetensors> halves = Relabelled(folder, "\"F16\" ");
   ASSERT_TRUE(halves.ok()) << halves.status().ToString();
-  const auto loaded = LanguageModel::Load(*halves, config(), torch::kCPU);
+  const auto loaded = LanguageModel::Load(*halves, config(), at::kCPU);
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
   const auto positions = RandomPositions(config(), 3, 7);
-  EXPECT_EQ(SoloSequence(**loaded, 1, 64).Run(positions).scalar_type(), torch::kFloat);
+  EXPECT_EQ(SoloSequence(**loaded, 1, 64).Run(positions).scalar_type(), at::kFloat);
 
   const Result<Safetensors> integers = Relabelled(folder, "\"I16\" ");
   ASSERT_TRUE(integers.ok()) << integers.status().ToString();
-  const Status status = LanguageModel::Load(*integers, config(), torch::kCPU).status();
+  const Status status = LanguageModel::Load(*integers, config(), at::kCPU).status();
   EXPECT_EQ(status.code(), StatusCode::kDataLoss);
   EXPECT_THAT(status.message(), HasSubstr("embed.symbol"));
 }

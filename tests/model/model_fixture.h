@@ -27,7 +27,7 @@ inline std::unique_ptr<LanguageModel> LoadLanguageModel(const std::string& folde
   if (!config.ok()) throw std::runtime_error(config.status().ToString());
   const Result<Safetensors> weights = Safetensors::Open(folder + "/backbone.safetensors");
   if (!weights.ok()) throw std::runtime_error(weights.status().ToString());
-  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*weights, *config, torch::kCPU, format);
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*weights, *config, at::kCPU, format);
   if (!model.ok()) throw std::runtime_error(model.status().ToString());
   return std::move(model).value();
 }
@@ -54,7 +54,7 @@ class SoloSequence {
   }
 
   // Runs positions as one chunk; returns their states.
-  torch::Tensor Run(std::span<const StreamPosition> positions) {
+  at::Tensor Run(std::span<const StreamPosition> positions) {
     RaggedBatch batch;
     for (const StreamPosition& position : positions) AppendRow(position, &batch);
     batch.spans.push_back({.first_row = 0, .rows = batch.rows(), .context = context_, .pages = pages_});
@@ -71,7 +71,7 @@ class SoloSequence {
   int64_t context_ = 0;
 };
 
-inline std::span<const float> Floats(const torch::Tensor& logits) {
+inline std::span<const float> Floats(const at::Tensor& logits) {
   return {logits.data_ptr<float>(), static_cast<size_t>(logits.numel())};
 }
 

@@ -42,14 +42,14 @@ TEST(Safetensors, ReadsTensorsInPlace) {
                              ",\"b\":" + Entry("BF16", "[2]", "[12,16]") +
                              ",\"c\":" + Entry("U8", "[]", "[16,17]") +
                              ",\"nothing\":" + Entry("I64", "[0,5]", "[17,17]") + "}";
-  torch::Tensor a;
+  at::Tensor a;
   {
     const Result<Safetensors> file = Safetensors::Open(folder.Write("x.safetensors", File(header, data)));
     ASSERT_TRUE(file.ok()) << file.status().ToString();
     EXPECT_THAT(file->names(), ElementsAre("a", "b", "c", "nothing"));
     EXPECT_EQ(file->metadata().at("made"), "by hand");
     a = *file->Get("a");
-    const torch::Tensor b = *file->GetFloat("b", {2});
+    const at::Tensor b = *file->GetFloat("b", {2});
     EXPECT_EQ(b[0].item<float>(), 1.0f);
     EXPECT_EQ(b[1].item<float>(), -2.0f);
     EXPECT_EQ(file->Get("c")->item<int64_t>(), 7);
@@ -71,9 +71,9 @@ TEST(Safetensors, ReadsWhatTheTrainerWrote) {
   const Result<Safetensors> file =
       Safetensors::Open(ANTIPHON_SOURCE_DIR "/tests/golden/tiny_model/backbone.safetensors");
   ASSERT_TRUE(file.ok()) << file.status().ToString();
-  const Result<torch::Tensor> embedding = file->GetChecked("embed.symbol", {84, 32});
+  const Result<at::Tensor> embedding = file->GetChecked("embed.symbol", {84, 32});
   ASSERT_TRUE(embedding.ok()) << embedding.status().ToString();
-  EXPECT_EQ(embedding->scalar_type(), torch::kBFloat16);
+  EXPECT_EQ(embedding->scalar_type(), at::kBFloat16);
 }
 
 TEST(Safetensors, AMissingFileIsNotFound) {

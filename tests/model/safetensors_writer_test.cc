@@ -18,13 +18,13 @@ TEST(SafetensorsWriter, WhatIsWrittenIsReadInPlace) {
   const ScratchFolder folder;
   const std::string path = folder.path() + "/x.safetensors";
   // Odd sizes, so that a careless order would leave the larger elements unaligned.
-  const std::map<std::string, torch::Tensor> tensors = {
-      {"a", at::arange(7, torch::kChar)},
-      {"b", at::arange(5, torch::kFloat).mul(0.5)},
-      {"c", at::arange(9, torch::kFloat).to(torch::kBFloat16).view({3, 3})},
-      {"d", at::full({}, 3, torch::kLong)},
-      {"e", at::zeros({0, 4}, torch::kDouble)},
-      {"f", at::full({3}, true, torch::kBool)},
+  const std::map<std::string, at::Tensor> tensors = {
+      {"a", at::arange(7, at::kChar)},
+      {"b", at::arange(5, at::kFloat).mul(0.5)},
+      {"c", at::arange(9, at::kFloat).to(at::kBFloat16).view({3, 3})},
+      {"d", at::full({}, 3, at::kLong)},
+      {"e", at::zeros({0, 4}, at::kDouble)},
+      {"f", at::full({3}, true, at::kBool)},
   };
   const Status written = WriteSafetensors(path, tensors, {{"made", "by a test"}});
   ASSERT_TRUE(written.ok()) << written.ToString();
@@ -33,7 +33,7 @@ TEST(SafetensorsWriter, WhatIsWrittenIsReadInPlace) {
   EXPECT_EQ(file->metadata(), (std::map<std::string, std::string>{{"made", "by a test"}}));
   EXPECT_EQ(file->names().size(), tensors.size());
   for (const auto& [name, tensor] : tensors) {
-    const torch::Tensor read = *file->Get(name);
+    const at::Tensor read = *file->Get(name);
     EXPECT_EQ(read.scalar_type(), tensor.scalar_type()) << name;
     EXPECT_TRUE(read.equal(tensor)) << name;
   }
