@@ -18,6 +18,9 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS"
 # Everywhere, and not only where gRPC asks for it: precompiled headers are shared among targets of the same flags.
 add_compile_options(-pthread)
 
+# What tests measure is not their own speed.
+set(antiphon_test_options -O1)
+
 # Linked by every target of ours, never by generated code.
 add_library(antiphon_warnings INTERFACE)
 target_compile_options(antiphon_warnings INTERFACE

@@ -72,6 +72,7 @@ function(antiphon_test folder)
   target_link_libraries(${target} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE ANTIPHON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE ${antiphon_test_options})
   _antiphon_common_setup(${target})
   _antiphon_use_pch(${target} _test ${arg_DEPS})
   # One ctest entry a binary: loading libtorch for every single test case would take longer than the tests.

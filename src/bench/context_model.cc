@@ -132,8 +132,8 @@ std::vector<ContextModel::Pass> ContextModel::TakePasses() {
   return std::exchange(passes_, {});
 }
 
-KvPool ContextModel::MakePool(int64_t pages, int64_t page_positions) const {
-  KvPool pool = model_->MakePool(pages, page_positions);
+KvPool ContextModel::MakePool(int64_t pages, int64_t page_positions, KvFormat format) const {
+  KvPool pool = model_->MakePool(pages, page_positions, format);
   int64_t bytes = 0;
   for (const auto* tensors : {&pool.keys, &pool.values}) {
     for (const at::Tensor& layer : *tensors) bytes += static_cast<int64_t>(layer.nbytes());

@@ -56,7 +56,7 @@ class ContextModel final : public LanguageModel {
   // Of one page: keys and values of all layers. 0 before there is a pool.
   int64_t page_bytes() const { return page_bytes_; }
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override;
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override;
   at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override;
   void CloseGap(const SequenceGap& gap, KvPool& pool) const override { model_->CloseGap(gap, pool); }
   at::Tensor SymbolLogits(const at::Tensor& states) const override { return model_->SymbolLogits(states); }

@@ -50,8 +50,8 @@ class MeteredModel final : public LanguageModel {
  public:
   MeteredModel(const LanguageModel& model, Meter* meter) : model_(model), meter_(*meter) {}
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override {
-    return model_.MakePool(pages, page_positions);
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override {
+    return model_.MakePool(pages, page_positions, format);
   }
   at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return meter_.Count(1, [&] { return model_.Forward(batch, pool); });

@@ -253,8 +253,8 @@ class NotingModel final : public LanguageModel {
 
   mutable std::string noted;
 
-  KvPool MakePool(int64_t pages, int64_t page_positions) const override {
-    return model_->MakePool(pages, page_positions);
+  KvPool MakePool(int64_t pages, int64_t page_positions, KvFormat format) const override {
+    return model_->MakePool(pages, page_positions, format);
   }
   at::Tensor Forward(const RaggedBatch& batch, KvPool& pool) const override {
     return model_->Forward(batch, pool);
