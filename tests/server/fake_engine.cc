@@ -119,8 +119,8 @@ struct FakeEngine::State {
     } else if (options.speak && (fake.endless || frames_said < fake.answer_frames)) {
       ++frames_said;
       const auto samples = static_cast<size_t>(SamplesAt(manner.speed, frame_samples));
-      const float said = manner.voice == SpeechVoice::kLow ? -level : level;
-      Say(ResponseAudio{std::vector<float>(samples, said), Clock::now()});
+      const float sample = manner.voice == SpeechVoice::kLow ? -level : level;
+      Say(ResponseAudio{std::vector<float>(samples, sample), Clock::now()});
     } else if (!fake.endless) {
       if (text.find("speak faster") != std::string::npos) {
         Say(MannerChosen{SpeechVoice::kLow, SpeechSpeed::kFast, Clock::now()});
