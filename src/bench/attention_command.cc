@@ -18,6 +18,7 @@
 
 #include "bench/commands.h"
 #include "bench/memory_bandwidth.h"
+#include "bench/model_shapes.h"
 #include "bench/output.h"
 #include "bench/statistics.h"
 #include "kernels/dispatch.h"
@@ -45,33 +46,23 @@ struct Arguments {
   int threads = 0;
 };
 
-struct Shape {
-  int64_t layers, kv_heads, group, width;
-};
-
-// Wren's backbone; b0.4 and b1.2 have the heads of Qwen2's 0.5B and 1.5B.
-const std::map<std::string, Shape> kShapes = {
-    {"wren", {8, 4, 1, 64}},
-    {"b0.4", {24, 2, 7, 64}},
-    {"b1.2", {28, 2, 6, 128}},
-};
-
 const std::map<std::string, KvFormat> kForms = {
     {"f32", KvFormat::kFloat32}, {"bf16", KvFormat::kBfloat16}, {"int8", KvFormat::kInt8}};
 
 // One sequence of `context` positions in pages that stand in no order, in as many layers as are run.
 struct Cache {
-  Cache(const Shape& shape, KvFormat format, int64_t context) {
+  Cache(const ModelShape& shape, KvFormat format, int64_t context) {
     const int64_t pages = (context + kPagePositions - 1) / kPagePositions;
     table.resize(static_cast<size_t>(pages));
     std::iota(table.begin(), table.end(), 0);
     std::shuffle(table.begin(), table.end(), std::mt19937_64(1));
-    layer_bytes = 2 * context * shape.kv_heads * KvRowBytes(format, shape.width);
+    layer_bytes = 2 * context * shape.kv_heads * KvRowBytes(format, shape.head_width);
     const int64_t layers = std::clamp<int64_t>(kEnoughBytes / layer_bytes, 1, shape.layers);
-    const at::Tensor some = at::randn({std::min(context, kWrittenAtATime), shape.kv_heads, shape.width});
+    const at::Tensor some = at::randn({std::min(context, kWrittenAtATime), shape.kv_heads, shape.head_width});
     for (int64_t layer = 0; layer < layers; ++layer) {
       for (std::vector<at::Tensor>* tensors : {&keys, &values}) {
-        tensors->push_back(MakeKvPages(format, pages, kPagePositions, shape.kv_heads, shape.width, at::kCPU));
+        tensors->push_back(
+            MakeKvPages(format, pages, kPagePositions, shape.kv_heads, shape.head_width, at::kCPU));
         for (int64_t first = 0; first < context; first += kWrittenAtATime) {
           const int64_t count = std::min(kWrittenAtATime, context - first);
           WritePages(some.narrow(0, 0, count), {{0, count, first, table}}, &tensors->back());
@@ -88,8 +79,9 @@ struct Cache {
 };
 
 // ms of one layer.
-LatencySummary Measure(const Cache& cache, const Shape& shape, int64_t context, int64_t rows, int repeats) {
-  const at::Tensor queries = at::randn({rows, shape.kv_heads * shape.group, shape.width});
+LatencySummary Measure(const Cache& cache, const ModelShape& shape, int64_t context, int64_t rows,
+                       int repeats) {
+  const at::Tensor queries = at::randn({rows, shape.heads, shape.head_width});
   const std::vector<SequenceSpan> spans = {
       {.first_row = 0, .rows = rows, .context = context - rows, .pages = cache.table}};
   LatencySummary summary;
@@ -104,13 +96,13 @@ LatencySummary Measure(const Cache& cache, const Shape& shape, int64_t context, 
   return summary;
 }
 
-nlohmann::json Report(const Cache& cache, const Shape& shape, int64_t context, int64_t rows,
+nlohmann::json Report(const Cache& cache, const ModelShape& shape, int64_t context, int64_t rows,
                       const LatencySummary& summary, const Bandwidth& bandwidth) {
   const double ms = summary.Percentile(50);
   const double floor_ms = static_cast<double>(cache.layer_bytes) / bandwidth.gigabytes_per_second / 1e6;
   const double pairs =
       static_cast<double>(rows) * (static_cast<double>(context) - 0.5 * static_cast<double>(rows - 1));
-  const double operations = 4 * pairs * static_cast<double>(shape.kv_heads * shape.group * shape.width);
+  const double operations = 4 * pairs * static_cast<double>(shape.query_width());
   return {{"ms", SummaryJson(summary)},
           {"step_ms", ms * static_cast<double>(shape.layers)},
           {"layers", shape.layers},
@@ -146,7 +138,7 @@ Status Run(const Arguments& arguments) {
   fmt::print("{:<6}{:<6}{:>8}{:>5}{:>10}{:>10}{:>10}{:>10}{:>9}{:>8}{:>9}{:>10}\n", "shape", "kv", "context",
              "rows", "median ms", "min", "p95", "step ms", "MB", "GB/s", "GFLOP/s", "of floor");
   for (const std::string& name : arguments.shapes) {
-    const Shape& shape = kShapes.at(name);
+    const ModelShape& shape = ModelShapes().at(name);
     for (const int context : arguments.contexts) {
       for (const std::string& form : arguments.forms) {
         const Cache cache(shape, kForms.at(form), context);
@@ -199,7 +191,7 @@ Command AddAttentionCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("--shapes", arguments->shapes, "Whose heads")
       ->delimiter(',')
-      ->check(CLI::IsMember(Names(kShapes)))
+      ->check(CLI::IsMember(Names(ModelShapes())))
       ->capture_default_str();
   app.add_option("--kv", arguments->forms, "Forms of the pages")
       ->delimiter(',')

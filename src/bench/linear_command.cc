@@ -19,6 +19,7 @@
 
 #include "bench/commands.h"
 #include "bench/memory_bandwidth.h"
+#include "bench/model_shapes.h"
 #include "bench/output.h"
 #include "bench/statistics.h"
 #include "kernels/dispatch.h"
@@ -40,17 +41,6 @@ struct Arguments {
   std::string json;
   int repeats = 30;
   int threads = 0;
-};
-
-struct Shape {
-  int64_t layers, width, query_width, kv_width, mlp_width, vocabulary;
-};
-
-// Wren's backbone; b0.4 and b1.2 have the layers of Qwen2's 0.5B and 1.5B.
-const std::map<std::string, Shape> kShapes = {
-    {"wren", {8, 256, 256, 256, 768, 1536}},
-    {"b0.4", {24, 896, 896, 128, 4864, 32000}},
-    {"b1.2", {28, 1536, 1536, 256, 8960, 32000}},
 };
 
 // Matrices that one call multiplies with: a layer's keys, queries and values share their x, and so do the two
@@ -84,7 +74,7 @@ WeightMatrix RandomMatrix(const std::string& weights, int64_t out, int64_t in) {
 
 // The matrices of the layers that are run, and of the head.
 struct Model {
-  Model(const Shape& shape, const std::string& weights) {
+  Model(const ModelShape& shape, const std::string& weights) {
     const auto add = [&](const char* kind, int64_t in, std::initializer_list<int64_t> outs) {
       calls.push_back({kind, {}});
       for (const int64_t out : outs) {
@@ -93,8 +83,8 @@ struct Model {
       }
     };
     for (; layers < shape.layers && bytes < kEnoughBytes; ++layers) {
-      add("wq_wk_wv", shape.width, {shape.query_width, shape.kv_width, shape.kv_width});
-      add("wo", shape.query_width, {shape.width});
+      add("wq_wk_wv", shape.width, {shape.query_width(), shape.kv_width(), shape.kv_width()});
+      add("wo", shape.query_width(), {shape.width});
       add("w_gate_up", shape.width, {shape.mlp_width, shape.mlp_width});
       add("w_down", shape.mlp_width, {shape.width});
     }
@@ -197,7 +187,7 @@ Status Run(const Arguments& arguments) {
              "min", "p95", "GB/s", "GFLOP/s", "of floor");
   for (const std::string& shape : arguments.shapes) {
     for (const std::string& weights : arguments.weights) {
-      const Model model(kShapes.at(shape), weights);
+      const Model model(ModelShapes().at(shape), weights);
       const auto bandwidth = [&] {
         return MeasureReadBandwidth(static_cast<size_t>(model.bytes), threads, kBandwidthPasses);
       };
@@ -234,7 +224,7 @@ Status Run(const Arguments& arguments) {
 Command AddLinearCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   std::vector<std::string> names;
-  for (const auto& [name, shape] : kShapes) names.push_back(name);
+  for (const auto& [name, shape] : ModelShapes()) names.push_back(name);
   app.add_option("--shapes", arguments->shapes, "Of whose matrices")
       ->delimiter(',')
       ->check(CLI::IsMember(names))
