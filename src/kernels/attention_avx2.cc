@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/attention_loops.h"
+#include "kernels/cpu_features.h"
 
 namespace antiphon {
 
@@ -17,9 +18,7 @@ constexpr AttentionLoops kLoops = {"avx2", WriteRows, ReadRows, Arrange, Attend,
 
 }  // namespace
 
-const AttentionLoops* Avx2AttentionLoops() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kLoops : nullptr;
-}
+const AttentionLoops* Avx2AttentionLoops() { return RunsAvx2() ? &kLoops : nullptr; }
 
 #else
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/attention_loops.h"
+#include "kernels/cpu_features.h"
 
 namespace antiphon {
 
@@ -17,12 +18,7 @@ constexpr AttentionLoops kLoops = {"avx512", WriteRows, ReadRows, Arrange, Atten
 
 }  // namespace
 
-const AttentionLoops* Avx512AttentionLoops() {
-  const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                   __builtin_cpu_supports("fma");
-  return all ? &kLoops : nullptr;
-}
+const AttentionLoops* Avx512AttentionLoops() { return RunsAvx512() ? &kLoops : nullptr; }
 
 #else
 

@@ -1,6 +1,7 @@
 // Compiled with AVX2; without the flags (another architecture) there is nothing here.
 #include <cstdint>
 
+#include "kernels/cpu_features.h"
 #include "kernels/int8_loops.h"
 
 #if defined(__AVX2__)
@@ -45,7 +46,7 @@ constexpr Int8Loops kLoops = {"avx2", Quantize, Multiply};
 
 }  // namespace
 
-const Int8Loops* Avx2Int8Loops() { return __builtin_cpu_supports("avx2") ? &kLoops : nullptr; }
+const Int8Loops* Avx2Int8Loops() { return RunsAvx2() ? &kLoops : nullptr; }
 
 #else
 

@@ -1,6 +1,7 @@
 // Compiled with AVX-512; without the flags (another architecture) there is nothing here.
 #include <cstdint>
 
+#include "kernels/cpu_features.h"
 #include "kernels/int8_loops.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__)
@@ -20,11 +21,7 @@ constexpr Int8Loops kLoops = {"avx512", Quantize, Multiply};
 
 }  // namespace
 
-const Int8Loops* Avx512Int8Loops() {
-  const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  return all ? &kLoops : nullptr;
-}
+const Int8Loops* Avx512Int8Loops() { return RunsAvx512() ? &kLoops : nullptr; }
 
 #else
 

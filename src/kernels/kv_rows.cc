@@ -74,7 +74,9 @@ at::Tensor ToKvRows(const at::Tensor& x, KvFormat format) {
 at::Tensor FromKvRows(const at::Tensor& rows) {
   if (KvFormatOf(rows) != KvFormat::kInt8) return rows.to(at::kFloat);
   const int64_t width = HeadWidthOf(rows);
-  const at::Tensor scales = rows.narrow(-1, width, kScaleBytes).contiguous().view(at::kFloat);
+  // A copy, so that it is aligned: of a single row narrow makes a view that counts as contiguous as it is.
+  const at::Tensor scales =
+      rows.narrow(-1, width, kScaleBytes).clone(at::MemoryFormat::Contiguous).view(at::kFloat);
   return rows.narrow(-1, 0, width).to(at::kFloat) * scales;
 }
 

@@ -82,7 +82,7 @@ void Multiply(const ArrangedRows& x, at::ArrayRef<Product> products, bool add) {
   constexpr int64_t kWorthSharing = 512 << 10;
   constexpr int64_t kLeastPart = 32 << 10;
   constexpr int64_t kMostPart = 128 << 10;
-  constexpr int64_t kPanel = 16;  // outputs that the loops take at a time
+  constexpr int64_t kPanel = 16;  // outputs: a multiple of what any of the loops takes at a time
   int64_t bytes = 0, outs = 0;
   for (const Product& product : products) {
     bytes += product.weight->bytes();
@@ -118,6 +118,9 @@ void Check(const at::Tensor& x, const WeightMatrix& weight, const at::Tensor& y)
                   (weight.values.scalar_type() == at::kChar && weight.scales.scalar_type() == at::kFloat &&
                    weight.scales.numel() == weight.out() && weight.scales.is_contiguous()),
               "Linear: int8 weights need a float32 scale a row");
+  // The loops run in parts of a ThreadTeam, which must not throw.
+  const at::ScalarType kind = weight.values.scalar_type();
+  TORCH_CHECK(weight.is_int8() || kind == at::kFloat || kind == at::kBFloat16, "Linear: weights of ", kind);
 }
 
 void CpuLinear(const at::Tensor& x, const WeightMatrix& weight, bool add, at::Tensor* y) {

@@ -18,7 +18,11 @@ namespace {
 // Everything that follows indexes the pool without further checks.
 void CheckSpans(const std::vector<SequenceSpan>& spans, const at::Tensor& pool, int64_t rows) {
   const int64_t page_positions = pool.size(1);
+  int64_t covered = 0;
   for (const SequenceSpan& span : spans) {
+    // Else there were rows that nobody writes, or two threads do.
+    TORCH_CHECK(span.rows == 0 || span.first_row == covered, "spans leave out rows or share some");
+    covered += span.rows;
     TORCH_CHECK(
         span.first_row >= 0 && span.rows >= 0 && span.first_row + span.rows <= rows && span.context >= 0,
         "a span lies outside the batch");
@@ -28,6 +32,7 @@ void CheckSpans(const std::vector<SequenceSpan>& spans, const at::Tensor& pool, 
       TORCH_CHECK(page >= 0 && page < pool.size(0), "page ", page, " is not in the pool");
     }
   }
+  TORCH_CHECK(covered == rows, "spans leave out rows");
 }
 
 // Index of each of the span's first `count` positions in the pool seen as [pages * page_positions, ...].

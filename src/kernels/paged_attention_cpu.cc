@@ -43,7 +43,7 @@ struct Task {
 // Arrays that grow and stay for the next call.
 class Scratch {
  public:
-  // Sums of so many queries, and behind them of `more`.
+  // The sums from the `first`th query on.
   AttentionSums Sums(int64_t first, int64_t stride) {
     return {mixed_.data() + first * stride, largest_.data() + first, total_.data() + first};
   }

@@ -1,6 +1,7 @@
 // Compiled with AVX2 and FMA; without the flags (another architecture) there is nothing here.
 #include <cstdint>
 
+#include "kernels/cpu_features.h"
 #include "kernels/simd_loops.h"
 
 namespace antiphon {
@@ -16,9 +17,7 @@ constexpr SimdLoops kLoops = {"avx2", ArrangeBf16, ArrangeF32, MultiplyBf16, Mul
 
 }  // namespace
 
-const SimdLoops* Avx2Loops() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kLoops : nullptr;
-}
+const SimdLoops* Avx2Loops() { return RunsAvx2() ? &kLoops : nullptr; }
 
 #else
 

@@ -1,6 +1,7 @@
 // Compiled with AVX-512; without the flags (another architecture) there is nothing here.
 #include <cstdint>
 
+#include "kernels/cpu_features.h"
 #include "kernels/simd_loops.h"
 
 namespace antiphon {
@@ -16,12 +17,7 @@ constexpr SimdLoops kLoops = {"avx512", ArrangeBf16, ArrangeF32, MultiplyBf16, M
 
 }  // namespace
 
-const SimdLoops* Avx512Loops() {
-  const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                   __builtin_cpu_supports("fma");
-  return all ? &kLoops : nullptr;
-}
+const SimdLoops* Avx512Loops() { return RunsAvx512() ? &kLoops : nullptr; }
 
 #else
 

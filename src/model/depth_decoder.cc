@@ -33,6 +33,7 @@ at::Tensor DepthDecoder::DrawFrames(const at::Tensor& states, const LanguageMode
   const int64_t rows = states.size(0);
   const auto codebooks = static_cast<int64_t>(head_.size());
   at::Tensor frames = at::zeros({rows, codebooks}, at::kLong);
+  if (rows == 0) return frames;
   int64_t* codes = frames.data_ptr<int64_t>();
 
   // A row is a sequence of K positions, and a page of K positions is its cache. Rows whose speech is over

@@ -1,5 +1,6 @@
 #include "kernels/linear.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
@@ -145,6 +146,10 @@ TEST(Linear, RefusesShapesThatDisagree) {
   EXPECT_THROW(Linear(Noise({2, 3}, 1), Noise({4, 5}, 1)), c10::Error);
   at::Tensor sum = Noise({2, 5}, 1);
   EXPECT_THROW(AddLinear(Noise({2, 3}, 1), Noise({4, 3}, 1), &sum), c10::Error);
+  // Large enough to be shared: it must not come to a part on another thread.
+  ThreadTeam team(2);
+  const ThreadTeamScope scope(&team);
+  EXPECT_THROW(Linear(Noise({2, 512}, 1), Noise({1024, 512}, 1).to(at::kHalf)), c10::Error);
 }
 
 }  // namespace

@@ -214,6 +214,29 @@ TEST(PagedAttention, ThreadsDoNotMatter) {
     constexpr int64_t kLength = 7 * kAttentionSegment + 17;
     Sequence sequence(shape, kLength, 11);
     sequence.Write(0, kLength);
+    // Three of different lengths in one batch, and one that has nothing to run.
+    constexpr int64_t kLong = 300, kShort = 40, kMiddle = 150;
+    const Rows rows_of_all(shape, kLong + kShort + kMiddle, 12);
+    at::Tensor keys = EmptyPages(shape, 32), values = EmptyPages(shape, 32);
+    const auto pages = [](int32_t first, int32_t count) {
+      std::vector<int32_t> table(static_cast<size_t>(count));
+      std::iota(table.begin(), table.end(), first);
+      return table;
+    };
+    const std::vector<SequenceSpan> batch = {
+        {.first_row = 0, .rows = kLong, .context = 0, .pages = pages(0, 19)},
+        {.first_row = kLong, .rows = kShort, .context = 0, .pages = pages(19, 3)},
+        {.first_row = 0, .rows = 0, .context = 4, .pages = {0}},
+        {.first_row = kLong + kShort, .rows = kMiddle, .context = 0, .pages = pages(22, 10)}};
+    WritePages(rows_of_all.k, batch, &keys);
+    WritePages(rows_of_all.v, batch, &values);
+    const at::Tensor together = PagedAttention(rows_of_all.q, keys, values, batch);
+    for (const int threads : {2, 3, 7}) {
+      ThreadTeam team(threads);
+      const ThreadTeamScope scope(&team);
+      EXPECT_TRUE(PagedAttention(rows_of_all.q, keys, values, batch).equal(together))
+          << threads << " threads";
+    }
     for (const int64_t rows : {1, 5, 16, 33, 100}) {
       const at::Tensor alone = sequence.Attend(kLength - rows, rows);
       for (const int threads : {1, 2, 3, 7}) {
@@ -247,8 +270,6 @@ TEST(PagedAttention, SequencesOfABatchDoNotMix) {
       };
       WritePages(join(b.rows().k, a.rows().k), spans, &keys);
       WritePages(join(b.rows().v, a.rows().v), spans, &values);
-      ThreadTeam team(2);
-      const ThreadTeamScope scope(&team);
       const at::Tensor together = PagedAttention(join(b.rows().q, a.rows().q), keys, values, spans);
       EXPECT_TRUE(together.narrow(0, 0, 14).equal(b_alone)) << name;
       EXPECT_TRUE(together.narrow(0, 14, 3).equal(a_alone.narrow(0, 6, 3))) << name;
@@ -306,6 +327,22 @@ TEST(PagedAttention, RefusesPageTablesThatDoNotFit) {
     run(0, 7, -1, {1, 2});  // a position before the first
     run(0, -1, 0, {1, 2});  // less than nothing
     run(0, 7, 4, {1, 2});   // too few pages for the context
+    run(0, 6, 0, {1, 2});   // a row that nobody has
+    run(1, 6, 0, {1, 2});   // likewise
+    const std::vector<SequenceSpan> twice = {{0, 4, 0, {1}}, {3, 4, 0, {2}}};
+    EXPECT_THROW(PagedAttention(rows.q, keys, values, twice), c10::Error);
+  }
+}
+
+// The plain-ATen form of what one row of one head is kept as, which begins wherever in memory.
+TEST(PagedAttention, OneRowOfAnyWidthCanBeRead) {
+  for (const KvFormat format : kFormats) {
+    for (const int64_t width : {2, 70, 71}) {
+      const at::Tensor row = Noise({1, 1, width}, 3);
+      const at::Tensor kept = ToKvRows(row, format);
+      EXPECT_LT((FromKvRows(kept) - row).abs().max().item<float>(), 0.05f) << width;
+      EXPECT_EQ(FromKvRows(kept.narrow(0, 0, 0)).numel(), 0);
+    }
   }
 }
 

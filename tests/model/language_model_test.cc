@@ -180,6 +180,11 @@ TEST_F(LanguageModelTest, AModelNeedNotTellWords) {
   EXPECT_EQ((*without)->WordScores(states, asked), std::vector<std::vector<float>>(1));
 }
 
+TEST_F(LanguageModelTest, NobodySpeaksNoFrame) {
+  const at::Tensor states = SoloSequence(model(), 1, 64).Run(RandomPositions(config(), 2, 7));
+  EXPECT_EQ(model().DrawFrames(states.narrow(0, 0, 0), Sampled(9)).size(0), 0);
+}
+
 TEST_F(LanguageModelTest, AtenFormAgrees) {
   const std::vector<StreamPosition> positions = RandomPositions(config(), 30, 7);
   const at::Tensor states = SoloSequence(model(), 1, 64).Run(positions);
