@@ -65,15 +65,12 @@ MemoryUse MemoryUsedSoFar() {
   return {allocations.load(std::memory_order_relaxed), usage.ru_minflt};
 }
 
-ResidentMemory ResidentMemoryOf(int process) {
-  ResidentMemory memory;
-  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+int64_t ResidentBytes() {
+  std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    const auto bytes = [&] { return std::stoll(line.substr(line.find(':') + 1)) * 1024; };  // "kB"
-    if (line.starts_with("VmRSS:")) memory.all = bytes();
-    if (line.starts_with("RssAnon:")) memory.anonymous = bytes();
+    if (line.starts_with("VmRSS:")) return std::stoll(line.substr(line.find(':') + 1)) * 1024;  // "kB"
   }
-  return memory;
+  return 0;
 }
 
 }  // namespace antiphon::bench

@@ -18,12 +18,7 @@ struct MemoryUse {
 // replaced by glibc's own with a counter before them (not under sanitizers, which replace them themselves).
 MemoryUse MemoryUsedSoFar();
 
-// Resident memory of a process, in bytes: all of it, and what no file backs. Zeros when there is no such
-// process.
-struct ResidentMemory {
-  int64_t all = 0;
-  int64_t anonymous = 0;
-};
-ResidentMemory ResidentMemoryOf(int process);
+// Memory of this process that is resident now.
+int64_t ResidentBytes();
 
 }  // namespace antiphon::bench

@@ -13,7 +13,6 @@
 #include <numeric>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bench/commands.h"
@@ -126,8 +125,7 @@ std::string Line(const nlohmann::json& result) {
 }
 
 Status Run(const Arguments& arguments) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int threads = arguments.threads > 0 ? arguments.threads : std::min(cores, 4);
+  const int threads = UsedThreads(arguments.threads);
   const c10::InferenceMode inference;
   ThreadTeam team(threads);
   const ThreadTeamScope scope(&team);

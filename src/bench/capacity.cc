@@ -124,23 +124,25 @@ class Caller {
   std::unique_ptr<client::Conversation> conversation_;
 };
 
-// Types questions until it is told to stop.
-void TypeInBulk(Crowd& crowd, const std::vector<Question>& questions, const std::stop_token& stop) {
-  auto client = client::Client::Connect(crowd.options.server, {});
-  if (!client.ok()) return;
-  // Long prompts: a dozen questions at a time.
-  client::GenerateRequest request;
+// A long prompt: a dozen questions. Empty if none has a text.
+std::string BulkPrompt(const std::vector<Question>& questions) {
   std::string prompt;
   for (const Question& question : questions) {
     if (question.text.empty() || prompt.size() + question.text.size() > 800) continue;
     prompt += (prompt.empty() ? "" : " ") + question.text;
   }
-  if (prompt.empty()) return;
+  return prompt;
+}
+
+// Types the prompt until it is told to stop.
+void TypeInBulk(Crowd& crowd, const std::string& prompt, client::Client& client,
+                const std::stop_token& stop) {
+  client::GenerateRequest request;
   request.parts.emplace_back(client::TextPart{prompt});
   while (!stop.stop_requested()) {
     client::Generation generation;
     const Status status =
-        (*client)->Generate(request, {.timeout = crowd.options.timeout, .stop = stop}, &generation);
+        client.Generate(request, {.timeout = crowd.options.timeout, .stop = stop}, &generation);
     if (status.ok()) {
       const std::lock_guard lock(crowd.mutex);
       crowd.load.bulk_answers += crowd.measuring ? 1 : 0;
@@ -164,10 +166,15 @@ Result<CapacityLoad> RunCapacity(const std::vector<Question>& questions, const C
   }
   if (loaded.empty()) return InvalidArgument("no question has a recording");
 
+  const std::string prompt = BulkPrompt(questions);
+  if (options.bulk > 0 && prompt.empty()) return InvalidArgument("no question has a text for the bulk load");
+  auto client = client::Client::Connect(options.server, {});
+  if (!client.ok()) return client.status();
+
   Crowd crowd{options, loaded, {}, {}, false};
   std::vector<std::jthread> threads;  // joined before the crowd goes
   for (int i = 0; i < options.bulk; ++i) {
-    threads.emplace_back([&](const std::stop_token& stop) { TypeInBulk(crowd, questions, stop); });
+    threads.emplace_back([&](const std::stop_token& stop) { TypeInBulk(crowd, prompt, **client, stop); });
   }
   for (int i = 0; i < options.sessions; ++i) {
     auto caller = std::make_shared<Caller>(crowd, i);

@@ -149,7 +149,8 @@ double Percentile(const json& report, const char* name) {
 }
 
 bool Holds(const json& report) {
-  return report.at("turns") > 0 && report.at("failures") == 0 && report.at("underruns") == 0 &&
+  // Turns without a sound of an answer have no latency.
+  return !report.at("turn_ms").is_null() && report.at("failures") == 0 && report.at("underruns") == 0 &&
          report.at("refused") == 0 && Percentile(report, "p99") <= kTargetMs;
 }
 

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "bench/allocations.h"
 #include "bench/commands.h"
 #include "bench/context_model.h"
 #include "bench/context_session.h"
@@ -49,13 +49,7 @@ struct Arguments {
   int threads = 0;
 };
 
-double ResidentMegabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024.0;
-  }
-  return 0;
-}
+double ResidentMebibytes() { return static_cast<double>(ResidentBytes()) / (1 << 20); }
 
 // A word of one piece, also among others like it.
 Result<std::string> OnePieceWord(const TextTokenizer& tokenizer) {
@@ -289,7 +283,7 @@ Status Measure(const Arguments& arguments, Setup& setup, Reader& reader, int64_t
   section["memory"] = {{"pages", pages},
                        {"page_bytes", setup.model->page_bytes()},
                        {"predicted_mib", predicted},
-                       {"resident_mib", ResidentMegabytes() - resident_before}};
+                       {"resident_mib", ResidentMebibytes() - resident_before}};
 
   LatencySummary decode;
   for (const ContextModel::Pass& pass : setup.model->TakePasses()) {
@@ -357,7 +351,7 @@ Status Run(Arguments arguments) {
   }
   Result<Setup> setup = Start(arguments);
   if (!setup.ok()) return setup.status();
-  const double resident = ResidentMegabytes();
+  const double resident = ResidentMebibytes();
   Reader reader(*setup->engine, setup->word);
   reader.set_steps(arguments.decode_steps);
   nlohmann::json report = {

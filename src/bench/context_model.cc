@@ -15,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include "kernels/kv_rows.h"
 #include "kernels/weight_matrix.h"
 #include "model/safetensors.h"
 #include "model/safetensors_writer.h"
@@ -107,7 +108,6 @@ Result<ModelConfig> WithShape(const ModelConfig& config, const std::string& shap
   } else if (shape != "model") {
     return InvalidArgument("the shape is \"" + shape + "\", must be model or b0.4");
   }
-  shaped.symbols.text_pieces = config.symbols.text_pieces;
   return shaped;
 }
 
@@ -175,7 +175,9 @@ void ContextModel::FillPages(const SequenceSpan& span, KvPool& pool) const {
     for (const auto* tensors : {&pool.keys, &pool.values}) {
       for (const at::Tensor& layer : *tensors) {
         const int64_t from = (page + 3 * ++variant) % (7 * size);
-        layer.select(0, page).narrow(0, first, rows).copy_(random_.narrow(0, from, rows));
+        layer.select(0, page)
+            .narrow(0, first, rows)
+            .copy_(ToKvRows(random_.narrow(0, from, rows), KvFormatOf(layer)));
       }
     }
     at += rows;

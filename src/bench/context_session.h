@@ -1,7 +1,6 @@
 // A conversation in real time beside a long context: it hears for a while, speaks for a while, and again.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>

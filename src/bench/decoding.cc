@@ -1,9 +1,12 @@
 #include "bench/decoding.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <numeric>
 #include <span>
 
+#include "kernels/kv_rows.h"
 #include "model/sampling.h"
 
 namespace antiphon::bench {
@@ -19,11 +22,8 @@ void FillPages(KvPool* pool) {
   for (auto* tensors : {&pool->keys, &pool->values}) {
     for (at::Tensor& layer : *tensors) {
       const at::Tensor first = layer.select(0, 0);
-      if (layer.is_floating_point()) {
-        first.uniform_(-1, 1);
-      } else {
-        first.random_(-127, 128);
-      }
+      const at::Tensor random = at::empty({layer.size(1), layer.size(2), HeadWidthOf(layer)}).uniform_(-1, 1);
+      first.copy_(ToKvRows(random, KvFormatOf(layer)));
       for (int64_t page = 1; page < layer.size(0); ++page) layer.select(0, page).copy_(first);
     }
   }
@@ -61,8 +61,14 @@ Decoding::Decoding(const LanguageModel& model, int sequences, int64_t context, i
   for (int64_t i = 0; i < sequences; ++i) {
     pages_.emplace_back(static_cast<size_t>(each));
     std::iota(pages_.back().begin(), pages_.back().end(), static_cast<int32_t>(i * each));
-    symbols_.push_back((i + 1) * kSpread % model.config().symbols.vocab_size);
+    first_symbols_.push_back((i + 1) * kSpread % model.config().symbols.vocab_size);
   }
+  symbols_ = first_symbols_;
+}
+
+void Decoding::Rewind() {
+  position_ = context_;
+  symbols_ = first_symbols_;
 }
 
 void Decoding::Step() {

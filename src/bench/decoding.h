@@ -19,8 +19,8 @@ class Decoding {
   // One position of each: forward, logits, and the likeliest symbol is what is read next. REQUIRES: fewer
   // than `steps` steps have been run since construction or Rewind.
   void Step();
-  // Back to where the first step was.
-  void Rewind() { position_ = context_; }
+  // Back to where the first step was: the same steps follow.
+  void Rewind();
 
   int64_t position() const { return position_; }                    // of the next step
   const std::vector<int64_t>& symbols() const { return symbols_; }  // [sequences] that were written last
@@ -36,6 +36,7 @@ class Decoding {
   int64_t position_;
   KvPool pool_;
   std::vector<std::vector<int32_t>> pages_;  // [sequences] page tables
+  std::vector<int64_t> first_symbols_;
   std::vector<int64_t> symbols_;
 };
 

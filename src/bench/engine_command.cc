@@ -11,7 +11,6 @@
 #include <memory>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bench/commands.h"
@@ -148,8 +147,7 @@ Status Run(const Arguments& arguments) {
   if (!weights.ok()) return weights.status();
   const auto model = LanguageModel::Load(*weights, *config, at::kCPU);
   if (!model.ok()) return model.status();
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int threads = arguments.threads > 0 ? arguments.threads : std::min(cores, 4);
+  const int threads = UsedThreads(arguments.threads);
   const c10::InferenceMode inference;
   at::set_num_threads(threads);
   ThreadTeam team(threads);
@@ -192,8 +190,10 @@ Status Run(const Arguments& arguments) {
                    after.gigabytes_per_second, floor_ms, report.at("step_over_floor").get<double>()))
           .c_str(),
       stdout);
-  if (Status shares = ReportEngineShares(arguments, **model, &report); !shares.ok()) return shares;
-  return WriteReport(report, arguments.json);
+  // What has been measured is written even if a folder has no more than a backbone.
+  const Status shares = ReportEngineShares(arguments, **model, &report);
+  if (Status written = WriteReport(report, arguments.json); !written.ok()) return written;
+  return shares;
 }
 
 }  // namespace

@@ -7,14 +7,12 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bench/commands.h"
@@ -173,8 +171,7 @@ std::string Line(const nlohmann::json& result) {
 }
 
 Status Run(const Arguments& arguments) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int threads = arguments.threads > 0 ? arguments.threads : std::min(cores, 4);
+  const int threads = UsedThreads(arguments.threads);
   const c10::InferenceMode inference;
   at::set_num_threads(threads);
   ThreadTeam team(threads);

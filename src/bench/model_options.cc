@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <thread>
 
 #include "bench/statistics.h"
 #include "kernels/dispatch.h"
@@ -14,10 +13,7 @@ constexpr int kBandwidthPasses = 20;
 
 }  // namespace
 
-int ModelOptions::used_threads() const {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  return threads > 0 ? threads : std::min(cores, 4);
-}
+int ModelOptions::used_threads() const { return UsedThreads(threads); }
 
 void AddModelOptions(CLI::App& app, ModelOptions* options) {
   app.add_option("--shape", options->shapes,

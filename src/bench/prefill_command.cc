@@ -43,7 +43,7 @@ nlohmann::json Measure(const RandomModel& loaded, const ModelShape& shape, int64
   const MemoryUse used = MemoryUsedSoFar() - before;
   floor.MeasureAgain();
   const double median = runs.Percentile(50);
-  // The head is multiplied with the last position of each chunk only.
+  // The head is multiplied with the last position of the text only.
   const int64_t layers = shape.multiplications() - shape.width * shape.vocabulary;
   nlohmann::json result = {{"positions", positions},
                            {"chunk", arguments.chunk > 0 ? arguments.chunk : positions},

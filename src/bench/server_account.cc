@@ -116,8 +116,13 @@ ServerAccount operator-(ServerAccount later, const ServerAccount& earlier) {
 Result<ServerAccount> ReadAccount(const std::string& metrics_address, pid_t pid) {
   const Result<std::string> text = FetchMetrics(metrics_address);
   if (!text.ok()) return text.status();
-  const auto value = [&](const char* series) { return MetricValue(*text, series).value_or(0); };
-  return ServerAccount{
+  std::string missing;
+  const auto value = [&](const char* series) {
+    const std::optional<double> found = MetricValue(*text, series);
+    if (!found) missing = series;
+    return found.value_or(0);
+  };
+  ServerAccount account{
       .steps = value("antiphon_engine_steps_total"),
       .positions = value("antiphon_engine_positions_total"),
       .step_seconds = value("antiphon_engine_step_seconds_total"),
@@ -128,6 +133,8 @@ Result<ServerAccount> ReadAccount(const std::string& metrics_address, pid_t pid)
       .underruns = value("antiphon_underruns_total"),
       .cpu_seconds = pid > 0 ? CpuSeconds(pid) : 0,
   };
+  if (!missing.empty()) return DataLoss("the metrics at " + metrics_address + " have no " + missing);
+  return account;
 }
 
 }  // namespace antiphon::bench

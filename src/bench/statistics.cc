@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <thread>
@@ -45,6 +46,11 @@ nlohmann::json MachineJson() {
     break;
   }
   return {{"processor", processor}, {"cores", std::thread::hardware_concurrency()}};
+}
+
+int UsedThreads(int asked) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return asked > 0 ? asked : std::min(cores, 4);
 }
 
 }  // namespace antiphon::bench

@@ -19,4 +19,7 @@ std::string SummaryLine(const std::string& name, const nlohmann::json& summary);
 // The processor's name and how many cores this process may use.
 nlohmann::json MachineJson();
 
+// `asked`, or if that is 0 as many as antiphond would use: one a core, at most 4.
+int UsedThreads(int asked);
+
 }  // namespace antiphon::bench

@@ -32,6 +32,7 @@ TEST_F(DecodingTest, EachStepWritesASymbolForEachSequence) {
     decoding.Rewind();
   }
   EXPECT_NE(first[0], first[1]);  // it depends on what was read
+  EXPECT_EQ(second, first);
 }
 
 // Two layers of keys and of values, two heads of eight floats, at 21 positions with the one that is run.
