@@ -5,7 +5,7 @@
 #   antiphon_pch_torch   and libtorch's tensor
 #   antiphon_pch_grpc    and gRPC with the messages
 #   antiphon_pch_cli     and CLI11 with nlohmann_json: programs; ..._torch_cli with libtorch's tensor too
-#   antiphon_pch_*_test  and GoogleTest
+#   antiphon_pch_*_test  and GoogleTest, but for those of programs
 #
 # They hide a missing #include: configure with -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON to see those.
 #
@@ -43,6 +43,7 @@ function(_antiphon_pch name)
   endif()
   if("cli" IN_LIST ARGN)
     target_link_libraries(${target} PRIVATE CLI11::CLI11 nlohmann_json::nlohmann_json)
+    target_compile_options(${target} PRIVATE ${antiphon_program_options})
   endif()
   if("test" IN_LIST ARGN)
     target_link_libraries(${target} PRIVATE GTest::gmock)
@@ -65,11 +66,14 @@ endif()
 # Gives `target` the fullest of them that its dependencies allow; `suffix` is empty or "_test".
 function(_antiphon_use_pch target suffix)
   set(name std)
-  if("antiphon_torch" IN_LIST ARGN AND "CLI11::CLI11" IN_LIST ARGN)
+  if("CLI11::CLI11" IN_LIST ARGN AND NOT suffix)  # there are none of them for tests
+    set(cli ON)
+  endif()
+  if("antiphon_torch" IN_LIST ARGN AND cli)
     set(name torch_cli)
   elseif("antiphon_torch" IN_LIST ARGN)
     set(name torch)
-  elseif("CLI11::CLI11" IN_LIST ARGN)
+  elseif(cli)
     set(name cli)
   elseif("antiphon_proto" IN_LIST ARGN)
     set(name grpc)

@@ -10,7 +10,7 @@ namespace antiphon {
 namespace {
 
 SoundSnapshot Plain(const AudioCodecState& state) {
-  if (!state.history.defined()) return {.frames = state.frames, .phase = state.phase};
+  if (!state.history.defined()) return {.history = {}, .frames = state.frames, .phase = state.phase};
   const at::Tensor history = state.history.to(at::kCPU, at::kFloat).contiguous();
   const float* first = history.data_ptr<float>();
   return {.history = {first, first + history.numel()}, .frames = state.frames, .phase = state.phase};

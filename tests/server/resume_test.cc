@@ -438,7 +438,9 @@ TEST_F(ResumeTest, AFinishedSessionEndsWhenEverythingIsAcknowledged) {
   const auto before = line->ReadThrough(Event::kAudioDelta);
   line->Vanish();
   const auto resumed = Resume(before.back().sequence_number());
-  if (ReadResumed(*resumed) == 2) ASSERT_TRUE(resumed->Send(FinishEvent()));  // it was lost
+  if (ReadResumed(*resumed) == 2) {  // it was lost
+    ASSERT_TRUE(resumed->Send(FinishEvent()));
+  }
   const auto after = resumed->ReadThrough(Event::kResponseDone);
   EXPECT_EQ(AudioOf(Joined(before, after)).size(), 40u * 1920 * 2);
   EXPECT_EQ(engine_->statistics().open_sequences, 1) << "the last events might have been lost";
