@@ -173,7 +173,8 @@ struct SequenceExported {
 };
 
 // Input that could not be taken (the context is full, a step failed). The sequence goes on, but the open turn
-// has a hole now: EndTurn forgets it, as ClearTurn does, instead of answering a part of it.
+// has a hole now: EndTurn forgets it, as ClearTurn does, instead of answering a part of it. The model may
+// still end it by itself, and answers what it has of it then.
 struct InputRefused {
   Status error;
 };
@@ -219,7 +220,8 @@ class Sequence {
   // INVALID_ARGUMENT for a wrong size.
   virtual Status AppendFrame(std::span<const float> samples, TimePoint received) = 0;
 
-  // Text of the user's turn. INVALID_ARGUMENT when it is not UTF-8, is empty or has more than 1024 pieces.
+  // Text of the user's turn. INVALID_ARGUMENT when it is not UTF-8, is empty or has more than 1024 pieces
+  // or 16384 bytes.
   // RESOURCE_EXHAUSTED, with nothing taken, when too much text and too many pictures wait already.
   virtual Status AppendText(const std::string& text) = 0;
 
@@ -313,16 +315,19 @@ class Sequence {
 
   // Asks for the sequence as bytes, from which Restore goes on with the same tokens and samples: later, in
   // another process, any number of times. Carried out in order, behind all input that was appended before, in
-  // a turn and in a response too; SequenceExported follows. Not in it: options, functions that the model has
+  // a turn and in a response too; SequenceExported follows: one for all
+  // calls that wait together. Not in it: options, functions that the model has
   // not read of, video that waits, and of video that has left the context what the model had made of it. What
   // is restored counts its turns anew: the one it stands in, or whose response it was, is the first.
   virtual void Export() = 0;
 
   // Goes on from such bytes. Its positions are run again, as far as there is time, before anything else.
   // INVALID_ARGUMENT when they are none, UNIMPLEMENTED for those of a format not known, DATA_LOSS when they
-  // are broken, FAILED_PRECONDITION when they belong to another model. `positions`, if not null, receives how
-  // many there are. No effect on a sequence that has run anything or has instructions.
-  virtual Status Restore(std::string_view bytes, int* positions) = 0;
+  // are broken or stand within a response and `in_response` is false, or the other way round (then there
+  // would be no end of it to wait for), FAILED_PRECONDITION when they belong to another model. `positions`,
+  // if not null, receives how many there are. No effect on a sequence that has run anything or has
+  // instructions.
+  virtual Status Restore(std::string_view bytes, bool in_response, int* positions) = 0;
 };
 
 // Counters since the engine started, for metrics and tests. A consistent copy.
@@ -349,7 +354,9 @@ struct EngineStatistics {
   uint64_t prefix_misses = 0;
   uint64_t prefix_positions = 0;  // that were not run for that
   int prefix_pages = 0;           // that keep beginnings; some may be in use by sequences as well
-  // Frames that had a deadline, kept or missed: heard ones that were run, spoken ones that were made.
+  // Frames that had a deadline, kept or missed: heard ones that were run, spoken ones that were made. One
+  // that was appended later than it was received (a voice is known for one only after it set in) has a
+  // frame's time from there.
   uint64_t timed_frames = 0;
   // The cost of a step is predicted before it is run: that is what planning and admission rest on.
   double step_ms_predicted_total = 0;  // beside step_ms_total

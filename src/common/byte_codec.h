@@ -27,6 +27,12 @@ class ByteWriter {
     bytes_ += text;
   }
 
+  // REQUIRES: below 4 GiB.
+  void PutLongText(std::string_view text) {
+    Put(static_cast<uint32_t>(text.size()));
+    bytes_ += text;
+  }
+
   const std::string& bytes() const { return bytes_; }
   std::string Take() { return std::move(bytes_); }
 
@@ -59,6 +65,12 @@ class ByteReader {
   }
   std::string GetText(size_t most, const char* what) {
     const auto size = Get<uint16_t>(what);
+    Require(size <= most, what);
+    return failed() ? std::string() : std::string(Take(size, what));
+  }
+
+  std::string GetLongText(size_t most, const char* what) {
+    const auto size = Get<uint32_t>(what);
     Require(size <= most, what);
     return failed() ? std::string() : std::string(Take(size, what));
   }

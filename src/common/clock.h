@@ -19,8 +19,6 @@ class Clock {
   virtual TimePoint Now() const = 0;
   // Returns no earlier than `deadline`, at once if that has passed.
   virtual void SleepUntil(TimePoint deadline) = 0;
-
-  void SleepFor(Nanoseconds duration) { SleepUntil(Now() + duration); }
 };
 
 // The machine's monotonic clock.
@@ -47,6 +45,13 @@ class ManualClock final : public Clock {
  private:
   std::atomic<int64_t> now_;  // ns
 };
+
+// How long so many samples last. REQUIRES: rate > 0.
+constexpr Nanoseconds DurationOf(uint64_t samples, int rate) {
+  const auto per_second = static_cast<uint64_t>(rate);
+  return std::chrono::seconds(samples / per_second) +
+         Nanoseconds(static_cast<int64_t>(samples % per_second * 1'000'000'000 / per_second));
+}
 
 inline double Milliseconds(Nanoseconds duration) {
   return std::chrono::duration<double, std::milli>(duration).count();

@@ -10,6 +10,8 @@ namespace {
 constexpr double kFade = 0.98;
 // Spread of `units` (relative to their mean squared) under which a slope would be noise.
 constexpr double kLeastSpread = 0.01;
+// In measurements; those of late weigh 50 at most.
+constexpr double kTrialWeight = 10;
 constexpr double kErrorFade = 0.98;
 constexpr double kMostHeadroom = 1.5;
 
@@ -20,28 +22,55 @@ void StageCost::Learn(int64_t units, Nanoseconds took, int64_t attended) {
   const auto a = static_cast<double>(attended);
   auto y = static_cast<double>(took.count());
   // One step that was preempted must not stop the engine from batching for the next second.
-  if (weight_ > 4) y = std::min(y, 4 * (fixed_ns_ + per_unit_ns_ * x + per_attended_ns_ * a));
-  weight_ = kFade * weight_ + 1;
-  units_ = kFade * units_ + x;
-  attended_ = kFade * attended_ + a;
-  time_ = kFade * time_ + y;
-  units_squared_ = kFade * units_squared_ + x * x;
-  units_attended_ = kFade * units_attended_ + x * a;
-  units_time_ = kFade * units_time_ + x * y;
-  attended_squared_ = kFade * attended_squared_ + a * a;
-  attended_time_ = kFade * attended_time_ + a * y;
+  if (late_.weight > 4) y = std::min(y, 4 * (fixed_ns_ + per_unit_ns_ * x + per_attended_ns_ * a));
+  late_.weight = kFade * late_.weight + 1;
+  late_.units = kFade * late_.units + x;
+  late_.attended = kFade * late_.attended + a;
+  late_.time = kFade * late_.time + y;
+  late_.units_squared = kFade * late_.units_squared + x * x;
+  late_.units_attended = kFade * late_.units_attended + x * a;
+  late_.units_time = kFade * late_.units_time + x * y;
+  late_.attended_squared = kFade * late_.attended_squared + a * a;
+  late_.attended_time = kFade * late_.attended_time + a * y;
   Fit();
 }
 
+void StageCost::Settle() {
+  if (!learnt()) return;
+  const double scale = kTrialWeight / late_.weight;
+  trial_ = {kTrialWeight,
+            scale * late_.units,
+            scale * late_.attended,
+            scale * late_.time,
+            scale * late_.units_squared,
+            scale * late_.units_attended,
+            scale * late_.units_time,
+            scale * late_.attended_squared,
+            scale * late_.attended_time};
+}
+
+StageCost::Spread::Spread(const Sums& sums)
+    : units(0), attended(0), units_attended(0), units_time(0), attended_time(0) {
+  if (sums.weight <= 0) return;
+  units = sums.units_squared - sums.units * sums.units / sums.weight;
+  attended = sums.attended_squared - sums.attended * sums.attended / sums.weight;
+  units_attended = sums.units_attended - sums.units * sums.attended / sums.weight;
+  units_time = sums.units_time - sums.units * sums.time / sums.weight;
+  attended_time = sums.attended_time - sums.attended * sums.time / sums.weight;
+}
+
 void StageCost::Fit() {
-  const double mean_units = units_ / weight_;
-  const double mean_attended = attended_ / weight_;
-  const double mean_time = time_ / weight_;
-  const double var_units = units_squared_ / weight_ - mean_units * mean_units;
-  const double var_attended = attended_squared_ / weight_ - mean_attended * mean_attended;
-  const double cov_units_attended = units_attended_ / weight_ - mean_units * mean_attended;
-  const double cov_units_time = units_time_ / weight_ - mean_units * mean_time;
-  const double cov_attended_time = attended_time_ / weight_ - mean_attended * mean_time;
+  const double mean_units = late_.units / late_.weight;
+  const double mean_attended = late_.attended / late_.weight;
+  const double mean_time = late_.time / late_.weight;
+  // Each about its own means: a machine that got slower since the trial is not a steeper one.
+  const Spread late(late_), trial(trial_);
+  const double weight = late_.weight + trial_.weight;
+  const double var_units = (late.units + trial.units) / weight;
+  const double var_attended = (late.attended + trial.attended) / weight;
+  const double cov_units_attended = (late.units_attended + trial.units_attended) / weight;
+  const double cov_units_time = (late.units_time + trial.units_time) / weight;
+  const double cov_attended_time = (late.attended_time + trial.attended_time) / weight;
 
   const bool sizes_differ = var_units > kLeastSpread * mean_units * mean_units;
   // What is left of the spread of contexts when that which goes with the number of rows is taken away.
@@ -99,6 +128,12 @@ void StepCost::Learn(const StepLoad& load, const StepTimes& times) {
 Nanoseconds StepCost::Predict(const StepLoad& load) const {
   return encode_.Predict(load.heard) + forward_.Predict(load.rows, load.attended) +
          speak_.Predict(load.spoken);
+}
+
+void StepCost::Settle() {
+  encode_.Settle();
+  forward_.Settle();
+  speak_.Settle();
 }
 
 double StepCost::headroom() const { return std::min(1 + 2 * relative_error_, kMostHeadroom); }

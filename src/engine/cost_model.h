@@ -10,7 +10,9 @@ namespace antiphon {
 // Time of one stage as fixed + per_unit * units + per_attended * attended: a least-squares plane through past
 // measurements, whose weight fades exponentially, so that it follows a machine that gets busier. No part is
 // ever negative. A slope that the measurements of late say nothing about (steps of one size only, or whose
-// contexts grow with their rows) stays as it was. A value.
+// contexts grow with their rows) stays as it was, and what was learnt before Settle keeps a say in the slopes
+// for ever: that steps of one and two rows differ by their noise must not tell what one of sixteen costs. A
+// value.
 class StageCost {
  public:
   // REQUIRES: units > 0. `attended`: positions of the cache that are read, of a stage that reads any.
@@ -19,23 +21,36 @@ class StageCost {
   // 0 for no units, and before anything was learnt. Never decreasing in `units` or `attended`.
   Nanoseconds Predict(int64_t units, int64_t attended = 0) const;
 
-  bool learnt() const { return weight_ > 0; }
+  // What was learnt so far was a trial of all sizes.
+  void Settle();
+
+  bool learnt() const { return late_.weight > 0; }
   // Of late, of each unit; 0 before anything was learnt.
-  double mean_attended() const { return units_ > 0 ? attended_ / units_ : 0; }
+  double mean_attended() const { return late_.units > 0 ? late_.attended / late_.units : 0; }
 
  private:
+  // Weighted sums over (units, attended, time): enough for the plane.
+  struct Sums {
+    double weight = 0;
+    double units = 0;
+    double attended = 0;
+    double time = 0;
+    double units_squared = 0;
+    double units_attended = 0;
+    double units_time = 0;
+    double attended_squared = 0;
+    double attended_time = 0;
+  };
+  // Weighted sums of products of what they differ from their means by.
+  struct Spread {
+    explicit Spread(const Sums& sums);
+
+    double units, attended, units_attended, units_time, attended_time;
+  };
   void Fit();
 
-  // Weighted sums over (units, attended, time): enough for the plane.
-  double weight_ = 0;
-  double units_ = 0;
-  double attended_ = 0;
-  double time_ = 0;
-  double units_squared_ = 0;
-  double units_attended_ = 0;
-  double units_time_ = 0;
-  double attended_squared_ = 0;
-  double attended_time_ = 0;
+  Sums late_;
+  Sums trial_;  // of a small weight
   double fixed_ns_ = 0;
   double per_unit_ns_ = 0;
   double per_attended_ns_ = 0;
@@ -72,8 +87,8 @@ class StepCost {
  public:
   void Learn(const StepLoad& load, const StepTimes& times);
   Nanoseconds Predict(const StepLoad& load) const;
-  // All stages have been seen at least once.
-  bool learnt() const { return encode_.learnt() && forward_.learnt() && speak_.learnt(); }
+  // See StageCost: of each stage.
+  void Settle();
 
   // What a prediction should be multiplied with to be a promise: 1 where steps take what was predicted, and
   // twice their mean relative error of late more otherwise; 1.5 at most, so that a burst of noise does not

@@ -29,8 +29,9 @@
 namespace antiphon {
 namespace {
 
-constexpr int64_t kMostPieces = 1024;  // of one AppendText
-constexpr int kMostThreads = 4;        // when left to the engine: more than this small steps cannot use
+constexpr int64_t kMostPieces = 1024;      // of one AppendText
+constexpr size_t kMostTextBytes = 16'384;  // likewise, and of instructions
+constexpr int kMostThreads = 4;            // when left to the engine: more than this small steps cannot use
 
 int ThreadCount(const EngineOptions& options) {
   if (options.threads > 0) return options.threads;
@@ -150,7 +151,8 @@ class EngineImpl final : public Engine {
       try {
         team.emplace(ThreadCount(options_));
         scope.emplace(&*team);
-        status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples());
+        status = WarmUp(loop_, SomePieces(modules_.tokenizer), modules_.codec->frame_samples(),
+                        options_.max_sequences);
       } catch (const std::exception& error) {
         status = Internal(std::string("the engine cannot start: ") + error.what());
       }
@@ -250,7 +252,7 @@ class SequenceImpl final : public Sequence {
   void ExpectTurnEnd() override { Signal(ExpectTurnEndRequest{}); }
   Result<std::unique_ptr<Sequence>> Fork(const ForkOptions& options) override;
   void Export() override { Signal(ExportRequest{}); }
-  Status Restore(std::string_view bytes, int* positions) override;
+  Status Restore(std::string_view bytes, bool in_response, int* positions) override;
 
  private:
   Result<std::vector<int64_t>> Encode(const std::string& text) const;
@@ -289,10 +291,14 @@ Status SequenceImpl::AppendFrame(std::span<const float> samples, TimePoint recei
     return InvalidArgument("a frame has " + std::to_string(expected) + " samples, not " +
                            std::to_string(samples.size()));
   }
-  return Post(HeardFrame{{samples.begin(), samples.end()}, received});
+  return Post(HeardFrame{{samples.begin(), samples.end()}, received, engine_->now()});
 }
 
 Result<std::vector<int64_t>> SequenceImpl::Encode(const std::string& text) const {
+  if (text.size() > kMostTextBytes) {  // white space has no pieces
+    return InvalidArgument("the text has " + std::to_string(text.size()) + " bytes, at most " +
+                           std::to_string(kMostTextBytes) + " are taken at once");
+  }
   Result<std::vector<int64_t>> pieces = engine_->tokenizer().Encode(text);
   if (!pieces.ok()) return pieces.status();
   if (pieces->empty()) return InvalidArgument("the text is empty");
@@ -322,6 +328,10 @@ Status SequenceImpl::Instruct(const std::string& instructions) {
   if (instructions.empty()) return Post(InstructRequest{});
   const int most = engine_->model().max_instruction_pieces;
   if (most == 0) return {StatusCode::kUnimplemented, "the model knows no instructions"};
+  if (instructions.size() > kMostTextBytes) {
+    return InvalidArgument("the instructions have " + std::to_string(instructions.size()) +
+                           " bytes, must have at most " + std::to_string(kMostTextBytes));
+  }
   Result<std::vector<int64_t>> pieces = engine_->tokenizer().Encode(instructions);
   if (!pieces.ok()) return pieces.status();
   if (std::ssize(*pieces) > most) {
@@ -355,9 +365,12 @@ Result<SequenceSnapshot> EngineImpl::Read(std::string_view bytes) const {
   return snapshot;
 }
 
-Status SequenceImpl::Restore(std::string_view bytes, int* positions) {
+Status SequenceImpl::Restore(std::string_view bytes, bool in_response, int* positions) {
   Result<SequenceSnapshot> snapshot = engine_->Read(bytes);
   if (!snapshot.ok()) return snapshot.status();
+  if (snapshot->stream.in_response() != in_response) {
+    return DataLoss(in_response ? "the sequence stands in no response" : "the sequence stands in a response");
+  }
   if (positions != nullptr) *positions = static_cast<int>(snapshot->positions.size());
   Signal(RestoreRequest{*std::move(snapshot)});
   return OkStatus();
@@ -395,14 +408,20 @@ Result<std::unique_ptr<Sequence>> EngineImpl::Open(const SequenceOptions& option
                                                    SequenceListener listener) {
   if (const Status valid = Validate(options); !valid.ok()) return valid;
   if (!listener) return InvalidArgument("a sequence needs a listener");
-  if (const Status admitted = AdmitOne(options.best_effort); !admitted.ok()) return admitted;
   const int64_t pieces = std::max(4 * kMostPieces, modules_.model->config().image.symbols());
   const PortLimits limits{.frames = options_.max_pending_frames, .pieces = pieces};
   auto port = std::make_shared<SequencePort>(limits, std::move(listener));
-  loop_.Add(port, options);
-  return std::unique_ptr<Sequence>(std::make_unique<SequenceImpl>(
-      this, std::move(port),
-      options.best_effort ? SequenceImpl::Kind::kBestEffort : SequenceImpl::Kind::kOpened));
+  if (const Status admitted = AdmitOne(options.best_effort); !admitted.ok()) return admitted;
+  std::unique_ptr<Sequence> sequence;
+  try {
+    sequence = std::make_unique<SequenceImpl>(
+        this, port, options.best_effort ? SequenceImpl::Kind::kBestEffort : SequenceImpl::Kind::kOpened);
+  } catch (...) {
+    Closed(options.best_effort);  // from here on the sequence gives the place back itself
+    throw;
+  }
+  loop_.Add(std::move(port), options);
+  return sequence;
 }
 
 Status EngineImpl::AdmitOne(bool best_effort) {
@@ -418,9 +437,15 @@ Result<std::unique_ptr<SessionReplay>> EngineImpl::Replay(std::string bytes) {
   try {
     Result<Recording> recording = Recording::Read(std::move(bytes), identity_, modules_.model->config());
     if (!recording.ok()) return recording.status();
-    if (const Status admitted = AdmitOne(/*best_effort=*/true); !admitted.ok()) return admitted;
     auto ticket = std::make_shared<ReplayTicket>();
-    auto replay = std::make_unique<ReplayImpl>(this, ticket);
+    if (const Status admitted = AdmitOne(/*best_effort=*/true); !admitted.ok()) return admitted;
+    std::unique_ptr<ReplayImpl> replay;
+    try {
+      replay = std::make_unique<ReplayImpl>(this, ticket);
+    } catch (...) {
+      Closed(/*best_effort=*/true);
+      throw;
+    }
     loop_.AddReplay(std::move(ticket), std::move(recording).value(), ArithmeticOf(arithmetic_));
     return std::unique_ptr<SessionReplay>(std::move(replay));
   } catch (...) {

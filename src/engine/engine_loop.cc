@@ -130,6 +130,11 @@ void EngineLoop::ForgetCost() {
   cost_ = {};
 }
 
+void EngineLoop::SettleCost() {
+  const std::lock_guard lock(mutex_);
+  cost_.Settle();
+}
+
 void EngineLoop::Run() {
   while (!stopping()) {
     if (!RunOnce()) wake_up_.Wait();
@@ -180,13 +185,13 @@ void EngineLoop::TakeWork() {
   }
   for (const auto& replay : replays_) replay->TakeRequests();
   std::erase_if(replays_, [](const auto& replay) { return replay->closed(); });
-  std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
-  // A fork is there in time for what was asked of it already.
+  // A fork is there in time for what was asked of it already, also when its original is closed by now.
   for (size_t i = 0; i < sequences_.size(); ++i) {
     sequences_[i]->TakeRequests();
     std::move(forks_.begin(), forks_.end(), std::back_inserter(sequences_));
     forks_.clear();
   }
+  std::erase_if(sequences_, [](const auto& sequence) { return sequence->closed(); });
 }
 
 std::vector<EngineLoop::Job> EngineLoop::Plan(TimePoint now) const {
@@ -273,7 +278,7 @@ void EngineLoop::FinishStep(std::span<const Job> jobs, std::vector<StepItem> ite
     spoken += items[i].answered && items[i].answered->has_frame ? 1 : 0;
     if (!IsTimedFrame(jobs[i].work, items[i])) continue;
     ++timed;
-    missed += now > jobs[i].work.deadline ? 1 : 0;
+    missed += now > std::max(jobs[i].work.deadline, jobs[i].work.promised) ? 1 : 0;
   }
   {
     const std::lock_guard lock(mutex_);

@@ -65,9 +65,11 @@ class EngineLoop {
   bool RunOnce();
   // Sequences that are taken in from now on are recorded. The folder outlives the loop.
   void RecordTo(const RecordingSetup& setup) { recording_ = setup; }
-  // Starts the counters, or what was learnt about the cost of steps, anew.
+  // Starts the counters, or what was learnt about the cost of steps, anew; or keeps that as a trial of all
+  // sizes.
   void ForgetStatistics();
   void ForgetCost();
+  void SettleCost();
 
  private:
   // The part of a plan that belongs to one sequence.

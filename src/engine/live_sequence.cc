@@ -107,6 +107,7 @@ WorkItem LiveSequence::NextInput() const {
     work.kind = WorkKind::kTimed;
     work.ready = frame->received;
     work.deadline = SpokenAt(*frame) + FramePeriod(context_.config);
+    work.promised = frame->given + FramePeriod(context_.config);
     work.rows = work.least_rows = HearingRows(context_.grammar, stream());
     work.hears = true;
   } else {
@@ -181,6 +182,8 @@ void LiveSequence::TakeRequests() {
       Restore(std::move(restore->snapshot));
     } else if (std::holds_alternative<HeardFrame>(request) && stream().in_response()) {
       GiveBack(1, 0);
+    } else if (EndsTurn(request) && stream().in_response() && std::ranges::none_of(waiting_, IsInput)) {
+      // The model has ended that turn already.
     } else if (auto* video = std::get_if<VideoFrame>(&request)) {
       TakeVideoFrame(std::move(*video));
     } else {

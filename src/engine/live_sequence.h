@@ -126,8 +126,6 @@ class LiveSequence final : public ScheduledSequence {
   // has none any more.
   bool GiveWay(const Status& error);
 
-  const SequenceState& state() const { return state_; }
-
  private:
   LiveSequence(const LiveSequence&) = default;  // only Fork makes a copy
 
@@ -251,7 +249,7 @@ class LiveSequence final : public ScheduledSequence {
   int results_ = 0;          // AppendFunctionResult calls that are in it
   int function_pieces_ = 0;  // text pieces of these and of a declaration
   bool refusal_told_ = false;
-  bool turn_lost_ = false;  // some of it was refused: a turn with a hole in it is not answered
+  bool turn_lost_ = false;  // some of it was refused: EndTurn does not answer a turn with a hole in it
 
   // The response, or the one that was the last while no turn has opened.
   std::optional<int64_t> response_begin_;  // where it stands, if it may be cut: see CutResponse

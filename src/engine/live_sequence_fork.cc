@@ -56,8 +56,9 @@ bool LiveSequence::GiveWay(const Status& error) {
   while (!waiting_.empty()) DropFront();
   typed_ = 0;
   rerun_.clear();
+  rerun_done_ = 0;
   response_begin_.reset();
-  video_.ForgetContext();
+  video_ = {};
   state_.Truncate(0, {});
   ++context_.counters.forks_lost;
   port_->Deliver(turn_, InputRefused{error});

@@ -15,6 +15,8 @@ void LiveSequence::Instruct(std::vector<int64_t> pieces) {
   rerun_.clear();
   rerun_done_ = 0;
   state_.Truncate(0, {});
+  // Others as long, known by another sequence, would look like these.
+  if (SequenceRecorder* recorder = recorder_.get()) recorder->Follow(state_);
   instructed_ = 0;
   ReadInstructions();
 }
@@ -33,6 +35,7 @@ void LiveSequence::ReadInstructions() {
 void LiveSequence::TakeKnownPrefix() {
   const std::vector<int32_t> pages = context_.prefixes.Find(rerun_);
   if (pages.empty()) return;
+  state_.pages.Truncate(0);  // what a step that failed had reserved
   state_.pages.Adopt(pages);
   const auto end = rerun_.begin() + static_cast<std::ptrdiff_t>(state_.length());
   state_.positions.assign(rerun_.begin(), end);

@@ -74,10 +74,12 @@ bool LiveSequence::LetOldestVideoLeave(const GapCloser& close) {
     // Keys that were half moved are worth nothing: the conversation goes on from what stands before them, and
     // an open turn is lost.
     const bool in_turn = stream().in_turn();
-    before_turn_ = StreamState{.phase = StreamState::Phase::kBetween};
-    length_before_turn_ = std::min(length_before_turn_, first);
+    if (first < length_before_turn_) {
+      before_turn_ = StreamState{.phase = StreamState::Phase::kBetween};
+      length_before_turn_ = first;
+    }
     response_begin_.reset();
-    StreamState after = before_turn_;
+    StreamState after{.phase = StreamState::Phase::kBetween};
     if (in_turn)
       after = {.phase = StreamState::Phase::kListening, .next_symbol = context_.config.symbols.pad};
     state_.Truncate(first, after);

@@ -10,7 +10,8 @@
 //   may wait      a voice far ahead of its playback, text and bulk work
 //
 // A lower rank may lengthen the step of a higher one only by `stretch`, except work that another step's wait
-// would make late. Every item's deadline is at most a fixed time after it became ready, so nothing starves.
+// would make late. Every item's deadline is at most a fixed time after it became ready, or,
+// of a voice, when its sound runs out: so nothing starves.
 //
 // PlannerLimits::by_deadline set to false plans first come, first served instead, for comparison: one rank,
 // in the order in which work became ready, deadlines not looked at; the limits of a step are the same.
@@ -39,9 +40,11 @@ inline bool HasDeadline(WorkKind kind) { return kind == WorkKind::kFirstAudio ||
 struct WorkItem {
   int64_t sequence = 0;  // the caller's name for it; breaks ties
   WorkKind kind = WorkKind::kBestEffort;
-  TimePoint ready{};       // since when it waits
-  TimePoint deadline{};    // if HasDeadline(kind)
-  int64_t rows = 1;        // positions ready; any first part of them may be taken
+  TimePoint ready{};     // since when it waits
+  TimePoint deadline{};  // if HasDeadline(kind)
+  TimePoint
+      promised{};    // if that is later: what has come late has its time from there, and is no miss before
+  int64_t rows = 1;  // positions ready; any first part of them may be taken
   int64_t least_rows = 1;  // ... but no fewer than this: positions that only make sense together
   bool hears = false;      // a frame must be encoded for it
   bool speaks = false;     // a frame is drawn and decoded

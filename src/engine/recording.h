@@ -29,7 +29,8 @@ namespace antiphon {
 struct RecordingHead {
   ModelIdentity model = {};
   WeightFormat weights = WeightFormat::kAsStored;
-  // SimdLoops::name: products of float weights are summed in the order of its lanes.
+  // SimdLoops::name, and the form of the cache: tokens depend on both: products of float weights are summed
+  // in the order of its lanes.
   std::string kernels = {};
 };
 

@@ -67,7 +67,7 @@ SequenceOptions Clamped(const SequenceOptions& options) {
 }
 
 Status Validate(const EngineOptions& options) {
-  const auto target = static_cast<int>(options.first_audio_target.count());
+  const int64_t target = options.first_audio_target.count();
   const int64_t recording = options.max_recording_bytes;
   return First(Range<int>{"max_sequences", 1, 4096}.Check(options.max_sequences),
                Range<int>{"kv_pages", 0, 1 << 20}.Check(options.kv_pages),
@@ -78,7 +78,7 @@ Status Validate(const EngineOptions& options) {
                Range<int>{"threads", 0, 256}.Check(options.threads),
                Range<int>{"prefix_pages", 0, 4096}.Check(options.prefix_pages),
                Range<int>{"speculative_steps", 0, 64}.Check(options.speculative_steps),
-               Range<int>{"first_audio_target", 1, 60000}.Check(target));
+               Range<int64_t>{"first_audio_target", 1, 60000}.Check(target));
 }
 
 }  // namespace antiphon

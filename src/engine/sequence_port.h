@@ -29,7 +29,7 @@ class SequencePort {
   SequencePort& operator=(const SequencePort&) = delete;
 
   // RESOURCE_EXHAUSTED, with nothing taken, when a frame, text or picture finds its limit reached. Signals
-  // are always taken; repeated ones do not pile up (see Append).
+  // are always taken; repeated ones do not pile up (see AppendOrMerge).
   Status Post(SequenceRequest request);
   // The port of a fork: of the same limits and the same listener.
   std::shared_ptr<SequencePort> Fork() const { return std::make_shared<SequencePort>(limits_, listener_); }

@@ -20,6 +20,7 @@ class SequencePort;
 struct HeardFrame {
   std::vector<float> samples;  // frame_samples
   TimePoint received;          // of the last sample
+  TimePoint given{};           // when it came here, which is later where it was not known to be speech
 };
 
 struct TypedText {
@@ -116,9 +117,10 @@ inline std::span<const int64_t> PiecesOf(const SequenceRequest& request) {
 }
 
 // Appends `request`, or merges it with a signal of its kind that came since the last input: clears add up,
-// the newest cancel or pace takes the older one's place, a turn end said again is dropped. The newest
-// options, functions and instructions take the place of those since the last input or turn end, which nothing
-// has used. However many signals come, there are never more than a handful for each input.
+// the newest of any other kind takes the older one's place, a turn end said again is dropped. The newest
+// options, functions and instructions take the place of those since the last input or turn end: an owner that
+// forks or exports and then changes them waits for the answer first, or they may count for that already.
+// However many signals come, there are never more than a handful for each input.
 void AppendOrMerge(SequenceRequest request, std::deque<SequenceRequest>* requests);
 
 }  // namespace antiphon

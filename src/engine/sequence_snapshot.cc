@@ -12,10 +12,12 @@ namespace antiphon {
 namespace {
 
 constexpr std::string_view kMagic = "antiphon session\n";
-constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kFormatVersion = 3;
 constexpr uint32_t kBetweenTurnsOnly = 1;  // an older one
+constexpr uint32_t kLongTranscripts = 3;   // from this one on
 constexpr size_t kMaxNameBytes = 128;
 constexpr size_t kMaxTextBytes = 65'535;
+constexpr size_t kMaxTranscriptBytes = 4 << 20;
 constexpr size_t kMaxCharacterBytes = 4;
 constexpr size_t kMaxVideo = 8;
 constexpr int64_t kMaxHistory = int64_t{1} << 20;  // numbers
@@ -56,7 +58,7 @@ void PutSound(const SoundSnapshot& sound, ByteWriter* out) {
 void PutTurn(const TurnSnapshot& turn, ByteWriter* out) {
   PutStream(turn.before, out);
   out->Put(static_cast<uint32_t>(turn.length_before));
-  out->PutText(turn.transcript);
+  out->PutLongText(turn.transcript);
   PutDecoder(turn.decoder, out);
   PutFlag(turn.typed_last, out);
   PutFlag(turn.lost, out);
@@ -155,7 +157,9 @@ std::vector<SequenceSnapshot::VideoPlace> GetVideo(const ModelConfig& config,
     const int64_t end = first + config.image.symbols();
     const bool whole = first >= free && end <= size &&
                        positions[static_cast<size_t>(first)].symbol == config.image.begin &&
-                       positions[static_cast<size_t>(end - 1)].symbol == config.image.end;
+                       positions[static_cast<size_t>(end - 1)].symbol == config.image.end &&
+                       std::all_of(positions.begin() + first + 1, positions.begin() + end - 1,
+                                   [&](const StreamPosition& p) { return config.image.is_code(p.symbol); });
     in.Require(whole, "video frame");
     video.push_back({first});
     free = end;
@@ -163,12 +167,13 @@ std::vector<SequenceSnapshot::VideoPlace> GetVideo(const ModelConfig& config,
   return video;
 }
 
-TurnSnapshot GetTurn(const ModelConfig& config, int64_t positions, ByteReader& in) {
+TurnSnapshot GetTurn(const ModelConfig& config, int64_t positions, uint32_t version, ByteReader& in) {
   TurnSnapshot turn;
   turn.before = GetStream(config, in);
   in.Require(!turn.before.in_turn() && !turn.before.in_response(), "turn");
   turn.length_before = GetNumber(positions + 1, "turn", in);
-  turn.transcript = in.GetText(kMaxTextBytes, "transcript");
+  turn.transcript = version >= kLongTranscripts ? in.GetLongText(kMaxTranscriptBytes, "transcript")
+                                                : in.GetText(kMaxTextBytes, "transcript");
   turn.decoder = GetDecoder(in);
   turn.typed_last = in.GetBool("turn");
   turn.lost = in.GetBool("turn");
@@ -226,14 +231,23 @@ ResponseSnapshot GetResponse(const ModelConfig& config, const std::vector<Stream
   return response;
 }
 
-// What version 2 has more.
-void GetMoment(const ModelConfig& config, SequenceSnapshot* snapshot, ByteReader& in) {
+// What version 1 has not.
+void GetMoment(const ModelConfig& config, uint32_t version, SequenceSnapshot* snapshot, ByteReader& in) {
   const bool in_turn = in.GetBool("turn");
   in.Require(in.failed() || in_turn == snapshot->stream.in_turn(), "turn");
-  if (in_turn && !in.failed()) snapshot->turn = GetTurn(config, std::ssize(snapshot->positions), in);
+  if (in_turn && !in.failed()) snapshot->turn = GetTurn(config, std::ssize(snapshot->positions), version, in);
   const bool responded = in.GetBool("response");
   in.Require(in.failed() || responded || !snapshot->stream.in_response(), "response");
   if (responded && !in.failed()) snapshot->response = GetResponse(config, snapshot->positions, in);
+  in.Require(!in_turn || !responded, "response");
+  // What cuts a response or forgets a turn counts on video to stand before it, or wholly within the turn.
+  for (const SequenceSnapshot::VideoPlace& place : snapshot->video) {
+    const int64_t end = place.first + config.image.symbols();
+    const bool straddles =
+        snapshot->turn && place.first < snapshot->turn->length_before && end > snapshot->turn->length_before;
+    const bool behind = snapshot->response && snapshot->response->begin && end > *snapshot->response->begin;
+    in.Require(!straddles && !behind, "video frame");
+  }
 }
 
 }  // namespace
@@ -264,7 +278,7 @@ Result<SequenceSnapshot> ReadSnapshot(std::string_view bytes, const ModelIdentit
   if (!bytes.starts_with(kMagic)) return InvalidArgument("the bytes are no exported session");
   ByteReader in(bytes.substr(kMagic.size()), "the session");
   const auto version = in.Get<uint32_t>("format version");
-  if (!in.failed() && version != kFormatVersion && version != kBetweenTurnsOnly) {
+  if (!in.failed() && (version < kBetweenTurnsOnly || version > kFormatVersion)) {
     return Status(StatusCode::kUnimplemented, "the session's format version is " + std::to_string(version) +
                                                   ", this server reads up to " +
                                                   std::to_string(kFormatVersion));
@@ -288,7 +302,7 @@ Result<SequenceSnapshot> ReadSnapshot(std::string_view bytes, const ModelIdentit
   snapshot.positions = GetPositions(config, config.max_positions, in);
   snapshot.video = GetVideo(config, snapshot.positions, in);
   in.Require((snapshot.stream.phase == Phase::kNew) == snapshot.positions.empty(), "phase");
-  if (version != kBetweenTurnsOnly && !in.failed()) GetMoment(config, &snapshot, in);
+  if (version != kBetweenTurnsOnly && !in.failed()) GetMoment(config, version, &snapshot, in);
   in.RequireEnd();
   if (in.failed()) return in.status();
   return snapshot;

@@ -1,5 +1,6 @@
 #include "engine/warm_up.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -11,8 +12,8 @@ namespace antiphon {
 namespace {
 
 constexpr int kFramesEach = 3;   // heard, then spoken, by each sequence
-constexpr int kMostAtOnce = 4;   // sequences
-constexpr int kMostSteps = 200;  // of each round: far more than it takes
+constexpr int kMostAtOnce = 16;  // sequences
+constexpr int kMostSteps = 200;  // of a round, for each sequence: far more than it takes
 
 // The port of a sequence that notes its first error in `error`.
 std::shared_ptr<SequencePort> OpenPort(Status* error) {
@@ -37,29 +38,33 @@ void RunRound(EngineLoop& loop, int sequences, const std::vector<int64_t>& piece
     std::vector<SequenceRequest> requests;
     if (!pieces.empty()) requests.push_back(TypedText{.text = "", .pieces = pieces, .received = {}});
     for (int frame = 0; frame < kFramesEach; ++frame) {
-      requests.push_back(
-          HeardFrame{.samples = std::vector<float>(static_cast<size_t>(frame_samples)), .received = {}});
+      requests.push_back(HeardFrame{
+          .samples = std::vector<float>(static_cast<size_t>(frame_samples)), .received = {}, .given = {}});
     }
     requests.push_back(TurnEndRequest{});
     for (SequenceRequest& request : requests) {
       if (const Status posted = ports.back()->Post(std::move(request)); !posted.ok()) *error = posted;
     }
   }
-  for (int step = 0; step < kMostSteps && loop.RunOnce(); ++step) {
-  }
+  int left = kMostSteps * sequences;
+  while (left > 0 && loop.RunOnce()) --left;
+  if (left == 0 && error->ok()) *error = Internal("the steps that the engine begins with do not end");
   for (const auto& port : ports) port->Close();
   loop.RunOnce();  // lets the sequences go
 }
 
 }  // namespace
 
-Status WarmUp(EngineLoop& loop, const std::vector<int64_t>& pieces, int64_t frame_samples) {
+Status WarmUp(EngineLoop& loop, const std::vector<int64_t>& pieces, int64_t frame_samples,
+              int max_sequences) {
   Status error;
   RunRound(loop, 1, pieces, frame_samples, &error);
   loop.ForgetCost();  // the first steps paid for allocations and cold caches
-  for (int sequences = 1; sequences <= kMostAtOnce && error.ok(); sequences *= 2) {
+  const int most = std::min(kMostAtOnce, max_sequences);
+  for (int sequences = 1; sequences <= most && error.ok(); sequences *= 2) {
     RunRound(loop, sequences, pieces, frame_samples, &error);
   }
+  loop.SettleCost();
   loop.ForgetStatistics();
   return error;
 }

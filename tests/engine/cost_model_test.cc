@@ -39,6 +39,33 @@ TEST(CostModelTest, RemembersTheSlopeWhileOnlyOneSizeIsSeen) {
   EXPECT_NEAR(Milliseconds(cost.Predict(9)), 9.5, 0.1);
 }
 
+TEST(CostModelTest, ATrialOfAllSizesKeepsASayInTheSlope) {
+  StageCost cost, without;
+  for (const int units : {1, 2, 4, 8, 16}) cost.Learn(units, milliseconds(5) + units * microseconds(500));
+  without = cost;
+  cost.Settle();
+  // One row and two, in steps whose noise is greater than what a row costs.
+  for (int i = 0; i < 500; ++i) {
+    for (StageCost* each : {&cost, &without}) each->Learn(1 + i % 2, microseconds(i % 2 == 0 ? 5200 : 6800));
+  }
+  EXPECT_GT(Milliseconds(without.Predict(16)), 25.0);
+  EXPECT_NEAR(Milliseconds(cost.Predict(16)), 13.0, 2.0);
+  EXPECT_NEAR(Milliseconds(cost.Predict(1)) + Milliseconds(cost.Predict(2)), 12.0, 0.3)
+      << "what is, is believed";
+}
+
+TEST(CostModelTest, AMachineThatSlowsDownAfterTheTrialIsFollowed) {
+  StageCost cost;
+  for (const int units : {1, 2, 4, 8, 16}) cost.Learn(units, milliseconds(5) + units * microseconds(500));
+  cost.Settle();
+  for (int i = 0; i < 500; ++i) {
+    const int units = 1 + i % 8;
+    cost.Learn(units, milliseconds(15) + units * microseconds(1500));
+  }
+  EXPECT_NEAR(Milliseconds(cost.Predict(4)), 21.0, 1.0);
+  EXPECT_NEAR(Milliseconds(cost.Predict(16)), 39.0, 10.0);
+}
+
 TEST(CostModelTest, FollowsAMachineThatSlowsDownButNotASingleSpike) {
   StageCost cost;
   for (int i = 0; i < 50; ++i) cost.Learn(1, milliseconds(4));

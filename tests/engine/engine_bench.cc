@@ -138,6 +138,13 @@ Status Owner::TryHear(int64_t code) {
   return posted;
 }
 
+void Owner::HearLate(const std::vector<int64_t>& codes, std::chrono::milliseconds late) {
+  for (const int64_t code : codes) {
+    EXPECT_EQ(port_->Post(HeardFrame{codec_.Sound(code), clock_.Now() - late, clock_.Now()}), OkStatus());
+  }
+  loop_.Wake();
+}
+
 void Owner::Type(const std::string& text) {
   Post(TypedText{text, tokenizer_.Encode(text).value(), clock_.Now()});
 }

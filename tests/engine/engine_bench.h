@@ -37,6 +37,8 @@ class Owner {
 
   // Frames received now, one for each code (see FakeCodec::Sound).
   void Hear(const std::vector<int64_t>& codes);
+  // Frames received so much earlier than now.
+  void HearLate(const std::vector<int64_t>& codes, std::chrono::milliseconds late);
   Status TryHear(int64_t code);
   void Type(const std::string& text);
   // A picture of these codes.

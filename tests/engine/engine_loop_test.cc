@@ -236,6 +236,19 @@ TEST(EngineLoopTest, CountsWhatItDid) {
   EXPECT_EQ(statistics.pages_in_use, 4);
 }
 
+TEST(EngineLoopTest, AFrameThatCameLateHasItsTimeFromThere) {
+  for (const int step_ms : {30, 90}) {
+    EngineBench bench;
+    bench.model.on_forward = [&](const RaggedBatch&) { bench.clock.Advance(milliseconds(step_ms)); };
+    const auto owner = bench.Open();
+    bench.clock.Advance(milliseconds(1000));
+    owner->HearLate({0, 5}, milliseconds(400));  // what was said before the voice was one
+    bench.RunAll();
+    EXPECT_EQ(bench.loop.statistics().timed_frames, 2u);
+    EXPECT_EQ(bench.loop.statistics().deadline_misses, step_ms == 30 ? 0u : 2u);
+  }
+}
+
 TEST(EngineLoopTest, CountsDeadlinesThatWereMissed) {
   EngineBench bench;
   bench.model.on_forward = [&](const RaggedBatch&) { bench.clock.Advance(milliseconds(100)); };

@@ -303,6 +303,38 @@ TEST(SequenceForkTest, HalfReadTextsAreNotForked) {
   EXPECT_EQ(original->Count("1 done completed"), 1);
 }
 
+TEST(SequenceForkTest, ItsOriginalMayCloseBeforeItIsMade) {
+  EngineBench bench;
+  const auto original = bench.Open();
+  Say(bench, *original, {3});
+  Owner fork(*original, {.first_turn = 2});
+  original->Close();
+  Say(bench, fork, {5});
+  EXPECT_EQ(fork.Count("2 done completed"), 1);
+}
+
+TEST(SequenceForkTest, HalfReadVideoIsNotForkedAndNotReadOn) {
+  EngineOptions options = EngineBench::SmallOptions();
+  options.max_batch_positions = 4;
+  EngineBench bench(options);
+  const auto original = bench.Open();
+  original->Type("look");
+  bench.RunAll();
+  std::vector<int> picture(static_cast<size_t>(bench.config.image.codes()), 1);
+  original->ShowVideo(picture);
+  bench.clock.Advance(std::chrono::seconds(1));
+  ASSERT_TRUE(bench.loop.RunOnce());
+  {
+    Owner fork(*original, {.first_turn = 2});
+    original->Close();
+    bench.RunAll();
+    EXPECT_THAT(fork.Take(), ElementsAre("2 refused FAILED_PRECONDITION"));
+    EXPECT_EQ(bench.RunAll(), 0);
+  }
+  bench.RunAll();
+  EXPECT_EQ(bench.loop.statistics().pages_in_use, 0);
+}
+
 TEST(SequenceForkTest, AStepThatFailsHurtsOnlyOne) {
   EngineBench bench;
   const auto original = bench.Open();

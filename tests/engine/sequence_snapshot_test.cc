@@ -184,7 +184,7 @@ TEST(SequenceSnapshotTest, SaysWhyItIsRefused) {
   EXPECT_EQ(ReadSnapshot("something else", kModel, TinyConfig()).status().code(),
             StatusCode::kInvalidArgument);
   std::string later = bytes;
-  later[17] = 3;
+  later[17] = 4;
   EXPECT_EQ(ReadSnapshot(later, kModel, TinyConfig()).status().code(), StatusCode::kUnimplemented);
   const auto other = ReadSnapshot(bytes, {"tiny", "v1", 1234}, TinyConfig()).status();
   EXPECT_EQ(other.code(), StatusCode::kFailedPrecondition);
@@ -194,6 +194,35 @@ TEST(SequenceSnapshotTest, SaysWhyItIsRefused) {
   std::string changed = bytes;
   changed.back() = static_cast<char>(changed.back() ^ 1);
   EXPECT_THAT(ReadSnapshot(changed, kModel, TinyConfig()).status().message(), HasSubstr("checksum"));
+}
+
+TEST(SequenceSnapshotTest, PartsThatContradictEachOtherAreRefused) {
+  const auto read = [](const SequenceSnapshot& snapshot) {
+    return ReadSnapshot(WriteSnapshot(snapshot, kModel), kModel, TinyConfig()).status().code();
+  };
+  SequenceSnapshot both = ExampleOfTurn();
+  both.response = ExampleOfAnswer().response;
+  both.response->begin.reset();
+  EXPECT_EQ(read(both), StatusCode::kDataLoss) << "in a turn and behind a response";
+  SequenceSnapshot behind = ExampleOfAnswer();
+  behind.positions.insert(behind.positions.begin() + 1, behind.positions.back());
+  behind.video = {{3}};
+  behind.response->begin = 1;
+  EXPECT_EQ(read(behind), StatusCode::kDataLoss) << "video behind the beginning of a response";
+  SequenceSnapshot straddles = ExampleOfTurn();
+  straddles.turn->length_before = 4;
+  EXPECT_EQ(read(straddles), StatusCode::kDataLoss) << "video half before the turn";
+  SequenceSnapshot no_picture = Example();
+  no_picture.positions[4].symbol = 63;
+  EXPECT_EQ(read(no_picture), StatusCode::kDataLoss) << "video with text in it";
+}
+
+TEST(SequenceSnapshotTest, ATranscriptOfAnyLengthMoves) {
+  SequenceSnapshot snapshot = ExampleOfTurn();
+  snapshot.turn->transcript = std::string(100'000, 'a');
+  const auto read = ReadSnapshot(WriteSnapshot(snapshot, kModel), kModel, TinyConfig());
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->turn->transcript, snapshot.turn->transcript);
 }
 
 // What a sequence says next; `moved`: by another engine.

@@ -162,6 +162,18 @@ TEST(TurnsTest, ACommitThatCrossesTheModelsDecisionIsNotASecondTurn) {
   EXPECT_EQ(owner->told(), FirstAnswer()) << "frames behind the end of the turn were heard";
 }
 
+TEST(TurnsTest, ACommitThatComesBehindTheModelsDecisionDoesNotHoldUpAnExport) {
+  EngineBench bench;
+  const auto owner = bench.Open();
+  owner->Hear(kQuestion);
+  while (!owner->Heard("ended model")) ASSERT_TRUE(bench.loop.RunOnce());
+  owner->EndTurn();
+  owner->Export();
+  bench.RunAll();
+  EXPECT_FALSE(owner->exported().empty());
+  EXPECT_EQ(owner->Count("ended"), 1);
+}
+
 TEST(TurnsTest, FramesHeardDuringAResponseAreDropped) {
   EngineBench bench;
   const auto owner = bench.Open();

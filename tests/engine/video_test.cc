@@ -283,6 +283,26 @@ TEST_F(VideoTest, AStepThatFailsInAFrameLosesTheTurnAndNoMore) {
   EXPECT_EQ(owner->Count("video 0-1"), 1) << testing::PrintToString(owner->told());
 }
 
+TEST_F(VideoTest, AFaultInTheFirstTurnLeavesItsBeginning) {
+  const auto owner = bench_.Open(Written(1));
+  owner->ShowVideo(Picture(1));
+  owner->Type("look");
+  bench_.RunAll();
+  bench_.model.on_close_gap = [](const SequenceGap&) { throw std::runtime_error("no"); };
+  owner->ShowVideo(Picture(2));
+  bench_.RunAll();
+  EXPECT_THAT(owner->told().back(), HasSubstr("refused INTERNAL"));
+  bench_.model.on_close_gap = nullptr;
+  owner->ClearTurn();
+  bench_.RunAll();
+  run_.clear();
+  owner->Type("again");
+  owner->EndTurn();
+  bench_.RunAll();
+  ASSERT_FALSE(run_.empty());
+  EXPECT_EQ(run_.front(), bench_.config.symbols.bos) << "nothing has been said yet";
+}
+
 TEST_F(VideoTest, AFaultWhileAFrameLeavesLosesWhatStoodBehindIt) {
   const auto owner = bench_.Open(Written(1));
   owner->ShowVideo(Picture(1));
