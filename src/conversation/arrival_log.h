@@ -20,7 +20,6 @@ class ArrivalLog {
   // one not yet there by the newest. REQUIRES: Add was called.
   TimePoint TimeOf(uint64_t sample) const;
 
-  bool empty() const { return packets_.empty(); }
   void Reset() { packets_.clear(); }
 
  private:

@@ -85,6 +85,7 @@ void Conversation::OnClientEvent(const ClientEvent& event) {
            "");
     return;
   }
+  event_id_ = event.event_id;
   Answer answer = std::visit([&](const auto& kind) { return Take(kind, event.received); }, event.event);
   if (answer) Refuse(*std::move(answer), event.event_id);
   ReplyToOutputs();
@@ -141,11 +142,7 @@ Conversation::Answer Conversation::Take(const client_event::Unknown&, TimePoint)
 }
 
 Conversation::Answer Conversation::Take(const client_event::SessionUpdate& update, TimePoint) {
-  const ModelAbilities abilities{.draws = model_.image_side > 0,
-                                 .manners = model_.manners,
-                                 .calls_functions = model_.calls_functions,
-                                 .instructions = model_.max_instruction_pieces > 0};
-  auto applied = ApplyUpdate(config_, update.config, abilities);
+  auto applied = ApplyUpdate(config_, update.config, AbilitiesOf(model_));
   if (auto* refusal = std::get_if<Refusal>(&applied)) return std::move(*refusal);
   const auto& wanted = std::get<SessionConfig>(applied);
   if (Answer mistake = Instruct(wanted.instructions)) return mistake;
@@ -201,6 +198,7 @@ void Conversation::Configure() {
   sequence_->Configure(options);
   DeclareFunctions();
   ear_.Configure(config_.turn_detection);
+  ear_.enhancer().Configure(config_.enhancement);
 }
 
 Conversation::Answer Conversation::Take(const client_event::AudioAppend& append, TimePoint received) {

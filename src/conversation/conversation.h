@@ -156,6 +156,10 @@ class Conversation {
   void ReplyToOutputs();
 
   // Out of this process and into it: conversation_transfer.cc.
+  // The engine is about to say how a turn or a response ends.
+  bool settles() const {
+    return state_ == ConversationState::kEnding || state_ == ConversationState::kCancelling;
+  }
   void AskForExport();
   void On(const SequenceExported& exported);
   SessionSnapshot Snapshot(const std::string& sequence) const;
@@ -166,6 +170,7 @@ class Conversation {
   // The user's turn: conversation_turn.cc.
   void TakeIn(std::vector<Packet> packets);
   void Hear(const Packet& packet);
+  std::optional<int64_t> SpeechPlayedAt(TimePoint then) const;
   void PassOn();
   void On(const VoiceStarted& started);
   void On(const VoiceStopped& stopped);
@@ -231,6 +236,7 @@ class Conversation {
   ConversationState state_ = ConversationState::kWaiting;
   bool begun_ = false;  // a turn was, whatever became of it
   bool half_closed_ = false;
+  std::string event_id_;  // of the client event that is being taken
   InputDecoder decoder_;
   uint64_t samples_ahead_ = 0;  // decoded, but behind a packet that is being heard
   Ear ear_;
@@ -254,6 +260,7 @@ class Conversation {
   // The response.
   bool imported_ = false;
   ExportState export_ = ExportState::kNone;  // of the session; until it is done no input is taken
+  std::string export_event_id_;              // what asked for it
   std::vector<float> last_samples_;          // of an imported session, yet to be heard
   SessionConfig response_config_;            // of the response under way, or the last
   uint64_t responses_ = 0;

@@ -40,7 +40,9 @@ void Conversation::BeginResponse(uint64_t turn, const TurnEnded& ended) {
   response_config_ = config_;
   // What follows from a call is played behind the words that came with the call.
   const bool goes_on = ended.function_results > 0 && playback_;
-  playback_.emplace(id, config_, model_, goes_on ? playback_->TimeLeft(clock_.Now()) : Nanoseconds{0});
+  const Nanoseconds left = goes_on ? playback_->TimeLeft(clock_.Now()) : Nanoseconds{0};
+  playback_.emplace(id, config_, model_, clock_.Now() + left);
+  ear_.enhancer().BeginResponse(left > Nanoseconds{0}, 0);
   if (playback_->overheard()) ResetEar();
   response_ =
       std::make_unique<Response>(id, config_, model_, painter_, clock_, sink_, ledger_, playback_->meter());
@@ -57,6 +59,7 @@ void Conversation::On(const ResponseText& text) {
 void Conversation::On(const ResponseAudio& audio) {
   if (state_ != ConversationState::kResponding) return;
   if (Status status = response_->OnAudio(audio); !status.ok()) return FailResponse(status);
+  ear_.enhancer().AddSpeech(audio.samples);
   KeepPace();
 }
 
@@ -83,6 +86,7 @@ void Conversation::FailResponse(const Status& status) {
   output_fault_ = status;
   cut_ = {server_event::InterruptedBy::kFault};
   StopResponse();
+  if (made_) EndResponse(*std::exchange(made_, std::nullopt));
 }
 
 void Conversation::StopResponse() {

@@ -1,4 +1,5 @@
-// The life of a turn: an enum, and the one function that says which moves are legal.
+// The life of a turn: an enum, and the one function that says which moves are legal. (A conversation that is
+// imported begins in the state it was exported in.)
 //
 //                 kVoice                  kEnd                  kAnswer                kCancel
 //     kWaiting ------------> kHearing -----------> kEnding -----------> kResponding ----------> kCancelling
@@ -26,7 +27,7 @@ enum class ConversationState {
   kTyping,      // a turn is open, of text and pictures so far; no frame goes to the engine
   kHearing,     // a turn is open and its frames go to the engine
   kEnding,      // the engine was told to end the turn and has not said that it did
-  kResponding,  // the response is under way; input audio is dropped
+  kResponding,  // the response is under way; input audio is heard only for an interruption
   kCancelling,  // the client wants no more of the response; the engine has not said that it stopped
 };
 

@@ -34,22 +34,21 @@ Status KeepFormats(const SessionConfig& ours, SessionSnapshot* snapshot) {
 // Input is held back meanwhile: all that the client had sent is in the snapshot, and nothing behind it.
 Conversation::Answer Conversation::Take(const client_event::ExportSession&, TimePoint) {
   export_ = ExportState::kWanted;
+  export_event_id_ = event_id_;
   AskForExport();
   return std::nullopt;
 }
 
 // The engine is about to say how a turn or a response ends; that is waited for.
 void Conversation::AskForExport() {
-  const bool settles = state_ == ConversationState::kEnding || state_ == ConversationState::kCancelling;
-  if (export_ != ExportState::kWanted || settles) return;
+  if (export_ != ExportState::kWanted || settles()) return;
   export_ = ExportState::kAsked;
   sequence_->Export();
 }
 
 void Conversation::On(const SequenceExported& exported) {
   if (export_ != ExportState::kAsked) return;
-  const bool settles = state_ == ConversationState::kEnding || state_ == ConversationState::kCancelling;
-  if (settles) {
+  if (settles()) {
     export_ = ExportState::kWanted;  // it went on before it was asked
     return AskForExport();
   }
@@ -58,7 +57,7 @@ void Conversation::On(const SequenceExported& exported) {
     Refuse(
         {FailedPrecondition("what came as the response began waits for its end: export behind ResponseDone"),
          ""},
-        "");
+        std::exchange(export_event_id_, {}));
   } else {
     sink_.Send(server_event::SessionExported{WriteSessionSnapshot(Snapshot(exported.bytes))});
   }
@@ -108,7 +107,7 @@ Conversation::Answer Conversation::Take(const client_event::ImportSession& impor
   const std::string field = "import_session.snapshot";
   int positions = 0;
   if (!IsSessionSnapshot(import.snapshot)) {  // as older servers exported it, without its settings
-    Status restored = sequence_->Restore(import.snapshot, &positions);
+    Status restored = sequence_->Restore(import.snapshot, /*in_response=*/false, &positions);
     if (!restored.ok()) return Refusal{std::move(restored), field};
   } else {
     Result<SessionSnapshot> snapshot = ReadSessionSnapshot(import.snapshot, model_);
@@ -134,7 +133,8 @@ Status Conversation::Restore(SessionSnapshot snapshot, int* positions) {
   decoder.StartAt(snapshot.input_samples);
   const SessionConfig before = std::exchange(config_, snapshot.config);
   Configure();  // first: the sequence goes on with these options
-  if (Status status = sequence_->Restore(snapshot.sequence, positions); !status.ok()) {
+  const bool in_response = snapshot.state == ConversationState::kResponding && !snapshot.made;
+  if (Status status = sequence_->Restore(snapshot.sequence, in_response, positions); !status.ok()) {
     config_ = before;
     Configure();
     return status;
@@ -175,6 +175,11 @@ Status Conversation::RestoreResponse(SessionSnapshot snapshot) {
   const std::string id = "response-" + std::to_string(responses_);
   playback_.emplace(id, response_config_, model_);
   playback_->meter().Restore(clock_.Now(), *snapshot.playback);
+  // The speech made so far is not known here: its echo is heard.
+  const int64_t frame = SamplesAt(response_config_.manner.speed, model_.frame_samples);
+  const int64_t sent = static_cast<int64_t>(snapshot.playback->sent) * model_.sample_rate /
+                       response_config_.output.sample_rate;
+  ear_.enhancer().BeginResponse(false, snapshot.response ? snapshot.response->frames * frame : sent);
   if (!snapshot.response) return OkStatus();
   response_ = std::make_unique<Response>(id, response_config_, model_, painter_, clock_, sink_, ledger_,
                                          playback_->meter());

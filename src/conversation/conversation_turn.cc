@@ -21,9 +21,19 @@ void Conversation::TakeIn(std::vector<Packet> packets) {
 }
 
 void Conversation::Hear(const Packet& packet) {
+  const Nanoseconds length = DurationOf(packet.samples.size(), decoder_.format().sample_rate);
+  ear_.enhancer().FollowPlayback(SpeechPlayedAt(packet.received - length));
   std::vector<Heard> heard = ear_.Push(packet.samples, packet.received);
   std::move(heard.begin(), heard.end(), std::back_inserter(heard_));
   PassOn();
+}
+
+// In samples of the model.
+std::optional<int64_t> Conversation::SpeechPlayedAt(TimePoint then) const {
+  if (!playback_) return std::nullopt;
+  const std::optional<Nanoseconds> position = playback_->PositionAt(then, clock_.Now());
+  if (!position) return std::nullopt;
+  return position->count() * model_.sample_rate / 1'000'000'000;
 }
 
 // As far as the engine has room; RoomForFrames says when it has more.
@@ -173,7 +183,7 @@ void Conversation::EndTurn(TurnEndCause cause, bool flush) {
   }
   if (state_ == ConversationState::kHearing) {
     if (flush) {
-      if (auto frame = ear_.Flush()) heard_.emplace_back(*std::move(frame));
+      for (GatedFrame& frame : ear_.Flush()) heard_.emplace_back(std::move(frame));
     }
     EndVoice();
   }

@@ -19,10 +19,6 @@ constexpr size_t kSliceSamples = VoiceActivityDetector::kFrameSamples;
 // How long a voice may be setting in before it has or was none.
 constexpr int64_t kUndecidedSamples = kRate * 100 / 1000;
 
-Nanoseconds Duration(uint64_t samples, int rate) {
-  return Nanoseconds(static_cast<int64_t>(samples) * 1'000'000'000 / rate);
-}
-
 }  // namespace
 
 Result<Ear> Ear::Create(const ModelDescription& model, int input_rate) {
@@ -59,6 +55,7 @@ void Ear::Reset(int input_rate, uint64_t first_offset) {
   } else if (auto resampler = Resampler::Create(input_rate, kRate); resampler.ok()) {
     resampler_ = std::move(*resampler);  // never refused for the rates that configuration allows
   }
+  enhancer_.Reset();
   voice_.Reset();
   gate_.Reset(0);
   arrivals_.Reset();
@@ -106,18 +103,28 @@ std::vector<Heard> Ear::Push(std::span<const float> samples, TimePoint received)
   recent_.insert(recent_.end(), samples.begin(), samples.end());
   arrivals_.Add(pushed_, received);
   last_arrival_ = received;
-  last_length_ = Duration(samples.size(), input_rate());
+  last_length_ = DurationOf(samples.size(), input_rate());
   std::vector<float> resampled;
   resampler_.Process(samples, &resampled);
   const size_t skipped = std::min(to_skip_, resampled.size());
   resampled.erase(resampled.begin(), resampled.begin() + static_cast<std::ptrdiff_t>(skipped));
   to_skip_ -= skipped;
+  std::vector<float> enhanced;
+  enhancer_.Process(resampled, &enhanced);
   std::vector<Heard> heard;
-  for (size_t begin = 0; begin < resampled.size(); begin += kSliceSamples) {
-    const size_t count = std::min(kSliceSamples, resampled.size() - begin);
-    Process(std::span(resampled).subspan(begin, count), received, &heard);
+  for (size_t begin = 0; begin < enhanced.size(); begin += kSliceSamples) {
+    const size_t count = std::min(kSliceSamples, enhanced.size() - begin);
+    Process(std::span(enhanced).subspan(begin, count), received, &heard);
   }
   return heard;
+}
+
+std::vector<GatedFrame> Ear::Flush() {
+  std::vector<float> rest;
+  enhancer_.Flush(&rest);
+  std::vector<GatedFrame> frames = gate_.Push(rest, last_arrival_);
+  if (auto frame = gate_.Flush()) frames.push_back(*std::move(frame));
+  return frames;
 }
 
 void Ear::Process(std::span<const float> samples, TimePoint received, std::vector<Heard>* heard) {
@@ -173,7 +180,7 @@ uint64_t Ear::Offset(int64_t model_sample) const {
 }
 
 Nanoseconds Ear::SilenceReceived() const {
-  return Duration(first_offset_ + pushed_ - last_voice_->end, input_rate());
+  return DurationOf(first_offset_ + pushed_ - last_voice_->end, input_rate());
 }
 
 Nanoseconds Ear::Silence(TimePoint now, TimePoint ready) const {

@@ -1,4 +1,4 @@
-// From the client's samples to what the model hears: resampling, voice activity, and the gate.
+// From the client's samples to what the model hears: resampling, enhancement, voice activity, and the gate.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "conversation/arrival_log.h"
 #include "conversation/frame_gate.h"
+#include "conversation/input_enhancer.h"
 #include "conversation/turn_detection.h"
 #include "media/resampler.h"
 #include "media/voice_activity.h"
@@ -52,9 +53,12 @@ class Ear {
 
   // What to listen for, from the next sample on.
   void Configure(const TurnDetection& detection);
+  // What is enhanced, and what is played meanwhile.
+  InputEnhancer& enhancer() { return enhancer_; }
 
-  // The frame begun, completed with silence; nullopt when none is begun or none passes.
-  std::optional<GatedFrame> Flush() { return gate_.Flush(); }
+  // What is still to come of what was pushed, in frames, the last completed with silence; none when none
+  // passes.
+  std::vector<GatedFrame> Flush();
   // Forgets everything. The next sample is number `first_offset` of the session, at `input_rate`: 8, 16, 24
   // or 48 kHz.
   void Reset(int input_rate, uint64_t first_offset);
@@ -95,6 +99,7 @@ class Ear {
   int input_rate() const { return resampler_.input_rate(); }
 
   Resampler resampler_;
+  InputEnhancer enhancer_;
   VoiceActivityDetector voice_;
   FrameGate gate_;
   int64_t lead_ = 0;          // samples that pass from before a voice

@@ -41,8 +41,8 @@ TimePoint PlaybackMeter::BeganAt(TimePoint now) const {
 
 void PlaybackMeter::OnSend(TimePoint now, uint64_t samples) {
   if (sent_ == 0) {
-    anchor_time_ = now + delay_;
-    delay_left_ = delay_;
+    anchor_time_ = std::max(now + delay_, not_before_);
+    delay_left_ = anchor_time_ - now;
   } else if (!paused_) {
     const uint64_t margin = sent_ - Played(now);
     least_margin_ = measured_ ? std::min(least_margin_, margin) : margin;

@@ -14,9 +14,10 @@ namespace antiphon {
 // Positions are samples at the output rate. Not thread-safe.
 class PlaybackMeter {
  public:
-  // `delay`: how long the client holds back the first piece before it plays it.
-  explicit PlaybackMeter(int sample_rate, Nanoseconds delay = Nanoseconds{0})
-      : rate_(sample_rate), delay_(delay) {}
+  // `delay`: how long the client holds back the first piece before it plays it, which is not before
+  // `not_before`: when it has played what was sent before it.
+  explicit PlaybackMeter(int sample_rate, Nanoseconds delay = Nanoseconds{0}, TimePoint not_before = {})
+      : rate_(sample_rate), delay_(delay), not_before_(not_before) {}
 
   // Where it stands, apart from the clock.
   struct State {
@@ -62,6 +63,7 @@ class PlaybackMeter {
  private:
   const int rate_;
   const Nanoseconds delay_;
+  const TimePoint not_before_;
   bool paused_ = false;        // at anchor_position_
   Nanoseconds delay_left_{0};  // while paused: before playback goes on
   uint64_t sent_ = 0;

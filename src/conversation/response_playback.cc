@@ -7,18 +7,22 @@
 namespace antiphon {
 
 ResponsePlayback::ResponsePlayback(std::string response_id, const SessionConfig& config,
-                                   const ModelDescription& model, Nanoseconds behind)
+                                   const ModelDescription& model, TimePoint not_before)
     : response_id_(std::move(response_id)),
-      sample_rate_(config.output.sample_rate),
+      rate_(config.output.sample_rate),
       frame_samples_(static_cast<double>(SamplesAt(config.manner.speed, model.frame_samples)) *
                      config.output.sample_rate / model.sample_rate),
-      rate_(config.output.sample_rate),
       interruptible_(config.speak && config.interruption.policy != InterruptionPolicy::kOff),
-      meter_(config.output.sample_rate, behind + std::chrono::milliseconds(config.playback_delay_ms)) {}
+      meter_(config.output.sample_rate, std::chrono::milliseconds(config.playback_delay_ms), not_before) {}
 
 Nanoseconds ResponsePlayback::TimeLeft(TimePoint now) const {
   if (!AudibleAt(now)) return Nanoseconds{0};
-  return Nanoseconds(1'000'000'000 * static_cast<int64_t>(meter_.sent() - meter_.Played(now)) / rate_);
+  return DurationOf(meter_.sent() - meter_.Played(now), rate_);
+}
+
+std::optional<Nanoseconds> ResponsePlayback::PositionAt(TimePoint then, TimePoint now) const {
+  if (cut_ || meter_.paused() || meter_.sent() == 0) return std::nullopt;
+  return then - meter_.BeganAt(now);
 }
 
 int ResponsePlayback::FramesPlayed(TimePoint now) const {
@@ -27,7 +31,7 @@ int ResponsePlayback::FramesPlayed(TimePoint now) const {
 
 int ResponsePlayback::FramesMissing(TimePoint now, std::chrono::milliseconds max_lead,
                                     uint64_t waiting) const {
-  const double lead = static_cast<double>(max_lead.count()) * sample_rate_ / 1000;
+  const double lead = static_cast<double>(max_lead.count()) * rate_ / 1000;
   const double needed = static_cast<double>(meter_.Played(now)) + lead + kFramesInHand * frame_samples_;
   const double missing = needed - static_cast<double>(meter_.sent() + waiting);
   return missing > 0 ? static_cast<int>(std::ceil(missing / frame_samples_)) : 0;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "antiphon/types.h"
@@ -20,9 +21,10 @@ constexpr int kFramesInHand = 2;
 // thread-safe.
 class ResponsePlayback {
  public:
-  // Settings are taken over for the whole response. `behind`: how long what was sent before it still plays.
+  // Settings are taken over for the whole response. `not_before`: until then what was sent before it is
+  // played.
   ResponsePlayback(std::string response_id, const SessionConfig& config, const ModelDescription& model,
-                   Nanoseconds behind = Nanoseconds{0});
+                   TimePoint not_before = {});
 
   PlaybackMeter& meter() { return meter_; }
   const PlaybackMeter& meter() const { return meter_; }
@@ -32,6 +34,9 @@ class ResponsePlayback {
   bool AudibleAt(TimePoint now) const { return !cut_ && meter_.Played(now) < meter_.sent(); }
   // How long it will be played on.
   Nanoseconds TimeLeft(TimePoint now) const;
+  // Where in its speech the loudspeaker was at `then`, before now: negative before it began; nullopt while it
+  // is silent and not known to begin.
+  std::optional<Nanoseconds> PositionAt(TimePoint then, TimePoint now) const;
   // How many of the model's frames have been played to their end.
   int FramesPlayed(TimePoint now) const;
   // How many more are to be made for all that may be sent by now, and some for the time after, when `waiting`
@@ -50,9 +55,8 @@ class ResponsePlayback {
 
  private:
   const std::string response_id_;
-  const int sample_rate_;       // of the output
+  const int rate_;              // of the output
   const double frame_samples_;  // at the output rate
-  const int rate_;
   const bool interruptible_;
   PlaybackMeter meter_;
   bool cut_ = false;

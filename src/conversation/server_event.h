@@ -135,7 +135,7 @@ struct PlaybackResumed {
   Nanoseconds since_onset{};
 };
 enum class InterruptedBy {
-  kCautious,  // a voice that went on for min_voice_ms
+  kCautious,  // a voice that was judged to be a turn
   kEager,     // any voice
   kCommit,    // while it was open what a voice was
   kCancel,

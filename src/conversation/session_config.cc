@@ -28,6 +28,7 @@ constexpr int kSpeedNormal = 2;
 constexpr int kSpeedFast = 3;
 constexpr int kPolicyOff = 1;
 constexpr int kPolicyEager = 3;
+constexpr int kNoiseSuppressionHigh = 4;
 
 constexpr size_t kMaxModalities = 3;
 constexpr uint32_t kDefaultRate = 24000;
@@ -214,6 +215,19 @@ std::optional<Refusal> Apply(const InterruptionUpdate& update, Interruption* int
   return std::nullopt;
 }
 
+std::optional<Refusal> Apply(const SpeechEnhancementUpdate& update, SpeechEnhancement* enhancement) {
+  const int noise = update.noise_suppression;
+  if (noise < kUnspecified || noise > kNoiseSuppressionHigh) {
+    return Bad("speech_enhancement.noise_suppression", noise,
+               "NOISE_SUPPRESSION_OFF (1), NOISE_SUPPRESSION_LOW (2), NOISE_SUPPRESSION_MODERATE (3) or "
+               "NOISE_SUPPRESSION_HIGH (4)");
+  }
+  *enhancement = {};
+  if (noise != kUnspecified) enhancement->noise_suppression = static_cast<NoiseSuppression>(noise - 1);
+  enhancement->echo_cancellation = update.echo_cancellation;
+  return std::nullopt;
+}
+
 std::optional<Refusal> Apply(const SamplingUpdate& update, SamplingOptions* sampling) {
   const std::string field = "sampling.";
   if (!(update.temperature >= 0.0f && update.temperature <= 2.0f)) {
@@ -335,6 +349,9 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
     return Bad("max_lead_ms", lead, "200 to 60000, or 0 to leave it");
   }
   if (lead != 0) config->max_lead_ms = static_cast<int>(lead);
+  if (update.speech_enhancement) {
+    if (auto bad = Apply(*update.speech_enhancement, &config->enhancement)) return bad;
+  }
   if (update.functions) {
     if (auto bad = ApplyFunctions(*update.functions, model.calls_functions, &config->functions)) return bad;
   }
@@ -347,6 +364,13 @@ std::optional<Refusal> ApplyAll(const ConfigUpdate& update, const ModelAbilities
 }
 
 }  // namespace
+
+ModelAbilities AbilitiesOf(const ModelDescription& model) {
+  return {.draws = model.image_side > 0,
+          .manners = model.manners,
+          .calls_functions = model.calls_functions,
+          .instructions = model.max_instruction_pieces > 0};
+}
 
 const char* NameOf(SpeechVoice voice) { return voice == SpeechVoice::kLow ? "low" : "own"; }
 
@@ -382,6 +406,8 @@ ConfigUpdate UpdateTo(const SessionConfig& config) {
                                            static_cast<uint32_t>(config.interruption.min_voice_ms)};
   update.playback_delay_ms = static_cast<uint32_t>(config.playback_delay_ms);
   update.max_lead_ms = static_cast<uint32_t>(config.max_lead_ms);
+  update.speech_enhancement = SpeechEnhancementUpdate{number(config.enhancement.noise_suppression),
+                                                      config.enhancement.echo_cancellation};
   update.functions = config.functions;
   update.instructions = config.instructions;
   return update;

@@ -11,6 +11,7 @@
 #include "conversation/functions.h"
 #include "conversation/refusal.h"
 #include "conversation/turn_detection.h"
+#include "media/speech_enhancer.h"
 
 namespace antiphon {
 
@@ -45,6 +46,7 @@ struct SessionConfig {
   SpeechManner manner;
   AudioFormat input;
   AudioFormat output;
+  SpeechEnhancement enhancement;  // of what the user's microphone picks up
   TurnDetection turn_detection;
   SamplingOptions sampling;
   int max_response_seconds = 30;
@@ -87,6 +89,11 @@ struct InterruptionUpdate {
   uint32_t min_voice_ms = 0;
 };
 
+struct SpeechEnhancementUpdate {
+  int noise_suppression = 0;
+  bool echo_cancellation = false;
+};
+
 // What is absent (or empty, or 0 for max_response_seconds, max_video_frames, speed and max_lead_ms) stays as
 // it is; a message that is there replaces the whole of its setting.
 struct ConfigUpdate {
@@ -102,6 +109,7 @@ struct ConfigUpdate {
   std::optional<InterruptionUpdate> interruption = std::nullopt;
   std::optional<uint32_t> playback_delay_ms = std::nullopt;
   uint32_t max_lead_ms = 0;
+  std::optional<SpeechEnhancementUpdate> speech_enhancement = std::nullopt;
   std::optional<std::vector<Function>> functions = std::nullopt;
   std::optional<std::string> instructions = std::nullopt;
 };
@@ -113,6 +121,8 @@ struct ModelAbilities {
   bool calls_functions = false;
   bool instructions = false;  // may have some
 };
+
+ModelAbilities AbilitiesOf(const ModelDescription& model);
 
 // What a voice is called on the wire.
 const char* NameOf(SpeechVoice voice);

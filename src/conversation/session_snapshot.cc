@@ -14,7 +14,7 @@ namespace antiphon {
 namespace {
 
 constexpr std::string_view kMagic = "antiphon conversation\n";
-constexpr uint32_t kFormatVersion = 1;
+constexpr uint32_t kFormatVersion = 2;
 constexpr size_t kChunk = 60'000;  // bytes that ByteWriter takes as one text
 constexpr size_t kMaxId = 64;
 constexpr size_t kMaxTextBytes = 1 << 16;
@@ -47,6 +47,7 @@ class Saver {
       out_.PutText(std::string_view(text).substr(at, kChunk));
   }
   void Require(bool /*condition*/) {}
+  static bool Since(uint32_t /*version*/) { return true; }
   bool ok() const { return true; }
   std::string Take() { return out_.Take(); }
 
@@ -58,7 +59,10 @@ class Loader {
  public:
   static constexpr bool kReads = true;
 
-  explicit Loader(std::string_view bytes) : in_(bytes, "the conversation") {}
+  Loader(std::string_view bytes, uint32_t version) : version_(version), in_(bytes, "the conversation") {}
+
+  // Bytes of this format version or a later one.
+  bool Since(uint32_t version) const { return version_ >= version; }
 
   template <typename T>
   void Number(T& value, uint64_t limit) {
@@ -79,6 +83,7 @@ class Loader {
       in_.Require(!chunk.empty(), kWhat);
       text += chunk;
     }
+    in_.Require(text.size() == size, kWhat);
   }
   void Require(bool condition) { in_.Require(condition, kWhat); }
   bool ok() const { return !in_.failed(); }
@@ -89,6 +94,7 @@ class Loader {
 
  private:
   static constexpr const char* kWhat = "state";
+  const uint32_t version_;
   ByteReader in_;
 };
 
@@ -170,6 +176,12 @@ void Visit(Visitor& v, ConfigUpdate& config) {
   });
   Visit(v, config.playback_delay_ms, [&](uint32_t& ms) { v.Number(ms, kMaxCount); });
   v.Number(config.max_lead_ms, kMaxCount);
+  if (v.Since(2)) {
+    Visit(v, config.speech_enhancement, [&](SpeechEnhancementUpdate& enhancement) {
+      v.Number(enhancement.noise_suppression, kMaxCount);
+      v.Flag(enhancement.echo_cancellation);
+    });
+  }
   Visit(v, config.functions, [&](std::vector<Function>& functions) { Visit(v, functions); });
   Visit(v, config.instructions, [&](std::string& text) { v.Text(text, kMaxTextBytes); });
 }
@@ -300,11 +312,7 @@ void Visit(Visitor& v, SessionSnapshot& s, size_t codes) {
 }
 
 Result<SessionConfig> Checked(const ConfigUpdate& update, const ModelDescription& model) {
-  const ModelAbilities abilities{.draws = model.image_side > 0,
-                                 .manners = model.manners,
-                                 .calls_functions = model.calls_functions,
-                                 .instructions = model.max_instruction_pieces > 0};
-  auto applied = ApplyUpdate({}, update, abilities);
+  auto applied = ApplyUpdate({}, update, AbilitiesOf(model));
   if (const auto* refusal = std::get_if<Refusal>(&applied)) {
     return Status(refusal->status.code() == StatusCode::kUnimplemented ? StatusCode::kUnimplemented
                                                                        : StatusCode::kDataLoss,
@@ -341,9 +349,9 @@ Result<SessionSnapshot> ReadSessionSnapshot(std::string_view bytes, const ModelD
   bytes.remove_prefix(kMagic.size());
   ByteReader head(bytes, "the conversation");
   const auto version = head.Get<uint32_t>("format version");
-  if (!head.failed() && version != kFormatVersion) {
+  if (!head.failed() && (version < 1 || version > kFormatVersion)) {
     return Status(StatusCode::kUnimplemented, "the conversation's format version is " +
-                                                  std::to_string(version) + ", this server reads " +
+                                                  std::to_string(version) + ", this server reads 1 to " +
                                                   std::to_string(kFormatVersion));
   }
   const auto checksum = head.Get<uint32_t>("checksum");
@@ -351,7 +359,7 @@ Result<SessionSnapshot> ReadSessionSnapshot(std::string_view bytes, const ModelD
   bytes.remove_prefix(2 * sizeof(uint32_t));
   if (Checksum(bytes) != checksum) return DataLoss("the conversation's checksum is wrong");
 
-  Loader loader(bytes);
+  Loader loader(bytes, version);
   ConfigUpdate settings, of_response;
   Visit(loader, settings);
   Visit(loader, of_response);

@@ -40,7 +40,7 @@ struct SessionSnapshot {
   server_event::Usage usage;
   int64_t age_us = 0;  // since the session was created
   server_event::LatencyLedger ledger;
-  SessionConfig response_config;                 // settings of the last one, if there is any of the next
+  SessionConfig response_config;  // of the response under way, or the last; the defaults before any
   std::optional<PlaybackMeter::State> playback;  // of it, if more of it can be played
   std::optional<Response::State> response;       // exactly while one is under way
   std::optional<ResponseDone> made;              // the engine has said its last word on that one

@@ -21,6 +21,8 @@ class Call : public EventSink {
   // Begins to put what the client says into the inbox. Call once, first. What is wrong with a client that has
   // said it all already.
   virtual Status Start() = 0;
+  // Instead of Start, for a call that is only to be ended: nothing of what the client says is looked at.
+  virtual void StartToEnd() {}
   // The client has hung up before Start. Otherwise the inbox is told.
   virtual bool gone() const { return false; }
   // After an event was taken with resume_reading.
@@ -39,7 +41,8 @@ class Call : public EventSink {
   // Whoever comes for the session from now on comes too late; FinishAndWait with `end` follows.
   virtual void StopResuming(const Status& end) { static_cast<void>(end); }
   // Ends the call: writes what is queued, sends `status` and returns when gRPC is done with the call. A
-  // client that reads nothing for `linger`, or takes twelve times as long altogether, is cut off.
+  // client that reads nothing for `linger`, or takes kLongestLinger times as long altogether, is cut off.
+  static constexpr int kLongestLinger = 12;
   virtual void FinishAndWait(const Status& status, std::chrono::milliseconds linger) = 0;
 };
 

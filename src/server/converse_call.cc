@@ -13,7 +13,6 @@ namespace antiphon {
 namespace {
 
 constexpr size_t kMaxEventIdBytes = 64;
-constexpr int kLongestLinger = 12;  // times `linger`, however slowly the client reads
 // After so many of either the client is told what has been taken.
 constexpr uint64_t kToldEvents = 32;
 constexpr size_t kToldBytes = size_t{128} * 1024;
@@ -38,12 +37,14 @@ ConverseCall::ConverseCall(grpc::CallbackServerContext* context, SessionInbox* i
       first_(std::make_unique<ConverseStream>(context, this)),
       log_({options.max_unread_bytes, options.max_kept_events, options.max_kept_bytes}) {}
 
+void ConverseCall::StartToEnd() {
+  const std::lock_guard lock(mutex_);
+  streams_.push_back(first_.get());
+  current_ = first_.release();
+}
+
 Status ConverseCall::Start() {
-  {
-    const std::lock_guard lock(mutex_);
-    streams_.push_back(first_.get());
-    current_ = first_.release();
-  }
+  StartToEnd();
   if (!token_.empty()) calls_.Add(token_, this);
   const std::lock_guard lock(mutex_);
   if (current_ == nullptr) return OkStatus();  // broken already
@@ -240,6 +241,7 @@ void ConverseCall::DropMedia(const std::string& response_id) {
 }
 
 void ConverseCall::Pump() {
+  if (!log_.fault().ok()) inbox_->Wake();
   if (current_ == nullptr || current_->writing()) return;
   grpc::ByteBuffer next;
   if (greeting_) {

@@ -38,11 +38,12 @@ class ConverseCall final : public Call {
   ConverseCall(grpc::CallbackServerContext* context, SessionInbox* inbox, const ServerOptions& options,
                ResumableCalls& calls, SessionMetrics& metrics);
 
-  // The stream it begins with. Freed with the call unless Start was called, which a call that gRPC has been
+  // The stream it begins with. Freed with the call unless it was started, which a call that gRPC has been
   // given is owed.
   Reactor* reactor() { return first_.get(); }
 
   Status Start() override;
+  void StartToEnd() override;
   bool gone() const override { return first_ != nullptr && first_->broken(); }
   void ResumeReading() override;
   void Send(ServerEvent event) override;

@@ -50,6 +50,10 @@ ConfigUpdate From(const v1::SessionConfig& config) {
   }
   if (config.has_playback_delay_ms()) update.playback_delay_ms = config.playback_delay_ms();
   update.max_lead_ms = config.max_lead_ms();
+  if (config.has_speech_enhancement()) {
+    update.speech_enhancement = {static_cast<int>(config.speech_enhancement().noise_suppression()),
+                                 config.speech_enhancement().echo_cancellation()};
+  }
   if (config.has_functions()) update.functions = From(config.functions());
   if (config.has_instructions()) update.instructions = config.instructions();
   return update;

@@ -28,7 +28,8 @@ namespace {
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kMinPingIntervalMs = 5'000;
-// Streams of a connection beyond its sessions: other calls, and sessions to be refused with a reason.
+// Streams of a connection beyond its sessions and those that wait to be one: other calls, and sessions to be
+// refused with a reason.
 constexpr int kFurtherStreams = 64;
 constexpr std::chrono::seconds kShutdownPatience{2};
 
@@ -123,7 +124,9 @@ Status GrpcServer::Listen() {
   builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two servers on one port are a mistake
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.max_sessions + kFurtherStreams);
+  builder.AddChannelArgument(
+      GRPC_ARG_MAX_CONCURRENT_STREAMS,
+      options_.max_sessions + static_cast<int>(SessionHost::kMostWaiting) + kFurtherStreams);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);

@@ -12,8 +12,8 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:50051";
   // HOST:PORT for Prometheus to fetch metrics from, over plain HTTP; likewise. Empty: they are not served.
   std::string metrics_address = {};
-  // Conversations and Generate calls at once; one more is refused with RESOURCE_EXHAUSTED. The engine may
-  // refuse earlier.
+  // Conversations and Generate calls at once; one more waits for a place or is refused with
+  // RESOURCE_EXHAUSTED, as its client wishes. The engine may refuse earlier.
   int max_sessions = 8;
   // A conversation is ended with DEADLINE_EXCEEDED after this long, and after this long without an event from
   // its client while no response is under way.

@@ -67,8 +67,7 @@ std::optional<Status> Session::GivenUp() {
 }
 
 void Session::Refuse(const Status& status) {
-  // gRPC has the call: only one that has begun can be ended.
-  if (Status started = call_->Start(); !started.ok()) LogInfo("{}: {}", id_, started.ToString());
+  call_->StartToEnd();
   call_->StopResuming(status);
   call_->FinishAndWait(status, options_.linger);
 }

@@ -31,11 +31,12 @@ Status SessionHost::Admit(SessionKind kind, const CallMaker& make_call, const Do
   Status status =
       ResourceExhausted("the server is full: " + std::to_string(options_.max_sessions) + " sessions");
   bool place = false;
+  bool lingering = false;
   {
     const std::lock_guard lock(mutex_);
     if (draining_) return Unavailable("the server is stopping");
     // Calls that linger hold no sequence, but a thread each: they are bounded as well.
-    const bool lingering = entries_.size() - queue_.size() >= 2 * static_cast<size_t>(options_.max_sessions);
+    lingering = entries_.size() - queue_.size() >= 2 * static_cast<size_t>(options_.max_sessions);
     place = open_ < options_.max_sessions && !lingering && queue_.empty();
     if (place) ++open_;  // it is taken while the engine is asked, without the lock
   }
@@ -44,7 +45,8 @@ Status SessionHost::Admit(SessionKind kind, const CallMaker& make_call, const Do
   if (draining_) status = Unavailable("the server is stopping");
   std::optional<TimePoint> waits_until;
   if (status.code() == StatusCode::kResourceExhausted) {
-    const bool waits = door.longest_wait > std::chrono::milliseconds(0) && queue_.size() < kMostWaiting;
+    const bool waits =
+        door.longest_wait > std::chrono::milliseconds(0) && queue_.size() < kMostWaiting && !lingering;
     if (waits) waits_until = SystemClock::Get().Now() + door.longest_wait;
   }
   if (status.ok() || waits_until) {

@@ -27,7 +27,7 @@ struct PlaceInQueue {
   // By the mean length of the sessions that have ended, newer ones counting more; nothing before any has.
   std::optional<std::chrono::milliseconds> expected_wait;
 
-  // "; 3rd ..." for a person.
+  // For a person: "the place in the queue is 3, ...".
   std::string ToString() const;
 };
 

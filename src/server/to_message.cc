@@ -57,6 +57,20 @@ v1::Interruption::Policy ToMessage(InterruptionPolicy policy) {
   return v1::Interruption::POLICY_UNSPECIFIED;
 }
 
+v1::SpeechEnhancement::NoiseSuppression ToMessage(NoiseSuppression suppression) {
+  switch (suppression) {
+    case NoiseSuppression::kOff:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_OFF;
+    case NoiseSuppression::kLow:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_LOW;
+    case NoiseSuppression::kModerate:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_MODERATE;
+    case NoiseSuppression::kHigh:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_HIGH;
+  }
+  return v1::SpeechEnhancement::NOISE_SUPPRESSION_UNSPECIFIED;
+}
+
 v1::TurnDetection::Mode ToMessage(TurnDetectionMode mode) {
   switch (mode) {
     case TurnDetectionMode::kNone:
@@ -112,6 +126,9 @@ void Fill(const SessionConfig& config, v1::SessionConfig* message) {
   message->mutable_interruption()->set_min_voice_ms(static_cast<uint32_t>(config.interruption.min_voice_ms));
   message->set_playback_delay_ms(static_cast<uint32_t>(config.playback_delay_ms));
   message->set_max_lead_ms(static_cast<uint32_t>(config.max_lead_ms));
+  v1::SpeechEnhancement* enhancement = message->mutable_speech_enhancement();
+  enhancement->set_noise_suppression(ToMessage(config.enhancement.noise_suppression));
+  enhancement->set_echo_cancellation(config.enhancement.echo_cancellation);
   v1::Functions* functions = message->mutable_functions();  // also of none: complete
   for (const Function& function : config.functions) {
     v1::Function* added = functions->add_functions();

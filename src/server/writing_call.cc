@@ -7,11 +7,7 @@
 #include "server/grpc_status.h"
 
 namespace antiphon {
-namespace {
-
-constexpr int kLongestLinger = 12;  // times `linger`, however slowly the client reads
-
-}  // namespace
+namespace {}  // namespace
 
 // ---- Writing. gRPC takes one message at a time; the others wait in the queue.
 

@@ -297,8 +297,9 @@ TEST_F(FunctionCallsTest, AReplyIsPlayedBehindWhatIsStillPlayed) {
   EngineIsDone();
   Output("call-1");
   EngineAnswers(2, TurnEndCause::kCommit);
+  Advance(300);  // until the first of it is made
   for (int i = 0; i < 25; ++i) EngineSpeaks(2);
-  Advance(2440);
+  Advance(2140);
   Client(client_event::Cancel{});
   ASSERT_EQ(record_->cuts.size(), 1u);
   EXPECT_EQ(record_->cuts[0], 5) << "440 ms of it";

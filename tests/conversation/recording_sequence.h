@@ -111,7 +111,7 @@ class RecordingSequence final : public Sequence {
     return std::unique_ptr<Sequence>(std::make_unique<RecordingSequence>(record_->forks.back().record));
   }
   void Export() override { ++record_->exports; }
-  Status Restore(std::string_view bytes, int* positions) override {
+  Status Restore(std::string_view bytes, bool /*in_response*/, int* positions) override {
     if (!record_->append_result.ok()) return record_->append_result;
     record_->restored.emplace_back(bytes);
     *positions = 7;

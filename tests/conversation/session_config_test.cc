@@ -103,6 +103,14 @@ const Mistake kMistakes[] = {
     {"negative policy", {.interruption = {{-1, 0}}}, "interruption.policy", "POLICY_OFF (1)"},
     {"short voice", {.interruption = {{2, 99}}}, "interruption.min_voice_ms", "100 to 3000"},
     {"long voice", {.interruption = {{2, 3001}}}, "interruption.min_voice_ms", "100 to 3000"},
+    {"unknown suppression",
+     {.speech_enhancement = {{5}}},
+     "speech_enhancement.noise_suppression",
+     "NOISE_SUPPRESSION_HIGH (4)"},
+    {"negative suppression",
+     {.speech_enhancement = {{-1}}},
+     "speech_enhancement.noise_suppression",
+     "NOISE_SUPPRESSION_OFF (1)"},
     {"long delay", {.playback_delay_ms = 2001}, "playback_delay_ms", "0 to 2000"},
     {"short lead", {.max_lead_ms = 199}, "max_lead_ms", "200 to 60000"},
     {"long lead", {.max_lead_ms = 60001}, "max_lead_ms", "200 to 60000"},
@@ -172,7 +180,8 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
                                             .max_video_frames = 8,
                                             .interruption = {{3, 3000}},
                                             .playback_delay_ms = 2000,
-                                            .max_lead_ms = 60000});
+                                            .max_lead_ms = 60000,
+                                            .speech_enhancement = {{4, true}}});
   EXPECT_FALSE(config.speak);
   EXPECT_EQ(config.input, (AudioFormat{AudioEncoding::kPcm16, 16000}));
   EXPECT_EQ(config.output, (AudioFormat{AudioEncoding::kOpus, 48000, 30}));
@@ -188,6 +197,10 @@ TEST(SessionConfigTest, TakesTheLimitsThemselves) {
   EXPECT_EQ(Applied(config, {}).interruption.policy, InterruptionPolicy::kEager);
   EXPECT_EQ(Applied(config, {.playback_delay_ms = 0}).playback_delay_ms, 0);
   EXPECT_EQ(config.max_lead_ms, 60000);
+  EXPECT_EQ(config.enhancement, (SpeechEnhancement{NoiseSuppression::kHigh, true}));
+  EXPECT_EQ(Applied(config, {}).enhancement, config.enhancement);
+  EXPECT_EQ(Applied(config, {.speech_enhancement = SpeechEnhancementUpdate{}}).enhancement,
+            SpeechEnhancement{});
   EXPECT_EQ(Applied(config, {.max_lead_ms = 0}).max_lead_ms, 60000);
   EXPECT_EQ(Applied(config, {.max_lead_ms = 200}).max_lead_ms, 200);
   EXPECT_EQ(Applied(config, {}).max_video_frames, 8);

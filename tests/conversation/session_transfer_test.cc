@@ -295,6 +295,53 @@ TEST_F(SessionTransferTest, WhatTheEngineRefusesIsTold) {
   EXPECT_EQ(other.All<server_event::SessionImported>().size(), 1u) << "a refused one is none";
 }
 
+TEST_F(SessionTransferTest, WhatServersBeforeEnhancementExportedIsTaken) {
+  ConfigUpdate settings;
+  settings.max_lead_ms = 700;
+  Client(client_event::SessionUpdate{settings});
+  std::string bytes = Export();
+  // As version 1 has it: without the flag and the two values of speech_enhancement behind max_lead_ms, once
+  // in the settings and once in those of the last response.
+  const std::string lead = std::string("\xbc\x02", 2) + std::string(6, '\0');
+  const std::string default_lead = std::string("\x88\x13", 2) + std::string(6, '\0');
+  for (const std::string& before : {lead, default_lead}) {
+    const size_t at = bytes.find(before, kHead);
+    ASSERT_NE(at, std::string::npos);
+    ASSERT_EQ(bytes[at + 8], 1) << "the flag";
+    bytes.erase(at + 8, 1 + 8 + 1);
+  }
+  bytes[kHead - 8] = 1;
+  OtherServer other(clock_);
+  other.Import(Resealed(bytes), clock_.Now());
+  ASSERT_EQ(other.All<server_event::SessionImported>().size(), 1u);
+  EXPECT_EQ(other.All<server_event::SessionUpdated>().back().config.max_lead_ms, 700);
+}
+
+// As long in samples as numbers go, in the middle of a voice.
+TEST_F(SessionTransferTest, AVoiceThatHasLastedForEverDoesNoHarm) {
+  Speak(400);
+  ASSERT_EQ(state(), ConversationState::kHearing);
+  auto snapshot = ReadSessionSnapshot(Export(), TestModel());
+  ASSERT_TRUE(snapshot.ok());
+  snapshot->input_samples = (uint64_t{1} << 40) - 1;
+  snapshot->voice_end = 0;
+  snapshot->last_samples.clear();
+  OtherServer other(clock_);
+  other.Import(WriteSessionSnapshot(*snapshot), clock_.Now());
+  ASSERT_EQ(other.All<server_event::SessionImported>().size(), 1u);
+  Advance(2000);  // in which the model finds no words
+  other.conversation->Tick();
+  EXPECT_EQ(other.conversation->state(), ConversationState::kWaiting)
+      << "a voice without words, and long silence";
+}
+
+TEST_F(SessionTransferTest, WhatCannotBeExportedIsSaidToWhoAsked) {
+  BeginAnswer();
+  Client(client_event::ExportSession{}, "please");
+  Engine(1, SequenceExported{});
+  EXPECT_EQ(One<server_event::Error>().event_id, "please");
+}
+
 TEST_F(SessionTransferTest, WhatIsBrokenIsRefusedAndWhatIsHostileDoesNoHarm) {
   ConfigUpdate settings;
   settings.max_lead_ms = 200;

@@ -258,7 +258,7 @@ class FakeEngine::FakeSequence final : public Sequence {
   void Export() override {
     engine_->Post([state = state_] { state->Say(SequenceExported{"fake:" + state->said}); });
   }
-  Status Restore(std::string_view bytes, int* positions) override {
+  Status Restore(std::string_view bytes, bool /*in_response*/, int* positions) override {
     if (!bytes.starts_with("fake:")) return InvalidArgument("the bytes are no exported session");
     *positions = static_cast<int>(bytes.size());
     engine_->Post([state = state_, said = std::string(bytes.substr(5))] { state->said = said; });

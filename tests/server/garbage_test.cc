@@ -208,6 +208,9 @@ TEST(MessagesTest, EveryFieldOfAConfigurationSurvivesTheWayInAndOut) {
   config->mutable_interruption()->set_min_voice_ms(700);
   config->set_playback_delay_ms(120);
   config->set_max_lead_ms(800);
+  config->mutable_speech_enhancement()->set_noise_suppression(
+      v1::SpeechEnhancement::NOISE_SUPPRESSION_MODERATE);
+  config->mutable_speech_enhancement()->set_echo_cancellation(true);
   v1::Function* function = config->mutable_functions()->add_functions();
   function->set_name("set_timer");
   function->set_description("Sets a timer");

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "antiphon/v1/generation.grpc.pb.h"
 #include "server/session_host.h"
 #include "tests/server/server_fixture.h"
 
@@ -133,6 +134,40 @@ TEST_F(WaitingTest, TheQueueIsBounded) {
   EXPECT_EQ(one_more.End().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   for (const auto& call : waiting) call->Vanish();
   AwaitQueue(0);
+}
+
+TEST_F(WaitingTest, GenerateWaitsToo) {
+  StartServer({.max_sessions = 1});
+  auto inside = std::make_unique<TestCall>(channel_);
+  inside->ReadUntil(Event::kSessionCreated);
+  const auto stub = v1::GenerationService::NewStub(channel_);
+  v1::GenerateRequest request;
+  request.add_parts()->set_text("blue 7");
+  const auto generate = [&](const std::string& wait_ms, std::string* position) {
+    grpc::ClientContext context;
+    context.AddMetadata("antiphon-wait-ms", wait_ms);
+    const auto reader = stub->Generate(&context, request);
+    v1::GenerateResponse response;
+    std::string text;
+    while (reader->Read(&response)) text += response.text_delta().text();
+    const grpc::Status status = reader->Finish();
+    const auto& trailers = context.GetServerTrailingMetadata();
+    const auto found = trailers.find("antiphon-queue-position");
+    *position = found == trailers.end() ? "" : std::string(found->second.data(), found->second.size());
+    return std::pair{status.error_code(), text};
+  };
+  std::string position;
+  EXPECT_EQ(generate("100", &position).first, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(position, "1");
+  EXPECT_EQ(generate("soon", &position).first, grpc::StatusCode::INVALID_ARGUMENT);
+  std::thread leave([&] {
+    AwaitQueue(1);
+    Leave(*inside);
+  });
+  const auto [code, text] = generate("20000", &position);
+  leave.join();
+  EXPECT_EQ(code, grpc::StatusCode::OK);
+  EXPECT_EQ(text, "you said blue 7");
 }
 
 TEST_F(WaitingTest, AServerThatStopsTurnsThemAway) {
