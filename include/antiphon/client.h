@@ -73,6 +73,15 @@ struct Interruption {
   int min_voice_ms = 0;
 };
 
+// How much of a steady noise the server takes out of the user's audio.
+enum class NoiseSuppression { kOff, kLow, kModerate, kHigh };
+
+// What else it takes out of it: conversation.proto, SpeechEnhancement.
+struct SpeechEnhancement {
+  NoiseSuppression noise_suppression = NoiseSuppression::kOff;
+  bool echo_cancellation = false;  // the echo of answers, for clients that send without pause
+};
+
 // A function that the model may call: the client carries calls out. Limits: conversation.proto.
 struct Function {
   std::string name;           // a-z, 0-9 and _
@@ -101,6 +110,7 @@ struct SessionSettings {
       playback_delay_ms{};  // from the arrival of an answer's audio to its being played, 0 to 2000
   // How far ahead of its playback an answer's speech is sent, 200 to kLongestLeadMs.
   std::optional<int> max_lead_ms{};
+  std::optional<SpeechEnhancement> enhancement{};  // once the turn or answer under way is over
   // That the model may call, from the next turn on; empty: none. Only for a model that can
   // (ModelInfo::calls_functions): of another the server refuses the settings with UNIMPLEMENTED.
   std::optional<std::vector<Function>> functions{};
@@ -309,7 +319,10 @@ struct ConversationOptions {
   AudioFormat output_audio{};
   // At the start.
   SessionSettings settings{};
-  // Longest wait for the server to accept.
+  // How long to wait in the server's queue while it is full, 0 to 600000 ms: INVALID_ARGUMENT otherwise. 0:
+  // it refuses at once.
+  std::chrono::milliseconds wait_for_place{0};
+  // Longest wait for the server to accept, besides that.
   std::chrono::milliseconds open_timeout{10'000};
   // What may wait to be sent before Append* and ReportPlayback refuse more; Commit, Cancel, Clear and Update
   // may use 64 KiB beyond it, so that a full queue can still be committed or cancelled. An hour of a stalled

@@ -54,8 +54,9 @@ struct GenerateRequest {
 };
 
 struct GenerateOptions {
-  std::chrono::milliseconds timeout{60'000};  // longest wait for the end of the response
-  std::stop_token stop{};                     // cancels the call from any thread
+  std::chrono::milliseconds wait_for_place{0};  // as ConversationOptions::wait_for_place
+  std::chrono::milliseconds timeout{60'000};    // longest wait for the end of the response, besides that
+  std::stop_token stop{};                       // cancels the call from any thread
   // Called on the calling thread with each event as it comes: TranscriptDelta, TextDelta, AudioDelta,
   // ImageStarted, ImageDelta, ImageDone and ResponseDone. Must not throw.
   Listener listener{};

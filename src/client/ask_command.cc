@@ -26,6 +26,7 @@ struct Progress {
 ConversationOptions OptionsFor(const AskCommand& command) {
   ConversationOptions options;
   options.resume.emplace();
+  options.wait_for_place = command.wait_for_place;
   options.input_audio = options.output_audio = FormatFor(command.format);
   if (command.write) options.settings.speak = false;
   if (!command.out_image.empty()) options.settings.draw = true;
@@ -40,6 +41,7 @@ ConversationOptions OptionsFor(const AskCommand& command) {
   options.settings.interruption = command.interruption;
   options.settings.playback_delay_ms = command.playback_delay_ms;
   options.settings.max_lead_ms = command.max_lead_ms;
+  options.settings.enhancement = command.enhancement;
   // Nobody hears it.
   if (command.fast && !command.max_lead_ms) options.settings.max_lead_ms = kLongestLeadMs;
   if (command.seed || command.temperature) {

@@ -34,9 +34,11 @@ struct AskCommand {
   std::optional<Interruption> interruption;
   std::optional<int> playback_delay_ms;
   std::optional<int> max_lead_ms;
+  std::optional<SpeechEnhancement> enhancement;
   std::vector<AnsweredFunction> functions;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;
+  std::chrono::milliseconds wait_for_place{0};
   std::chrono::milliseconds timeout{60'000};
 };
 

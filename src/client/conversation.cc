@@ -54,9 +54,12 @@ Status Fill(const Image& image, Message* message) {
 
 std::unique_ptr<EventStream> MakeStream(std::shared_ptr<grpc::Channel> channel,
                                         const ConversationOptions& options, StreamSink* sink) {
-  if (!options.resume) return std::make_unique<Stream>(std::move(channel), sink, options.max_queued_bytes);
-  return std::make_unique<ResumingStream>(std::move(channel), sink, options.max_queued_bytes,
-                                          *options.resume);
+  if (options.resume) {
+    return std::make_unique<ResumingStream>(std::move(channel), sink, options.max_queued_bytes,
+                                            *options.resume, options.wait_for_place);
+  }
+  return std::make_unique<Stream>(std::move(channel), sink, options.max_queued_bytes,
+                                  Stream::Method::kConverse, options.wait_for_place);
 }
 
 Status CheckResume(const ConversationOptions& options) {
@@ -81,6 +84,7 @@ Result<std::unique_ptr<Conversation>> StreamConversation::Open(std::shared_ptr<g
                                                                std::chrono::milliseconds* retry_after) {
   if (Status status = CheckFormat(options.input_audio, "input_audio"); !status.ok()) return status;
   if (Status status = CheckFormat(options.output_audio, "output_audio"); !status.ok()) return status;
+  if (Status status = CheckWaitForPlace(options.wait_for_place); !status.ok()) return status;
   if (Status status = CheckResume(options); !status.ok()) return status;
   Result<AudioSender> sender = AudioSender::Create(options.input_audio);
   if (!sender.ok()) return sender.status();
@@ -111,11 +115,12 @@ StreamConversation::~StreamConversation() {
 
 Status StreamConversation::AwaitSession(std::chrono::milliseconds* retry_after) {
   std::unique_lock lock(mutex_);
-  opened_.wait_for(lock, options_.open_timeout, [this] { return accepted_ || closed_; });
+  const std::chrono::milliseconds longest = options_.open_timeout + options_.wait_for_place;
+  opened_.wait_for(lock, longest, [this] { return accepted_ || closed_; });
   if (accepted_) return OkStatus();
   if (!closed_) {
     return DeadlineExceeded("the server did not accept the session within " +
-                            std::to_string(options_.open_timeout.count()) + " ms");
+                            std::to_string(longest.count()) + " ms");
   }
   if (retry_after != nullptr && closed_->retry_after) *retry_after = *closed_->retry_after;
   if (closed_->status.ok()) return Unavailable("the server ended the call without accepting the session");

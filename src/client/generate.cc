@@ -165,6 +165,7 @@ Status Generate(v1::GenerationService::Stub& service, const GenerateRequest& req
                 const GenerateOptions& options, Generation* generation) {
   *generation = {};
   generation->answer.sample_rate = request.output_audio.sample_rate;
+  if (Status status = CheckWaitForPlace(options.wait_for_place); !status.ok()) return status;
   v1::GenerateRequest message;
   if (Status status = ToWire(request, &message); !status.ok()) return status;
   Result<AudioReceiver> audio = AudioReceiver::Create(request.output_audio);
@@ -172,7 +173,8 @@ Status Generate(v1::GenerationService::Stub& service, const GenerateRequest& req
   Receiver receiver(std::move(*audio), options.listener, generation);
 
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + options.timeout);
+  context.set_deadline(std::chrono::system_clock::now() + options.wait_for_place + options.timeout);
+  WaitForPlace(options.wait_for_place, &context);
   const std::stop_callback stop(options.stop, [&context] { context.TryCancel(); });
   const std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>> reader =
       service.Generate(&context, message);

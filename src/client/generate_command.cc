@@ -96,6 +96,7 @@ Status GenerateFor(const GenerateCommand& command, Generation* generation) {
   if (!client.ok()) return client.status();
   Printer printer(*generation);
   GenerateOptions options;
+  options.wait_for_place = command.wait_for_place;
   options.timeout = command.timeout;
   if (!command.json) options.listener = [&printer](const Event& event) { printer.Print(event); };
   const Status status = client.value()->Generate(*request, options, generation);

@@ -26,6 +26,7 @@ struct GenerateCommand {
   std::optional<SpeechSpeed> speed;
   std::optional<uint64_t> seed;
   std::optional<float> temperature;
+  std::chrono::milliseconds wait_for_place{0};
   std::chrono::milliseconds timeout{60'000};
 };
 

@@ -45,6 +45,15 @@ Status FromGrpc(const grpc::Status& status) {
   return {FromCanonicalCode(static_cast<uint32_t>(status.error_code())), status.error_message()};
 }
 
+Status CheckWaitForPlace(std::chrono::milliseconds time) {
+  if (time.count() >= 0 && time <= std::chrono::minutes(10)) return OkStatus();
+  return InvalidArgument("wait_for_place is " + std::to_string(time.count()) + " ms, must be 0 to 600000");
+}
+
+void WaitForPlace(std::chrono::milliseconds time, grpc::ClientContext* context) {
+  if (time.count() > 0) context->AddMetadata("antiphon-wait-ms", std::to_string(time.count()));
+}
+
 std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context) {
   const auto& metadata = context.GetServerTrailingMetadata();
   const auto entry = metadata.find("retry-after-ms");

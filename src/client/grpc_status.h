@@ -1,4 +1,4 @@
-// gRPC's status as ours.
+// gRPC's status as ours, and what calls and servers tell each other in metadata.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -17,6 +17,11 @@ Status FromGrpc(const grpc::Status& status);
 
 // A canonical code as a number, as in v1::Error.
 StatusCode FromCanonicalCode(uint32_t code);
+
+// INVALID_ARGUMENT unless it is 0 to 600000 ms.
+Status CheckWaitForPlace(std::chrono::milliseconds time);
+// Has a full server hold the call so long, unless it is 0. REQUIRES: the call has not begun.
+void WaitForPlace(std::chrono::milliseconds time, grpc::ClientContext* context);
 
 // When a server that was full said to try again. REQUIRES: the call is over.
 std::optional<std::chrono::milliseconds> RetryAfter(const grpc::ClientContext& context);

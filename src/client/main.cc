@@ -28,6 +28,7 @@ using antiphon::client::FormatOptions;
 using antiphon::client::GenerateCommand;
 using antiphon::client::InterruptionOptions;
 using antiphon::client::Item;
+using antiphon::client::NoiseSuppression;
 using antiphon::client::ReplayCommand;
 using antiphon::client::TurnDetectionOptions;
 
@@ -88,6 +89,14 @@ void AddCommon(CLI::App* app, Command* command) {
   app->add_option("--seed", command->seed, "The same seed gives the same answer");
   app->add_option("--temperature", command->temperature, "0 (greedy, the default) to 2")
       ->check(CLI::Range(0.0, 2.0));
+  app->add_option_function<double>(
+         "--wait",
+         [command](double seconds) {
+           command->wait_for_place = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+         },
+         "How long to wait for a place, in seconds, while the server is full")
+      ->check(CLI::Range(0.0, 600.0))
+      ->default_str("0");
   app->add_option_function<double>(
          "--timeout",
          [command](double seconds) {
@@ -160,6 +169,18 @@ CLI::App* AddAsk(CLI::App* app, Items* items, AskCommand* ask) {
                    "Write what the model knows of the conversation to this file, to go on from there later, "
                    "on any server with the same model")
       ->type_name("FILE");
+  command
+      ->add_option_function<std::string>(
+          "--noise-suppression",
+          [ask](const std::string& how_much) {
+            ask->enhancement.emplace().noise_suppression = how_much == "low" ? NoiseSuppression::kLow
+                                                           : how_much == "moderate"
+                                                               ? NoiseSuppression::kModerate
+                                                           : how_much == "high" ? NoiseSuppression::kHigh
+                                                                                : NoiseSuppression::kOff;
+          },
+          "How much of a steady noise the server takes out of spoken questions (default off)")
+      ->check(CLI::IsMember({"off", "low", "moderate", "high"}));
   command->add_flag("--write", ask->write, "Ask for written answers, without speech");
   command->add_flag("--fast", ask->fast, "Send audio as fast as it goes; no latency is measured then");
   AddFormat(command, &ask->format, "Of the audio, both ways");

@@ -21,12 +21,14 @@ bool MayBeTheNetwork(grpc::StatusCode code) {
 }  // namespace
 
 ResumingStream::ResumingStream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink,
-                               size_t max_queued_bytes, const ResumeOptions& options)
+                               size_t max_queued_bytes, const ResumeOptions& options,
+                               std::chrono::milliseconds wait_for_place)
     : channel_(std::move(channel)),
       sink_(sink),
       max_queued_bytes_(max_queued_bytes),
       options_(options),
-      stream_(std::make_unique<Stream>(channel_, static_cast<StreamSink*>(this), max_queued_bytes)) {}
+      stream_(std::make_unique<Stream>(channel_, static_cast<StreamSink*>(this), max_queued_bytes,
+                                       Stream::Method::kConverse, wait_for_place)) {}
 
 ResumingStream::~ResumingStream() {
   Cancel();

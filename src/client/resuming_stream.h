@@ -27,9 +27,9 @@ namespace antiphon::client {
 // the head of conversation.proto. Before the server has given a token it is a Stream like any other.
 class ResumingStream final : public EventStream, private StreamSink {
  public:
-  // `sink` must outlive the stream.
+  // `sink` must outlive the stream. `wait_for_place`: as of Stream.
   ResumingStream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes,
-                 const ResumeOptions& options);
+                 const ResumeOptions& options, std::chrono::milliseconds wait_for_place);
   // As Cancel, and waits.
   ~ResumingStream() override;
 

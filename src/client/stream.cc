@@ -6,11 +6,13 @@
 
 namespace antiphon::client {
 Stream::Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes,
-               Method method)
+               Method method, std::chrono::milliseconds wait_for_place)
     : stub_(v1::ConversationService::NewStub(std::move(channel))),
       sink_(sink),
       max_queued_bytes_(max_queued_bytes),
-      method_(method) {}
+      method_(method) {
+  WaitForPlace(wait_for_place, &context_);
+}
 
 Stream::~Stream() {
   context_.TryCancel();

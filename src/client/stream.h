@@ -26,9 +26,9 @@ class Stream final : public EventStream, private grpc::ClientBidiReactor<v1::Cli
  public:
   enum class Method { kConverse, kResume };
 
-  // `sink` must outlive the stream.
+  // `sink` must outlive the stream. `wait_for_place`: how long a full server is to hold the call.
   Stream(std::shared_ptr<grpc::Channel> channel, StreamSink* sink, size_t max_queued_bytes,
-         Method method = Method::kConverse);
+         Method method = Method::kConverse, std::chrono::milliseconds wait_for_place = {});
   // Cancels the call if needed.
   ~Stream() override;
 

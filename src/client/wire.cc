@@ -56,6 +56,40 @@ v1::Interruption::Policy ToWire(Interruption::Policy policy) {
   return v1::Interruption::POLICY_UNSPECIFIED;
 }
 
+v1::SpeechEnhancement::NoiseSuppression ToWire(NoiseSuppression suppression) {
+  switch (suppression) {
+    case NoiseSuppression::kOff:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_OFF;
+    case NoiseSuppression::kLow:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_LOW;
+    case NoiseSuppression::kModerate:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_MODERATE;
+    case NoiseSuppression::kHigh:
+      return v1::SpeechEnhancement::NOISE_SUPPRESSION_HIGH;
+  }
+  return v1::SpeechEnhancement::NOISE_SUPPRESSION_UNSPECIFIED;
+}
+
+// nullopt for a suppression of later versions.
+std::optional<SpeechEnhancement> FromWire(const v1::SpeechEnhancement& wire) {
+  SpeechEnhancement enhancement{.echo_cancellation = wire.echo_cancellation()};
+  switch (wire.noise_suppression()) {
+    case v1::SpeechEnhancement::NOISE_SUPPRESSION_OFF:
+      return enhancement;
+    case v1::SpeechEnhancement::NOISE_SUPPRESSION_LOW:
+      enhancement.noise_suppression = NoiseSuppression::kLow;
+      return enhancement;
+    case v1::SpeechEnhancement::NOISE_SUPPRESSION_MODERATE:
+      enhancement.noise_suppression = NoiseSuppression::kModerate;
+      return enhancement;
+    case v1::SpeechEnhancement::NOISE_SUPPRESSION_HIGH:
+      enhancement.noise_suppression = NoiseSuppression::kHigh;
+      return enhancement;
+    default:
+      return std::nullopt;
+  }
+}
+
 Interruption FromWire(const v1::Interruption& wire) {
   Interruption interruption{.min_voice_ms = static_cast<int>(wire.min_voice_ms())};
   if (wire.policy() == v1::Interruption::POLICY_OFF) interruption.policy = Interruption::Policy::kOff;
@@ -315,6 +349,11 @@ void ToWire(const SessionSettings& settings, v1::SessionConfig* wire) {
     wire->set_playback_delay_ms(static_cast<uint32_t>(*settings.playback_delay_ms));
   }
   if (settings.max_lead_ms) wire->set_max_lead_ms(static_cast<uint32_t>(*settings.max_lead_ms));
+  if (settings.enhancement) {
+    v1::SpeechEnhancement* enhancement = wire->mutable_speech_enhancement();
+    enhancement->set_noise_suppression(ToWire(settings.enhancement->noise_suppression));
+    enhancement->set_echo_cancellation(settings.enhancement->echo_cancellation);
+  }
   if (settings.functions) {
     wire->mutable_functions();  // set, also when there are none
     for (const Function& function : *settings.functions) {
@@ -342,6 +381,7 @@ SessionSettings FromWire(const v1::SessionConfig& wire) {
   if (wire.has_interruption()) settings.interruption = FromWire(wire.interruption());
   if (wire.has_playback_delay_ms()) settings.playback_delay_ms = static_cast<int>(wire.playback_delay_ms());
   if (wire.max_lead_ms() > 0) settings.max_lead_ms = static_cast<int>(wire.max_lead_ms());
+  if (wire.has_speech_enhancement()) settings.enhancement = FromWire(wire.speech_enhancement());
   if (wire.has_functions()) {
     std::vector<Function>& functions = settings.functions.emplace();
     for (const v1::Function& function : wire.functions().functions()) {

@@ -119,6 +119,46 @@ TEST_F(AskSettingsTest, InterruptionAndPlaybackReachTheServer) {
   EXPECT_EQ(config("--fast --max-lead 300").max_lead_ms(), 300u);
 }
 
+TEST_F(AskSettingsTest, NoiseSuppressionReachesTheServer) {
+  using Wire = v1::SpeechEnhancement;
+  const std::pair<const char*, Wire::NoiseSuppression> names[] = {
+      {"off", Wire::NOISE_SUPPRESSION_OFF},
+      {"low", Wire::NOISE_SUPPRESSION_LOW},
+      {"moderate", Wire::NOISE_SUPPRESSION_MODERATE},
+      {"high", Wire::NOISE_SUPPRESSION_HIGH}};
+  for (const auto& [name, wire] : names) {
+    const ScriptedServer server(AnsweringScript(kRate));
+    const Outcome run =
+        Antiphon("ask --text x --noise-suppression " + std::string(name) + " --server " + server.target());
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    ASSERT_TRUE(server.WaitForCalls(1));
+    const v1::SessionConfig config = server.received().at(0).event.session_update().config();
+    EXPECT_EQ(config.speech_enhancement().noise_suppression(), wire) << name;
+    EXPECT_FALSE(config.speech_enhancement().echo_cancellation());
+  }
+  EXPECT_EQ(Antiphon("ask --text x --noise-suppression loud --server 127.0.0.1:1").exit_status, 2);
+}
+
+TEST_F(AskSettingsTest, WaitingForAPlaceReachesTheServer) {
+  std::string asked;
+  const auto note = [&asked](const grpc::ServerContext& context) {
+    const auto wait = context.client_metadata().find("antiphon-wait-ms");
+    asked = wait == context.client_metadata().end() ? "no"
+                                                    : std::string(wait->second.data(), wait->second.size());
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "full");
+  };
+  const ScriptedServer server([&note](testing::Call& call) { return note(call.context()); },
+                              [&note](grpc::ServerContext& context, const v1::GenerateRequest&,
+                                      grpc::ServerWriter<v1::GenerateResponse>&) { return note(context); });
+  for (const std::string command : {"ask", "generate"}) {
+    EXPECT_EQ(Antiphon(command + " --text x --wait 1.5 --server " + server.target()).exit_status, 1);
+    EXPECT_EQ(asked, "1500") << command;
+    EXPECT_EQ(Antiphon(command + " --text x --server " + server.target()).exit_status, 1);
+    EXPECT_EQ(asked, "no") << command;
+    EXPECT_EQ(Antiphon(command + " --text x --wait 601 --server 127.0.0.1:1").exit_status, 2);
+  }
+}
+
 TEST_F(AskSettingsTest, WrongInterruptionAndPlaybackAreWrongUsage) {
   const std::pair<const char*, const char*> wrong[] = {
       {"--min-voice 300 --interruption eager", "needs --interruption cautious"},

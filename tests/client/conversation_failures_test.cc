@@ -2,9 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <functional>
 #include <future>
+#include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "antiphon/client.h"
 #include "tests/client/client_fixture.h"
@@ -52,6 +57,41 @@ TEST(ConversationTest, AFullServerRefusesWithAHint) {
   const auto conversation = ConnectTo(server)->Open({}, &retry_after);
   EXPECT_EQ(conversation.status(), ResourceExhausted("16 sessions are open"));
   EXPECT_EQ(retry_after, 750ms);
+}
+
+TEST(ConversationTest, WaitsForAPlaceAsLongAsItIsTold) {
+  // What each call asks for, in their order.
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> asked;
+  const ScriptedServer server([&](Call& call) {
+    const auto& metadata = call.context().client_metadata();
+    const auto wait = metadata.find("antiphon-wait-ms");
+    {
+      const std::lock_guard lock(mutex);
+      asked.push_back(wait == metadata.end() ? "no" : std::string(wait->second.data(), wait->second.size()));
+    }
+    changed.notify_all();
+    std::this_thread::sleep_for(300ms);
+    call.CreateSession();
+    return grpc::Status::OK;
+  });
+  const auto open = [&](const ConversationOptions& options) {
+    const Status status = ConnectTo(server)->Open(options).status();
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, 20s, [&] { return !asked.empty(); });
+    return std::pair{status.code(), asked.empty() ? "nothing" : std::exchange(asked, {}).back()};
+  };
+  EXPECT_EQ(open({.open_timeout = 100ms}), std::pair(StatusCode::kDeadlineExceeded, std::string("no")));
+  EXPECT_EQ(open({.wait_for_place = 20'000ms, .open_timeout = 100ms}),
+            std::pair(StatusCode::kOk, std::string("20000")))
+      << "the wait counts besides";
+  EXPECT_EQ(open({.wait_for_place = 600'000ms, .resume = ResumeOptions{}}),
+            std::pair(StatusCode::kOk, std::string("600000")));
+  for (const auto wait : {-1ms, 600'001ms}) {
+    EXPECT_EQ(ConnectTo(server)->Open({.wait_for_place = wait}).status().code(),
+              StatusCode::kInvalidArgument);
+  }
 }
 
 TEST(ConversationTest, AnErrorBeforeTheSessionIsARefusal) {

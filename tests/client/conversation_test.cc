@@ -38,6 +38,7 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
   options.settings.interruption = Interruption{Interruption::Policy::kEager, 700};
   options.settings.playback_delay_ms = 120;
   options.settings.max_lead_ms = 900;
+  options.settings.enhancement = SpeechEnhancement{NoiseSuppression::kModerate, true};
   {
     const auto conversation = OpenOn(server, options);
     EXPECT_EQ(conversation->session().id, "session-1");
@@ -63,6 +64,9 @@ TEST(ConversationTest, TellsTheSessionItsSettings) {
     EXPECT_EQ(settings.interruption->min_voice_ms, 700);
     EXPECT_EQ(settings.playback_delay_ms, 120);
     EXPECT_EQ(settings.max_lead_ms, 900);
+    ASSERT_TRUE(settings.enhancement);
+    EXPECT_EQ(settings.enhancement->noise_suppression, NoiseSuppression::kModerate);
+    EXPECT_TRUE(settings.enhancement->echo_cancellation);
   }
   ASSERT_TRUE(server.WaitForCalls(1));
   const v1::SessionConfig config = server.received().at(0).event.session_update().config();
