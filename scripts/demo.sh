@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Asks a running model spoken questions and shows its spoken answers; one that knows pictures is asked about one and for
-# one. Sets up and builds what is missing, starts antiphond, speaks to it in real time over gRPC, checks the answers,
+# one, one that calls functions to call one. Sets up and builds what is missing, starts antiphond, speaks to it in real time over gRPC, checks the answers,
 # stops it. The answers are left as WAV and PNG files.
 # Takes about a minute once built. MODEL=folder picks another model, OUT=folder another place for the answers.
 set -euo pipefail
@@ -9,16 +9,21 @@ cd "$(dirname "$0")/.."
 model=${MODEL:-models/wren}
 out=${OUT:-build/demo}
 bin=build/release/bin
-# Voice of espeak-ng, question, answer; what is shown with it (background and thing), what is to be drawn (likewise).
+# Voice of espeak-ng, question, answer; what is shown with it (background and thing), what is to be drawn (likewise); a
+# function that the model may call, and what its call comes to.
 questions=(
-  "en-us+f2|what is the capital of france|paris is the capital of france||"
-  "en-us+f3|what day comes after monday|tuesday comes after monday||"
-  "en-us|count from three to seven|three four five six seven||"
+  "en-us+f2|what is the capital of france|paris is the capital of france|||"
+  "en-us+f3|what day comes after monday|tuesday comes after monday|||"
+  "en-us|count from three to seven|three four five six seven|||"
 )
 # For a model that knows pictures.
 about_pictures=(
-  "en-us+f2|what is this|this is a strawberry|blue strawberry|"
-  "en-us+f3|draw a star|here is a star||white star"
+  "en-us+f2|what is this|this is a strawberry|blue strawberry||"
+  "en-us+f3|draw a star|here is a star||white star|"
+)
+# For one that calls functions.
+about_functions=(
+  "en-us|set a timer for five minutes|okay your timer is set for five minutes|||set_timer(minutes:integer)={\"ok\":true}"
 )
 
 step="starting"
@@ -43,6 +48,7 @@ say "1/4 packages"
 scripts/setup.sh
 [[ -f $model/config.json ]] || fail "there is no model in $model"
 if grep -q '"image"' "$model/config.json"; then questions+=("${about_pictures[@]}"); fi
+if grep -q '"tools"' "$model/config.json"; then questions+=("${about_functions[@]}"); fi
 
 say "2/4 build (minutes when nothing is built yet)"
 cmake --preset release --log-level=WARNING
@@ -67,16 +73,17 @@ echo "listening on $address"
 say "4/4 spoken questions, in real time"
 wrong=0
 for ((n = 1; n <= ${#questions[@]}; ++n)); do
-  IFS='|' read -r voice question expected shown drawn <<<"${questions[n - 1]}"
+  IFS='|' read -r voice question expected shown drawn function <<<"${questions[n - 1]}"
   espeak-ng -v "$voice" -s 150 -w "$out/question$n.wav" "$question"
-  pictures=()
+  extras=()
   if [[ -n $shown ]]; then
     # shellcheck disable=SC2086  # background and thing are two words
     /usr/bin/python3 scripts/draw_picture.py "$out/question$n.png" $shown
-    pictures+=(--image "$out/question$n.png")
+    extras+=(--image "$out/question$n.png")
   fi
-  [[ -z $drawn ]] || pictures+=(--out-image "$out/answer$n.png")
-  "$bin/antiphon" ask --server "$address" ${pictures[@]+"${pictures[@]}"} --audio "$out/question$n.wav" \
+  [[ -z $drawn ]] || extras+=(--out-image "$out/answer$n.png")
+  [[ -z $function ]] || extras+=(--function "$function")
+  "$bin/antiphon" ask --server "$address" ${extras[@]+"${extras[@]}"} --audio "$out/question$n.wav" \
     --out-audio "$out/answer$n.wav" --json >"$out/turn$n.json" \
     || { cat "$out/turn$n.json" >&2; fail "the question was not answered"; }
   /usr/bin/python3 scripts/show_turn.py "$out/turn$n.json" "$out/answer$n.wav" "$question" "$expected" || wrong=$((wrong + 1))

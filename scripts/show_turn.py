@@ -33,6 +33,8 @@ def main():
     latency = turn["latency_ms"]["turn"]
     print(f"asked    {question}")
     print(f"heard    {turn['transcript']}")
+    for call in turn.get("calls", []):
+        print(f"called   {call['name']}({call['arguments']}), which came to {call['output']}")
     print(f"answer   {turn['answer']}")
     print(f"speech   {wav_path}, {seconds:.1f} s at {level:.0f} dBFS")
     print(f"latency  {'none measured' if latency is None else f'{latency:.0f} ms'}"

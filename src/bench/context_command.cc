@@ -20,6 +20,7 @@
 #include "bench/context_model.h"
 #include "bench/context_session.h"
 #include "bench/output.h"
+#include "bench/random_model.h"
 #include "bench/statistics.h"
 #include "engine/engine_impl.h"
 #include "model/audio_codec.h"
@@ -169,7 +170,7 @@ Result<Setup> Start(const Arguments& arguments) {
   if (!folder.ok()) return folder.status();
   const Result<ModelConfig> config = WithShape(*folder, arguments.shape, arguments.from.back() + kRoomBehind);
   if (!config.ok()) return config.status();
-  Result<std::unique_ptr<LanguageModel>> random = MakeRandomModel(*config);
+  Result<RandomModel> random = LoadRandomModel(*config, RandomWeights::kInt8, 1);
   if (!random.ok()) return random.status();
   const auto weights = Safetensors::Open(arguments.model + "/audio_codec.safetensors");
   if (!weights.ok()) return weights.status();
@@ -182,7 +183,7 @@ Result<Setup> Start(const Arguments& arguments) {
   Result<std::string> word = OnePieceWord(*tokenizer);
   if (!word.ok()) return word.status();
   setup.word = std::move(word).value();
-  auto model = std::make_unique<ContextModel>(std::move(random).value());
+  auto model = std::make_unique<ContextModel>(std::move(random->model));
   setup.model = model.get();
   EngineOptions options;
   options.threads = arguments.threads;
@@ -377,7 +378,7 @@ Command AddContextCommand(CLI::App& app) {
       ->type_name("FOLDER")
       ->required();
   app.add_option("--shape", arguments->shape, "Of the backbone; model: that of the folder")
-      ->check(CLI::IsMember({"b0.4", "model"}))
+      ->check(CLI::IsMember({"wren", "b0.4", "b1.2", "model"}))
       ->capture_default_str();
   app.add_option("--from", arguments->from,
                  "Positions at which to measure; what stands before is not computed, its pages are random")

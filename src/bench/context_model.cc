@@ -1,90 +1,16 @@
 #include "bench/context_model.h"
 
-#include <ATen/Context.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/ones.h>
-#include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <map>
-#include <system_error>
 #include <utility>
 
+#include "bench/model_shapes.h"
 #include "kernels/kv_rows.h"
-#include "kernels/weight_matrix.h"
-#include "model/safetensors.h"
-#include "model/safetensors_writer.h"
-#include "model/weight_reader.h"
 
 namespace antiphon::bench {
 namespace {
-
-constexpr float kStandardDeviation = 73.0f;  // of bytes that are evenly spread over -127 to 127
-
-// The tensors of a model by the names that LanguageModel::Load looks for.
-class RandomWeights {
- public:
-  void Table(const std::string& name, int64_t rows, int64_t width) {
-    tensors[name] = at::randn({rows, width}).to(at::kBFloat16);
-  }
-  void Ones(const std::string& name, int64_t size) { tensors[name] = at::ones({size}); }
-  // Products of it are as large as what they are made of.
-  void Matrix(const std::string& name, int64_t out, int64_t in) {
-    tensors[name] = at::randint(-127, 128, {out, in}, at::kChar);
-    const float scale = 1.0f / (kStandardDeviation * std::sqrt(static_cast<float>(in)));
-    tensors[ScalesName(name)] = at::full({out}, scale);
-  }
-  void Blocks(const std::string& prefix, const TransformerShape& shape) {
-    const int64_t queries = shape.heads * shape.head_width;
-    const int64_t keys = shape.kv_heads * shape.head_width;
-    for (int64_t layer = 0; layer < shape.layers; ++layer) {
-      const std::string block = prefix + std::to_string(layer) + ".";
-      Ones(block + "attn_norm", shape.width);
-      Matrix(block + "wq", queries, shape.width);
-      Matrix(block + "wk", keys, shape.width);
-      Matrix(block + "wv", keys, shape.width);
-      Matrix(block + "wo", shape.width, queries);
-      Ones(block + "mlp_norm", shape.width);
-      Matrix(block + "w_gate", shape.mlp_width, shape.width);
-      Matrix(block + "w_up", shape.mlp_width, shape.width);
-      Matrix(block + "w_down", shape.width, shape.mlp_width);
-    }
-  }
-
-  std::map<std::string, at::Tensor> tensors;
-};
-
-void AddBackbone(const ModelConfig& config, RandomWeights* weights) {
-  const int64_t width = config.backbone.width;
-  weights->Table("embed.symbol", config.symbols.vocab_size, width);
-  for (int64_t k = 0; k < config.codebooks(); ++k) {
-    const int64_t size = config.codebook_sizes[static_cast<size_t>(k)];
-    weights->Table("embed.heard." + std::to_string(k), size, width);
-    weights->Table("embed.spoken." + std::to_string(k), size, width);
-  }
-  weights->Ones("norm", width);
-  weights->Matrix("head", config.symbols.vocab_size, width);
-  weights->Blocks("layers.", config.backbone);
-}
-
-void AddDepthDecoder(const ModelConfig& config, RandomWeights* weights) {
-  const int64_t width = config.depth.width;
-  weights->Table("depth.position", config.codebooks(), width);
-  weights->Ones("depth.norm", width);
-  for (int64_t k = 0; k < config.codebooks(); ++k) {
-    const std::string suffix = std::to_string(k);
-    const int64_t size = config.codebook_sizes[static_cast<size_t>(k)];
-    weights->Matrix("depth.input." + suffix, width, config.backbone.width);
-    weights->Matrix("depth.head." + suffix, k == 0 ? size + 1 : size, width);
-    if (k + 1 < config.codebooks()) weights->Table("depth.embed." + suffix, size, width);
-  }
-  weights->Blocks("depth.layers.", config.depth);
-}
 
 const SequenceSpan& Longest(const RaggedBatch& batch) {
   return *std::ranges::max_element(batch.spans, {},
@@ -101,30 +27,20 @@ Result<ModelConfig> WithShape(const ModelConfig& config, const std::string& shap
   shaped.manner = {};
   shaped.tools = {};
   shaped.max_instruction_pieces = 0;
-  if (shape == "b0.4") {
-    shaped.symbols.vocab_size = 32'000;
-    shaped.backbone = {
-        .width = 896, .layers = 24, .heads = 14, .kv_heads = 2, .head_width = 64, .mlp_width = 4864};
-  } else if (shape != "model") {
-    return InvalidArgument("the shape is \"" + shape + "\", must be model or b0.4");
+  if (shape == "model") return shaped;
+  const auto named = ModelShapes().find(shape);
+  if (named == ModelShapes().end()) {
+    return InvalidArgument("the shape is \"" + shape + "\", must be model, wren, b0.4 or b1.2");
   }
+  const ModelShape& wanted = named->second;
+  shaped.symbols.vocab_size = wanted.vocabulary;
+  shaped.backbone = {.width = wanted.width,
+                     .layers = wanted.layers,
+                     .heads = wanted.heads,
+                     .kv_heads = wanted.kv_heads,
+                     .head_width = wanted.head_width,
+                     .mlp_width = wanted.mlp_width};
   return shaped;
-}
-
-Result<std::unique_ptr<LanguageModel>> MakeRandomModel(const ModelConfig& config) {
-  at::manual_seed(1);
-  RandomWeights weights;
-  AddBackbone(config, &weights);
-  AddDepthDecoder(config, &weights);
-  const std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("antiphon-context-" + std::to_string(getpid()));
-  Status written = WriteSafetensors(path.string(), weights.tensors, {});
-  weights.tensors.clear();
-  Result<Safetensors> file = written.ok() ? Safetensors::Open(path.string()) : Result<Safetensors>(written);
-  std::error_code ignored;
-  std::filesystem::remove(path, ignored);
-  if (!file.ok()) return file.status();
-  return LanguageModel::Load(*file, config, at::kCPU);
 }
 
 std::vector<ContextModel::Pass> ContextModel::TakePasses() {

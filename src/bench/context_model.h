@@ -22,10 +22,6 @@ namespace antiphon::bench {
 // a name that is none.
 Result<ModelConfig> WithShape(const ModelConfig& config, const std::string& shape, int64_t max_positions);
 
-// A model of this shape with random int8 matrices. They are written to a file in the folder for temporary
-// files, which is gone when this returns; they stay in memory mapped from it.
-Result<std::unique_ptr<LanguageModel>> MakeRandomModel(const ModelConfig& config);
-
 // Passes on to another model. Forward from one thread at a time, the rest from any thread.
 class ContextModel final : public LanguageModel {
  public:

@@ -19,15 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 double Milliseconds(Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
 
-client::ConversationOptions Settings() {
-  client::ConversationOptions settings;
-  settings.settings.speak = true;
-  // What is asked behind an answer is not to depend on how long that is played.
-  settings.settings.interruption = client::Interruption{.policy = client::Interruption::Policy::kOff};
-  settings.settings.turn_detection = client::TurnDetection{.mode = client::TurnDetectionMode::kNone};
-  return settings;
-}
-
 // One conversation from its opening to its end. Moves behind the `move_at`th of what is sent and received;
 // 0: never.
 class Mover {
@@ -37,7 +28,7 @@ class Mover {
       : from_(from), to_(to), options_(options), move_at_(move_at), told_(*told), move_(*move) {}
 
   Status Converse() {
-    auto opened = from_.Open(Settings());
+    auto opened = from_.Open(RepeatableConversation());
     if (!opened.ok()) return opened.status();
     conversation_ = std::move(*opened);
     for (const std::string& request : options_.requests) {
@@ -109,7 +100,7 @@ class Mover {
     move_.bytes = snapshot.size();
     move_.in_response = responding_;
     move_.in_speech = speaking_;
-    auto opened = to_.Open(Settings());
+    auto opened = to_.Open(RepeatableConversation());
     if (!opened.ok()) return opened.status();
     conversation_->Close();
     conversation_ = std::move(*opened);
@@ -126,41 +117,29 @@ class Mover {
     }
     if (std::holds_alternative<client::SessionUpdated>(event.body)) return OkStatus();
     if (imported_ && !move_.outage_ms) move_.outage_ms = Milliseconds(Clock::now() - *moved_at_);
-    if (const auto* turn = std::get_if<client::TurnEnded>(&event.body)) {
-      told_.transcripts += turn->transcript + "\n";
-    } else if (std::holds_alternative<client::ResponseStarted>(event.body)) {
+    if (std::holds_alternative<client::ResponseStarted>(event.body)) {
       responding_ = true;
       playing_since_.reset();
       if (imported_) later_ = true;
-    } else if (const auto* text = std::get_if<client::TextDelta>(&event.body)) {
-      told_.text[text->response_id] += text->text;
     } else if (const auto* audio = std::get_if<client::AudioDelta>(&event.body)) {
-      return NoteAudio(*audio);
-    } else if (const auto* done = std::get_if<client::ResponseDone>(&event.body)) {
-      told_.ends += done->response_id + " " + std::to_string(static_cast<int>(done->end)) + " " + done->text +
-                    " " + std::to_string(done->usage.heard_frames) + "\n";
+      NoteMargin(*audio);
+    } else if (std::holds_alternative<client::ResponseDone>(event.body)) {
       ++responses_;
       responding_ = false;
-    } else if (const auto* error = std::get_if<client::ServerError>(&event.body)) {
-      return error->status;
     } else if (const auto* closed = std::get_if<client::Closed>(&event.body)) {
       closed_ = *closed;
     }
-    return OkStatus();
+    return AddTo(event, &told_);
   }
 
-  Status NoteAudio(const client::AudioDelta& audio) {
-    std::vector<float>& all = told_.audio[audio.response_id];
-    if (audio.first_sample != all.size()) return DataLoss("audio is missing, or came twice");
+  // How much of the answer was still to be played when more of it came.
+  void NoteMargin(const client::AudioDelta& audio) {
     const Clock::time_point now = Clock::now();
     if (!playing_since_) playing_since_ = now;
-    if (move_.in_response && move_.moved && !later_) {
-      const double margin =
-          static_cast<double>(all.size()) / kSamplesPerMs - Milliseconds(now - *playing_since_);
-      move_.least_margin_ms = std::min(move_.least_margin_ms.value_or(margin), margin);
-    }
-    all.insert(all.end(), audio.samples.begin(), audio.samples.end());
-    return OkStatus();
+    if (!move_.in_response || !move_.moved || later_) return;
+    const double margin =
+        static_cast<double>(audio.first_sample) / kSamplesPerMs - Milliseconds(now - *playing_since_);
+    move_.least_margin_ms = std::min(move_.least_margin_ms.value_or(margin), margin);
   }
 
   client::Client& from_;
@@ -203,8 +182,7 @@ Result<Moves> RunMoves(const MovesOptions& options, const MoveListener& listener
     one.moment = moments(random);
     Transcription told;
     one.status = Mover(**from, **to, options, one.moment, &told, &one).Converse();
-    one.same_text = told.transcripts == results.undisturbed.transcripts &&
-                    told.text == results.undisturbed.text && told.ends == results.undisturbed.ends;
+    one.same_text = told.SameText(results.undisturbed);
     one.same_audio = told.audio == results.undisturbed.audio;
     results.all.push_back(std::move(one));
     if (listener) listener(results.all.back(), i + 1);

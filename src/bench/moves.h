@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "antiphon/status.h"
-#include "bench/resumptions.h"
+#include "bench/transcription.h"
 
 namespace antiphon::bench {
 

@@ -30,6 +30,7 @@ constexpr int64_t kMaxPositions = 131072;  // the most that a config.json may sa
 // The depth decoder, which no benchmark of such a model runs: one codebook, one layer, one head.
 constexpr int64_t kCodes = 8;
 constexpr int64_t kDepthWidth = 8;
+constexpr char kWeightsFile[] = "/backbone.safetensors";
 
 class TensorMaker {
  public:
@@ -54,18 +55,50 @@ class TensorMaker {
 
   void AddNorm(const std::string& name, int64_t width) { tensors_[name] = at::ones({width}, at::kFloat); }
 
-  void AddBlock(const std::string& prefix, const ModelShape& shape) {
+  void AddBlocks(const std::string& prefix, const TransformerShape& shape) {
+    const int64_t query_width = shape.heads * shape.head_width;
+    const int64_t kv_width = shape.kv_heads * shape.head_width;
     // What layers add is kept small, so that their sum does not grow with their number.
     const double gain = 1 / std::sqrt(2.0 * static_cast<double>(shape.layers));
-    AddNorm(prefix + "attn_norm", shape.width);
-    AddMatrix(prefix + "wq", shape.query_width(), shape.width);
-    AddMatrix(prefix + "wk", shape.kv_width(), shape.width);
-    AddMatrix(prefix + "wv", shape.kv_width(), shape.width);
-    AddMatrix(prefix + "wo", shape.width, shape.query_width(), gain);
-    AddNorm(prefix + "mlp_norm", shape.width);
-    AddMatrix(prefix + "w_gate", shape.mlp_width, shape.width);
-    AddMatrix(prefix + "w_up", shape.mlp_width, shape.width);
-    AddMatrix(prefix + "w_down", shape.width, shape.mlp_width, gain);
+    for (int64_t i = 0; i < shape.layers; ++i) {
+      const std::string layer = prefix + std::to_string(i) + ".";
+      AddNorm(layer + "attn_norm", shape.width);
+      AddMatrix(layer + "wq", query_width, shape.width);
+      AddMatrix(layer + "wk", kv_width, shape.width);
+      AddMatrix(layer + "wv", kv_width, shape.width);
+      AddMatrix(layer + "wo", shape.width, query_width, gain);
+      AddNorm(layer + "mlp_norm", shape.width);
+      AddMatrix(layer + "w_gate", shape.mlp_width, shape.width);
+      AddMatrix(layer + "w_up", shape.mlp_width, shape.width);
+      AddMatrix(layer + "w_down", shape.width, shape.mlp_width, gain);
+    }
+  }
+
+  void AddBackbone(const ModelConfig& config) {
+    const int64_t width = config.backbone.width;
+    AddTable("embed.symbol", config.symbols.vocab_size, width);
+    for (int64_t k = 0; k < config.codebooks(); ++k) {
+      const int64_t size = config.codebook_sizes[static_cast<size_t>(k)];
+      AddTable("embed.heard." + std::to_string(k), size, width);
+      AddTable("embed.spoken." + std::to_string(k), size, width);
+    }
+    AddBlocks("layers.", config.backbone);
+    AddNorm("norm", width);
+    AddMatrix("head", config.symbols.vocab_size, width);
+  }
+
+  void AddDepthDecoder(const ModelConfig& config) {
+    const int64_t width = config.depth.width;
+    AddTable("depth.position", config.codebooks(), width);
+    AddBlocks("depth.layers.", config.depth);
+    AddNorm("depth.norm", width);
+    for (int64_t k = 0; k < config.codebooks(); ++k) {
+      const std::string suffix = std::to_string(k);
+      const int64_t size = config.codebook_sizes[static_cast<size_t>(k)];
+      AddMatrix("depth.input." + suffix, width, config.backbone.width);
+      AddMatrix("depth.head." + suffix, k == 0 ? size + 1 : size, width);
+      if (k + 1 < config.codebooks()) AddTable("depth.embed." + suffix, size, width);
+    }
   }
 
   const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
@@ -75,8 +108,6 @@ class TensorMaker {
   at::Generator generator_;
   std::map<std::string, at::Tensor> tensors_;
 };
-
-ModelShape DepthShape() { return {1, kDepthWidth, 1, 1, kDepthWidth, kDepthWidth, kCodes + 1}; }
 
 nlohmann::json ConfigOf(const ModelShape& shape) {
   return {{"format", "antiphon-model"},
@@ -134,6 +165,31 @@ bool ReadByEachStep(const std::string& name) {
   return name.starts_with("layers.") || name.starts_with("norm") || name.starts_with("head");
 }
 
+Status WriteWeights(const ModelConfig& config, RandomWeights weights, uint64_t seed,
+                    const std::string& folder) {
+  TensorMaker maker(weights, seed);
+  maker.AddBackbone(config);
+  maker.AddDepthDecoder(config);
+  return WriteSafetensors(folder + kWeightsFile, maker.tensors(), {});
+}
+
+// The file may go afterwards: it stays mapped.
+Result<RandomModel> Load(const ModelConfig& config, const std::string& folder) {
+  const Result<Safetensors> file = Safetensors::Open(folder + kWeightsFile);
+  if (!file.ok()) return file.status();
+  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*file, config, at::kCPU);
+  if (!model.ok()) return model.status();
+  RandomModel loaded{std::move(model).value()};
+  for (const std::string& name : file->names()) {
+    if (ReadByEachStep(name)) loaded.step_bytes += static_cast<int64_t>(file->Get(name)->nbytes());
+  }
+  return loaded;
+}
+
+Status NoFolder() {
+  return Unavailable(std::string("no temporary folder can be made: ") + std::strerror(errno));
+}
+
 }  // namespace
 
 RandomWeights RandomWeightsNamed(const std::string& name) {
@@ -161,43 +217,30 @@ Result<ModelShape> FindModelShape(const std::string& name_or_folder) {
 
 Status WriteRandomModel(const ModelShape& shape, RandomWeights weights, uint64_t seed,
                         const std::string& folder) {
-  TensorMaker maker(weights, seed);
-  maker.AddTable("embed.symbol", shape.vocabulary, shape.width);
-  maker.AddTable("embed.heard.0", kCodes, shape.width);
-  maker.AddTable("embed.spoken.0", kCodes, shape.width);
-  for (int64_t i = 0; i < shape.layers; ++i) maker.AddBlock("layers." + std::to_string(i) + ".", shape);
-  maker.AddNorm("norm", shape.width);
-  maker.AddMatrix("head", shape.vocabulary, shape.width);
-  maker.AddMatrix("depth.input.0", kDepthWidth, shape.width);
-  maker.AddTable("depth.position", 1, kDepthWidth);
-  maker.AddBlock("depth.layers.0.", DepthShape());
-  maker.AddNorm("depth.norm", kDepthWidth);
-  maker.AddMatrix("depth.head.0", kCodes + 1, kDepthWidth);
-
   const std::string path = folder + "/config.json";
   std::ofstream file(path);
   file << ConfigOf(shape).dump(1) << '\n';
   file.close();
   if (!file) return Unavailable("cannot write " + path);
-  return WriteSafetensors(folder + "/backbone.safetensors", maker.tensors(), {});
+  const Result<ModelConfig> config = LoadModelConfig(folder);
+  if (!config.ok()) return config.status();
+  return WriteWeights(*config, weights, seed, folder);
 }
 
 Result<RandomModel> LoadRandomModel(const ModelShape& shape, RandomWeights weights, uint64_t seed) {
   const TemporaryFolder folder;
-  if (folder.path().empty())
-    return Unavailable(std::string("no temporary folder can be made: ") + std::strerror(errno));
+  if (folder.path().empty()) return NoFolder();
   if (Status written = WriteRandomModel(shape, weights, seed, folder.path()); !written.ok()) return written;
   const Result<ModelConfig> config = LoadModelConfig(folder.path());
   if (!config.ok()) return config.status();
-  const Result<Safetensors> file = Safetensors::Open(folder.path() + "/backbone.safetensors");
-  if (!file.ok()) return file.status();
-  Result<std::unique_ptr<LanguageModel>> model = LanguageModel::Load(*file, *config, at::kCPU);
-  if (!model.ok()) return model.status();
-  RandomModel loaded{std::move(model).value()};
-  for (const std::string& name : file->names()) {
-    if (ReadByEachStep(name)) loaded.step_bytes += static_cast<int64_t>(file->Get(name)->nbytes());
-  }
-  return loaded;
+  return Load(*config, folder.path());
+}
+
+Result<RandomModel> LoadRandomModel(const ModelConfig& config, RandomWeights weights, uint64_t seed) {
+  const TemporaryFolder folder;
+  if (folder.path().empty()) return NoFolder();
+  if (Status written = WriteWeights(config, weights, seed, folder.path()); !written.ok()) return written;
+  return Load(config, folder.path());
 }
 
 }  // namespace antiphon::bench

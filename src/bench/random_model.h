@@ -9,6 +9,7 @@
 #include "antiphon/status.h"
 #include "bench/model_shapes.h"
 #include "model/language_model.h"
+#include "model/model_config.h"
 
 namespace antiphon::bench {
 
@@ -37,5 +38,7 @@ struct RandomModel {
 // file mapped and in the page cache, and removes the folder: the mapping keeps the data until the model goes.
 // UNAVAILABLE when there is no room; otherwise as LanguageModel::Load.
 Result<RandomModel> LoadRandomModel(const ModelShape& shape, RandomWeights weights, uint64_t seed);
+// Likewise, one with all that `config` says, which has neither pictures, words nor manners.
+Result<RandomModel> LoadRandomModel(const ModelConfig& config, RandomWeights weights, uint64_t seed);
 
 }  // namespace antiphon::bench

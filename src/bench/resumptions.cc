@@ -72,23 +72,9 @@ class Caller {
   }
 
   Status Note(const client::Event& event) {
-    if (const auto* turn = std::get_if<client::TurnEnded>(&event.body)) {
-      told_.transcripts += turn->transcript + "\n";
-    } else if (const auto* text = std::get_if<client::TextDelta>(&event.body)) {
-      told_.text[text->response_id] += text->text;
-    } else if (const auto* audio = std::get_if<client::AudioDelta>(&event.body)) {
-      std::vector<float>& all = told_.audio[audio->response_id];
-      if (audio->first_sample != all.size()) return DataLoss("audio is missing, or came twice");
-      all.insert(all.end(), audio->samples.begin(), audio->samples.end());
-    } else if (const auto* done = std::get_if<client::ResponseDone>(&event.body)) {
-      told_.ends += done->response_id + " " + std::to_string(static_cast<int>(done->end)) + " " + done->text +
-                    " " + std::to_string(done->usage.heard_frames) + "\n";
-      ++responses_;
-    } else if (const auto* error = std::get_if<client::ServerError>(&event.body)) {
-      return error->status;
-    } else if (const auto* closed = std::get_if<client::Closed>(&event.body)) {
-      closed_ = *closed;
-    }
+    if (Status status = AddTo(event, &told_); !status.ok()) return status;
+    if (std::holds_alternative<client::ResponseDone>(event.body)) ++responses_;
+    if (const auto* closed = std::get_if<client::Closed>(&event.body)) closed_ = *closed;
     return OkStatus();
   }
 
@@ -105,12 +91,8 @@ class Caller {
 // `cut_at`: bytes after the opening; 0: no cut.
 Status Run(client::Client& client, ConnectionProxy& proxy, const ResumptionsOptions& options, uint64_t cut_at,
            Transcription* told, std::optional<double>* outage_ms) {
-  client::ConversationOptions settings;
+  client::ConversationOptions settings = RepeatableConversation();
   settings.resume.emplace();
-  settings.settings.speak = true;
-  // What is asked behind an answer is not to depend on how long that is played.
-  settings.settings.interruption = client::Interruption{.policy = client::Interruption::Policy::kOff};
-  settings.settings.turn_detection = client::TurnDetection{.mode = client::TurnDetectionMode::kNone};
   proxy.KeepWhole();
   auto conversation = client.Open(settings);
   if (!conversation.ok()) return conversation.status();
@@ -145,8 +127,7 @@ Result<Resumptions> RunResumptions(const ResumptionsOptions& options, const Resu
     const int cuts = (*proxy)->cuts();
     one.status = Run(**client, **proxy, options, one.cut_at_byte, &told, &one.outage_ms);
     one.cuts = (*proxy)->cuts() - cuts;
-    one.same_text = told.transcripts == results.undisturbed.transcripts &&
-                    told.text == results.undisturbed.text && told.ends == results.undisturbed.ends;
+    one.same_text = told.SameText(results.undisturbed);
     one.same_audio = told.audio == results.undisturbed.audio;
     results.all.push_back(std::move(one));
     if (listener) listener(results.all.back(), i + 1);

@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "antiphon/client.h"
 #include "antiphon/status.h"
+#include "bench/transcription.h"
 
 namespace antiphon::bench {
 
@@ -24,15 +24,6 @@ struct ResumptionsOptions {
       speech;         // 24 kHz; asked behind them, without waiting for the time it takes, and committed
   uint32_t seed = 1;  // of the moments
   std::chrono::milliseconds timeout{60'000};  // of one wait
-};
-
-// All that one conversation was told.
-struct Transcription {
-  std::string transcripts;                          // of the user, a line a turn
-  std::map<std::string, std::string> text;          // by response
-  std::map<std::string, std::vector<float>> audio;  // by response, decoded
-  std::string ends;                                 // of the responses
-  friend bool operator==(const Transcription&, const Transcription&) = default;
 };
 
 // What became of one conversation.

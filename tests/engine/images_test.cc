@@ -35,10 +35,10 @@ Told ImagesOf(const Owner& owner) {
   return images;
 }
 
-// How many codes an event tells of.
+// How many codes an event tells of; 0 of any that tells of no picture.
 int64_t CodesIn(const std::string& event) {
   const size_t open = event.find('[');
-  if (event.at(open + 1) == ']') return 0;
+  if (open == std::string::npos || event.at(open + 1) == ']') return 0;
   return 1 + std::count(event.begin() + static_cast<std::ptrdiff_t>(open), event.end(), ' ');
 }
 

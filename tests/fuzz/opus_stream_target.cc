@@ -42,6 +42,7 @@ void DecodeOpusStream(std::string_view bytes) {
     const uint8_t operation = byte(0) % kOperations;
     // By how much the number goes on; the ends of the byte's range are far away.
     const auto step = static_cast<int8_t>(byte(1));
+    const std::chrono::milliseconds away(byte(1));
     now += std::chrono::milliseconds(byte(2));
     const size_t length = std::min<size_t>(byte(3), bytes.size() - 4);
     const std::string_view packet = bytes.substr(4, length);
@@ -55,7 +56,7 @@ void DecodeOpusStream(std::string_view bytes) {
         Check(stream->Push(packet, now));
         break;
       case kOverdue:
-        Check(stream->PopOverdue(now, now - std::chrono::milliseconds(byte(1))));
+        Check(stream->PopOverdue(now, now - away));
         break;
       default:
         Check(stream->Flush());

@@ -50,7 +50,7 @@ std::string Written(const std::vector<Piece>& pieces) {
 }
 
 std::string ByteName(int byte) {
-  char name[8];
+  char name[16];
   std::snprintf(name, sizeof name, "<0x%02X>", byte);
   return name;
 }
