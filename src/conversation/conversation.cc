@@ -172,9 +172,9 @@ Conversation::Answer Conversation::Instruct(const std::string& instructions) {
   if (instructions == config_.instructions) return std::nullopt;
   const std::string field = "session_update.config.instructions";
   if (begun_ || imported_) {
-    return Refusal{FailedPrecondition(std::string("instructions are fixed: ") +
-                                      (imported_ ? "the session was imported" : "the first turn has begun")),
-                   field};
+    const char* const why = imported_ ? "instructions are fixed: the session was imported"
+                                      : "instructions are fixed: the first turn has begun";
+    return Refusal{FailedPrecondition(why), field};
   }
   Status status = sequence_->Instruct(instructions);
   if (status.ok()) return std::nullopt;

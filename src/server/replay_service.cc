@@ -1,5 +1,6 @@
 #include "server/replay_service.h"
 
+#include <cstddef>
 #include <exception>
 #include <iterator>
 
@@ -7,6 +8,12 @@
 #include "server/admit_call.h"
 
 namespace antiphon {
+namespace {
+
+// Calls that have ended and whose clients have yet to take the outcome: each has a thread still.
+constexpr std::ptrdiff_t kMostLingering = 16;
+
+}  // namespace
 
 ReplayService::ReplayService(Engine& engine, const ServerOptions& options)
     : engine_(engine), options_(options) {}
@@ -25,8 +32,8 @@ grpc::ServerReadReactor<v1::ReplayRequest>* ReplayService::Replay(grpc::Callback
   using Refused = RefusedCall<grpc::ServerReadReactor<v1::ReplayRequest>>;
   const std::lock_guard lock(mutex_);
   Reap();
-  // Twice as many calls, so that clients that do not take their outcome cannot gather.
-  if (under_way_ >= options_.max_sessions || std::ssize(entries_) >= 2 * options_.max_sessions) {
+  const std::ptrdiff_t lingering = std::ssize(entries_) - under_way_;
+  if (under_way_ >= options_.max_sessions || lingering >= kMostLingering) {
     context->AddTrailingMetadata("retry-after-ms", std::to_string(options_.retry_after.count()));
     return new Refused(ResourceExhausted(std::to_string(options_.max_sessions) +
                                          " replays are under way, the most there may be"));
