@@ -43,8 +43,8 @@ TEST_F(MovesTest, WhatIsLostIsFoundAndNothingElse) {
 TEST_F(MovesTest, NobodyThereIsTheResult) {
   StartServer({}, {});
   MovesOptions options = Options();
-  options.to = "nowhere";
-  EXPECT_EQ(RunMoves(options, {}).status().code(), StatusCode::kInvalidArgument);
+  options.to = "127.0.0.1:1";
+  EXPECT_EQ(RunMoves(options, {}).status().code(), StatusCode::kUnavailable);
 }
 
 }  // namespace
