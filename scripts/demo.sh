@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Asks a running model spoken questions and shows its spoken answers; one that knows pictures is asked about one and for
-# one, one that calls functions to call one. Sets up and builds what is missing, starts antiphond, speaks to it in real time over gRPC, checks the answers,
+# one, one that calls functions to call one. Sets up and builds what is missing, starts antiphond, speaks to it in real
+# time over gRPC, checks the answers,
 # stops it. The answers are left as WAV and PNG files.
 # Takes about a minute once built. MODEL=folder picks another model, OUT=folder another place for the answers.
 set -euo pipefail

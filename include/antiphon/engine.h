@@ -315,8 +315,8 @@ class Sequence {
 
   // Asks for the sequence as bytes, from which Restore goes on with the same tokens and samples: later, in
   // another process, any number of times. Carried out in order, behind all input that was appended before, in
-  // a turn and in a response too; SequenceExported follows: one for all
-  // calls that wait together. Not in it: options, functions that the model has
+  // a turn and in a response too; SequenceExported follows, one for all calls that
+  // wait together. Not in it: options, functions that the model has
   // not read of, video that waits, and of video that has left the context what the model had made of it. What
   // is restored counts its turns anew: the one it stands in, or whose response it was, is the first.
   virtual void Export() = 0;

@@ -12,12 +12,10 @@ constexpr size_t kBlock = SpeechEnhancer::kBlockSamples;
 
 void InputEnhancer::Configure(const SpeechEnhancement& wanted) {
   wanted_ = wanted;
-  if (taken_ == 0) Begin();
+  if (taken_ == 0) Reset();
 }
 
-void InputEnhancer::Reset() { Begin(); }
-
-void InputEnhancer::Begin() {
+void InputEnhancer::Reset() {
   if (used_ != wanted_) {
     used_ = wanted_;
     if (!used_.any()) {

@@ -35,8 +35,6 @@ class InputEnhancer {
   void FollowPlayback(std::optional<int64_t> position) { echo_.Follow(position); }
 
  private:
-  void Begin();
-
   SpeechEnhancement wanted_;
   SpeechEnhancement used_;
   std::optional<SpeechEnhancer> enhancer_;  // while there is something to enhance

@@ -40,11 +40,10 @@ inline bool HasDeadline(WorkKind kind) { return kind == WorkKind::kFirstAudio ||
 struct WorkItem {
   int64_t sequence = 0;  // the caller's name for it; breaks ties
   WorkKind kind = WorkKind::kBestEffort;
-  TimePoint ready{};     // since when it waits
-  TimePoint deadline{};  // if HasDeadline(kind)
-  TimePoint
-      promised{};    // if that is later: what has come late has its time from there, and is no miss before
-  int64_t rows = 1;  // positions ready; any first part of them may be taken
+  TimePoint ready{};       // since when it waits
+  TimePoint deadline{};    // if HasDeadline(kind)
+  TimePoint promised{};    // if that is later: of what came late, when it is late in turn
+  int64_t rows = 1;        // positions ready; any first part of them may be taken
   int64_t least_rows = 1;  // ... but no fewer than this: positions that only make sense together
   bool hears = false;      // a frame must be encoded for it
   bool speaks = false;     // a frame is drawn and decoded

@@ -29,8 +29,8 @@ namespace antiphon {
 struct RecordingHead {
   ModelIdentity model = {};
   WeightFormat weights = WeightFormat::kAsStored;
-  // SimdLoops::name, and the form of the cache: tokens depend on both: products of float weights are summed
-  // in the order of its lanes.
+  // SimdLoops::name, and the form of the cache: tokens depend on both. (Products of float
+  // weights are summed in the order of the loops' lanes.)
   std::string kernels = {};
 };
 

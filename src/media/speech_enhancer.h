@@ -23,9 +23,9 @@ struct SpeechEnhancement {
 };
 
 // 16 kHz mono, in blocks of 10 ms. WebRTC's audio processing: a Wiener filter on the noise it has learnt in
-// the pauses, an adaptive filter on the loudspeaker's signal that finds the delay of the echo by itself, and
-// a high-pass filter in front of both. It learns the room from the first half second that the loudspeaker
-// plays, and until then suppresses what the two have in common.
+// the pauses, an adaptive filter on the loudspeaker's signal, long enough for an echo that comes up to 120 ms
+// later, and a high-pass filter in front of both. Until it has learnt the room, from the first half second
+// that the loudspeaker plays, it suppresses what the two have in common.
 //
 // Thread rule: one thread at a time.
 class SpeechEnhancer {
